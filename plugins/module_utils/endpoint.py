@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An IP address and a port."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+
+class Endpoint(t.NamedTuple):
+    """An IP address (text) and a port; compares, sorts and hashes as a pair."""
+
+    ip: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read ``192.168.1.11:2113`` or ``[::1]:2113``; ValueError says what is wrong with the text."""
+        ip, colon, port = text.rpartition(":")
+        if not colon:
+            raise ValueError(f"{text!r} has no port; write it as IP:PORT")
+        ip = ip[1:-1] if ip.startswith("[") and ip.endswith("]") else ip
+        try:
+            ipaddress.ip_address(ip)
+        except ValueError:
+            raise ValueError(f"{text!r} does not begin with an IP address; names are not accepted here") from None
+        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(f"{text!r} does not end in a port from 1 to 65535")
+        return cls(ip, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+
+
+__all__ = ["Endpoint"]

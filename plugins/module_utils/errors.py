@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The errors of the collection, all with a place and a way out.
+
+EventStoreError
+├── ConfigError      a configuration file, an option, an environment variable or a command line
+├── WatchdogError    a watchdog file
+├── TopologyError    the plan of a cluster
+├── GossipError      an endpoint, or what it answered
+├── ServiceError     a process or a service
+└── DistributionError  an archive of the software
+"""
+
+from __future__ import annotations
+
+
+class EventStoreError(Exception):
+    """``problem``: what was expected and what came; ``where``: file, line, option or address; ``hint``: what to do."""
+
+    def __init__(self, problem: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.problem}" if self.where else self.problem
+        return f"{text.rstrip('.')}. {self.hint}" if self.hint else text
+
+
+class ConfigError(EventStoreError):
+    """A configuration file, an option, an environment variable or a command line."""
+
+
+class WatchdogError(EventStoreError):
+    """A watchdog file."""
+
+
+class TopologyError(EventStoreError):
+    """The plan of a cluster."""
+
+
+class GossipError(EventStoreError):
+    """An endpoint, or what it answered."""
+
+
+class ServiceError(EventStoreError):
+    """A process or a service."""
+
+
+class DistributionError(EventStoreError):
+    """An archive of the software."""
+
+
+__all__ = [
+    "ConfigError",
+    "DistributionError",
+    "EventStoreError",
+    "GossipError",
+    "ServiceError",
+    "TopologyError",
+    "WatchdogError",
+]
