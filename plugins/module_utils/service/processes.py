@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import os
+import sys
+import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+
 PROC = Path("/proc")
+ANY_IP = ("0.0.0.0", "::")
+LISTEN = b"0A"  # the kernel's TCP_LISTEN, as /proc/net/tcp writes it
 
 
 def start_time(pid: int) -> int | None:
     """Clock ticks from the machine's boot to the start of the process; None if it does not run (or is a zombie)."""
-    try:
-        # The second field, the name in parentheses, may hold blanks and parentheses itself (proc(5)).
-        fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    fields = _stat(pid)
+    return int(fields[19]) if fields else None
 
 
 def is_running(pid: int, started: int) -> bool:
@@ -24,13 +29,29 @@ def is_running(pid: int, started: int) -> bool:
     return start_time(pid) == started
 
 
+def started_at(pid: int) -> float | None:
+    """Unix time of the start of the process, to a clock tick; None if it does not run."""
+    ticks = start_time(pid)
+    if ticks is None:
+        return None
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return booted + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def parent(pid: int) -> int | None:
+    """The pid of the parent; None if the process does not run."""
+    fields = _stat(pid)
+    return int(fields[1]) if fields else None
+
+
 def command_line(pid: int) -> list[str]:
     """The arguments of a process, the program first; empty if it does not run."""
-    try:
-        content = (PROC / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return []
-    return [part.decode("utf-8", "surrogateescape") for part in content.split(b"\0")[:-1]]
+    return _strings(pid, "cmdline")
+
+
+def environment(pid: int) -> dict[str, str]:
+    """The environment with which the process began; empty if it does not run or may not be seen."""
+    return dict(item.split("=", 1) for item in _strings(pid, "environ") if "=" in item)
 
 
 def all_pids() -> t.Iterator[int]:
@@ -40,9 +61,138 @@ def all_pids() -> t.Iterator[int]:
             yield int(path.name)
 
 
+def descendants(pid: int) -> list[int]:
+    """The running children of a process, their children and so on. Orphans are not found: their parent is another."""
+    children: dict[int, list[int]] = {}
+    for other in all_pids():
+        above = parent(other)
+        if above is not None:
+            children.setdefault(above, []).append(other)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return sorted(found)
+
+
+def find(argv: t.Sequence[str]) -> list[int]:
+    """The running processes with exactly this command line, as given or as the kernel rewrites it for a script."""
+    wanted = (list(argv), [*_interpreter(argv[0]), *argv])
+    return sorted(pid for pid in all_pids() if command_line(pid) in wanted and start_time(pid) is not None)
+
+
+def listening(pids: t.Iterable[int]) -> list[tuple[int, Endpoint]]:
+    """What each of these processes listens on, over TCP."""
+    sockets = _listening_sockets()
+    return [(pid, sockets[inode]) for pid in pids for inode in sorted(_socket_inodes(pid) & sockets.keys())]
+
+
+def sockets_are_visible(pid: int) -> bool:
+    """Whether ``listening`` can see the sockets of a process: it takes the same user, or root with CAP_SYS_PTRACE."""
+    try:
+        next((PROC / str(pid) / "fd").iterdir(), None)
+    except OSError:
+        return False
+    return True
+
+
+def overlap(one: Endpoint, other: Endpoint) -> bool:
+    """Whether two sockets cannot listen on both, or one answers for the other: same port, same or any address."""
+    return one.port == other.port and (one.ip == other.ip or one.ip in ANY_IP or other.ip in ANY_IP)
+
+
+def holder(endpoint: Endpoint) -> int | None:
+    """The process that listens there; None if none does, or if it may not be seen."""
+    held = [pid for pid, theirs in listening(all_pids()) if overlap(theirs, endpoint)]
+    return min(held, default=None)
+
+
 def boot_id() -> str:
     """What tells this boot of the machine from any other: start times count from it."""
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
-__all__ = ["all_pids", "boot_id", "command_line", "is_running", "start_time"]
+def _stat(pid: int) -> list[bytes] | None:
+    """The fields of /proc/PID/stat from the third on; None for a zombie, which has ended but is not yet fetched."""
+    try:
+        # The second field, the name in parentheses, may hold blanks and parentheses itself (proc(5)).
+        fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if not fields or fields[0] in (b"Z", b"X") else fields
+
+
+def _strings(pid: int, name: str) -> list[str]:
+    try:
+        content = (PROC / str(pid) / name).read_bytes()
+    except OSError:
+        return []
+    return [part.decode("utf-8", "surrogateescape") for part in content.split(b"\0")[:-1]]
+
+
+def _interpreter(program: str) -> list[str]:
+    """The words that execve(2) puts before a script's path, from its ``#!`` line; env(1) replaces itself."""
+    try:
+        with open(program, "rb") as stream:
+            line = stream.readline(256)
+    except OSError:
+        return []
+    if not line.startswith(b"#!"):
+        return []
+    words = [word.strip() for word in line[2:].decode("utf-8", "surrogateescape").split(None, 1)]
+    return words[1:] if words and words[0].endswith("/env") else words
+
+
+def _listening_sockets() -> dict[int, Endpoint]:
+    """Inode -> address of all TCP sockets that listen."""
+    found: dict[int, Endpoint] = {}
+    for name in ("tcp", "tcp6"):
+        try:
+            lines = (PROC / "net" / name).read_bytes().splitlines()[1:]
+        except OSError:  # a kernel without IPv6
+            continue
+        for line in lines:
+            fields = line.split()
+            if fields[3] == LISTEN:
+                found[int(fields[9])] = _address(fields[1].decode())
+    return found
+
+
+def _address(text: str) -> Endpoint:
+    """``0B00007F:0840`` is 127.0.0.11:2112: words of 32 bits in the byte order of the machine, then the port."""
+    words, _colon, port = text.partition(":")
+    packed = b"".join(int(words[i : i + 8], 16).to_bytes(4, sys.byteorder) for i in range(0, len(words), 8))
+    address = ipaddress.ip_address(packed)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return Endpoint(str(mapped or address), int(port, 16))
+
+
+def _socket_inodes(pid: int) -> set[int]:
+    inodes = set()
+    with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+        for descriptor in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                target = os.readlink(descriptor)
+                if target.startswith("socket:["):
+                    inodes.add(int(target[8:-1]))
+    return inodes
+
+
+__all__ = [
+    "all_pids",
+    "boot_id",
+    "command_line",
+    "descendants",
+    "environment",
+    "find",
+    "holder",
+    "is_running",
+    "listening",
+    "overlap",
+    "parent",
+    "sockets_are_visible",
+    "start_time",
+    "started_at",
+]
