@@ -1,0 +1,116 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: es_urlacl
+short_description: Reserve the URLs of managers and database nodes on Windows
+version_added: 1.0.0
+description:
+  - A Windows service may listen on an HTTP URL only when the URL is reserved for its account.
+    Event Store needs four reservations on each machine, the internal and the external HTTP URL of the manager
+    and of the database node.
+  - Linux has no such reservations; there the module fails. Windows hosts are not part of this release.
+options:
+  url:
+    description:
+      - The URL to reserve, for example V(http://192.168.1.11:2112/).
+      - It must equal the prefix that the process registers, and end in a slash.
+    type: str
+  urls:
+    description:
+      - Several URLs to reserve for the same account.
+    type: list
+    elements: str
+  user:
+    description:
+      - The account for which the URLs are reserved. A well-known name, a SID, or a name that the host can resolve.
+    type: str
+    default: NT AUTHORITY\LOCAL SERVICE
+  sddl:
+    description:
+      - The security descriptor of the reservation, in place of O(user), O(listen) and O(delegate).
+    type: str
+  listen:
+    description:
+      - Whether the account may listen on the URLs.
+    type: bool
+    default: true
+  delegate:
+    description:
+      - Whether the account may give the reservation to others.
+    type: bool
+    default: false
+  state:
+    description:
+      - Whether the reservations are to exist.
+    type: str
+    choices: [present, absent]
+    default: present
+extends_documentation_fragment:
+  - eventstore.cluster.attributes
+  - eventstore.cluster.attributes.action
+attributes:
+  action:
+    support: full
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    platforms: windows
+author:
+  - The eventstore.cluster founders (@eventstore-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Reserve the URLs of the manager and of its database node
+  eventstore.cluster.es_urlacl:
+    urls:
+      - http://192.168.1.11:2112/
+      - http://192.168.1.11:2113/
+      - http://192.168.1.11:30777/
+      - http://192.168.1.11:30778/
+
+- name: Take one reservation back
+  eventstore.cluster.es_urlacl:
+    url: http://192.168.1.11:2112/
+    state: absent
+"""
+
+RETURN = r"""
+urls:
+  description: The URLs that the task is about.
+  returned: success
+  type: list
+  elements: str
+  sample: ["http://192.168.1.11:2112/"]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "url": {"type": "str"},
+            "urls": {"type": "list", "elements": "str"},
+            "user": {"type": "str", "default": r"NT AUTHORITY\LOCAL SERVICE"},
+            "sddl": {"type": "str"},
+            "listen": {"type": "bool", "default": True},
+            "delegate": {"type": "bool", "default": False},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        },
+        mutually_exclusive=[("url", "urls"), ("sddl", "user")],
+        required_one_of=[("url", "urls")],
+        supports_check_mode=True,
+    )
+    module.fail_json(
+        msg="es_urlacl: not on this platform. URL reservations exist on Windows only; this host needs none. "
+        "Run the task on Windows hosts only, for example in a file that is included for them."
+    )
+
+
+if __name__ == "__main__":
+    main()

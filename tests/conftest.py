@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of modules share."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.common import warnings as ansible_warnings
+
+MODULES = "ansible_collections.eventstore.cluster.plugins.modules"
+
+
+class RunModule(t.Protocol):
+    def __call__(
+        self, name: str, args: dict[str, t.Any], *, check: bool = False, diff: bool = False
+    ) -> dict[str, t.Any]: ...
+
+
+@contextlib.contextmanager
+def _module_args(args: dict[str, t.Any]) -> t.Iterator[None]:
+    try:
+        from ansible.module_utils.testing import patch_module_args
+    except ImportError:  # older ansible-core
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": args}).encode())
+            yield
+    else:
+        with patch_module_args(args):
+            yield
+
+
+@pytest.fixture
+def run_module(tmp_path) -> RunModule:
+    """Run the real ``main()`` of a module of the collection in this process and return the JSON that it prints.
+
+    ``run_module("es_config", {...}, check=True, diff=True)``; what failed has ``failed`` and ``msg``.
+    """
+
+    def run(name: str, args: dict[str, t.Any], *, check: bool = False, diff: bool = False) -> dict[str, t.Any]:
+        internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(tmp_path)}
+        # Warnings belong to a process, which is one module run everywhere but here.
+        ansible_warnings._global_warnings.clear()
+        ansible_warnings._global_deprecations.clear()
+        output = io.StringIO()
+        with _module_args({**args, **internal}), contextlib.redirect_stdout(output), pytest.raises(SystemExit) as end:
+            importlib.import_module(f"{MODULES}.{name}").main()
+        result = json.loads(output.getvalue())
+        if end.value.code:
+            result["failed"] = True
+        return result
+
+    return run
