@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Ansible half of module_utils/topology."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from jinja2 import Undefined
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import ANSIBLE_VARIABLES, PREFIX
+
+DOCUMENTATION = r"""
+name: es_plan
+author: The eventstore.cluster founders (@eventstore-cluster)
+version_added: 1.0.0
+short_description: Plan an Event Store cluster from the inventory
+description:
+  - Turns the C(eventstore_*) variables of all machines of a cluster into one plan, with the options, seeds, files,
+    directories and ports of every database node and manager, and says what is wrong with it.
+  - The variables are documented with role P(eventstore.cluster.preflight#role).
+positional: _input, hostvars
+options:
+  _input:
+    description: Names of the machines, as in the inventory.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variables of all machines, which is C(hostvars).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what is wrong with the inventory, without connecting to any machine
+  ansible.builtin.debug:
+    msg: "{{ (groups['eventstore'] | eventstore.cluster.es_plan(hostvars)).problems }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - The plan, with C(version), C(cluster_name), C(mode), C(cluster_size), C(quorum_size), C(quorum_timeout),
+      C(provider), C(dns), C(endpoints), C(hosts) and C(problems).
+    - Each of C(problems) has a C(code), a C(text) that names the place, and a C(hint) that says what to do. With any
+      of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
+  type: dict
+"""
+
+
+def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Plan the cluster of these hosts; AnsibleFilterError if there is no plan to make."""
+    if not isinstance(hosts, (list, tuple)):
+        raise AnsibleFilterError(
+            "es_plan wants a list of hosts, such as groups['eventstore'] | eventstore.cluster.es_plan(hostvars)"
+        )
+    try:
+        return plan({str(host): _variables(host, hostvars) for host in hosts})
+    except TopologyError as error:
+        raise AnsibleFilterError(f"es_plan: {error}") from None
+
+
+def _variables(host: str, hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    if host not in hostvars:
+        raise TopologyError(f"there is no host {host!r} in the inventory", hint="Write names of the inventory")
+    variables = hostvars[host]
+    wanted = [name for name in variables if name.startswith(PREFIX) or name in ANSIBLE_VARIABLES]
+    return {str(name): _value(host, name, variables) for name in wanted}
+
+
+def _value(host: str, name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
+    try:
+        return _plain(variables[name])
+    except Exception as error:  # a template can raise anything, and the operator has to know which one did
+        problem, where = str(error.__cause__ or error), f"{host}: {name}"
+        raise TopologyError(problem, where=where, hint="Correct it in the inventory") from None
+
+
+def _plain(value: t.Any) -> t.Any:
+    """The value with all its templates resolved: up to ansible-core 2.18 an undefined one stays as it is."""
+    if isinstance(value, t.Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, str) and ("{{" in value or "{%" in value):
+        raise AnsibleFilterError(f"the template {value!r} cannot be resolved")
+    if isinstance(value, Undefined):
+        str(value)  # raises what is undefined, and why
+    return value
+
+
+class FilterModule:
+    """The collection's filter es_plan."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"es_plan": es_plan}

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a cluster: what every machine is to run, with which options, made from the inventory's variables."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology import lint
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import (
+    default_log,
+    listeners,
+    read_options,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import (
+    Machine,
+    Problem,
+    differences,
+    read_machine,
+)
+
+if t.TYPE_CHECKING:
+    Options = dict[str, t.Any]
+
+NODE_PORTS = {
+    "IntTcpPort": "int_tcp_port",
+    "IntHttpPort": "int_http_port",
+    "ExtTcpPort": "ext_tcp_port",
+    "ExtHttpPort": "ext_http_port",
+}
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A database node or a manager: where it listens (``network``, free options included) and its ``free`` options."""
+
+    name: str
+    network: Options
+    free: Options
+
+    @property
+    def seed(self) -> str:
+        return f"{self.network['IntIp']}:{self.network['IntHttpPort']}"
+
+
+def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+    """Plan the cluster of these machines: host -> its eventstore_* and ansible_* variables.
+
+    What is wrong is in ``problems``. Where a variable cannot be read, ``hosts`` and ``endpoints`` stay empty.
+    """
+    if not machines:
+        raise TopologyError(
+            "there is no machine to plan a cluster for",
+            hint="Put the machines into the group eventstore of the inventory",
+        )
+    problems: list[Problem] = []
+    read = [read_machine(host, variables, problems) for host, variables in machines.items()]
+    problems += differences(read)
+    cluster = read[0]
+    size = sum(len(machine["nodes"]) for machine in read)
+    made: dict[str, t.Any] = {
+        "version": cluster["version"],
+        "cluster_name": cluster["cluster_name"],
+        "mode": cluster["cluster_mode"],
+        "cluster_size": size,
+        "quorum_size": size // 2 + 1,
+        "quorum_timeout": cluster["quorum_timeout"],
+        "provider": cluster["service_provider"],
+        "dns": None,
+        "endpoints": [],
+        "hosts": {},
+    }
+    if not any(problem.code in ("wrong-value", "not-cluster-wide") for problem in problems):
+        _fill(made, read, problems)
+        problems += lint.check(made, read)
+    made["problems"] = [problem._asdict() for problem in problems]
+    return made
+
+
+def _fill(made: dict[str, t.Any], machines: list[Machine], problems: list[Problem]) -> None:
+    """Add what needs the whole cluster: who finds whom, and how many they are."""
+    nodes = {machine.host: _nodes(machine, problems) for machine in machines}
+    managers = {machine.host: _manager(machine, problems) for machine in machines}
+    # Whom the others look for: the managers, or where there are none the database nodes.
+    if made["mode"] == "managers":
+        known = list(managers.values())
+    else:
+        known = [node for each in nodes.values() for node in each]
+    cluster = machines[0]
+    if cluster["discovery"] == "dns":
+        made["dns"] = {
+            "name": cluster["cluster_dns"],
+            "port": known[0].network["IntHttpPort"],
+            "nameservers": cluster["nameservers"],
+            "addresses": list(dict.fromkeys(server.network["IntIp"] for server in known)),
+        }
+    for machine in machines:
+        host = machine.host
+        manager = managers[host] if made["mode"] == "managers" else None
+        made["hosts"][host] = _host(made, machine, nodes[host], manager, known)
+        made["endpoints"] += _endpoints(host, nodes[host], manager)
+
+
+def _nodes(machine: Machine, problems: list[Problem]) -> list[_Server]:
+    servers = []
+    for node in machine["nodes"]:
+        given = {**machine["database_options"], **node.get("options", {})}
+        free = read_options(node["name"], "database", machine, given, problems)
+        suffix = "" if node["name"] == "database" else f"-{node['name']}"
+        network = {
+            "Db": node.get("data_dir", machine["data_dir"].rstrip("/\\") + suffix),
+            "IntIp": machine["int_ip"],
+            "ExtIp": machine["ext_ip"],
+            **{option: node.get(name, machine[name]) for option, name in NODE_PORTS.items()},
+        }
+        servers.append(_Server(node["name"], _overridden(network, free), free))
+    return servers
+
+
+def _manager(machine: Machine, problems: list[Problem]) -> _Server:
+    free = read_options("manager", "manager", machine, machine["manager_options"], problems)
+    network = {
+        "IntIp": machine["int_ip"],
+        "ExtIp": machine["ext_ip"],
+        "IntHttpPort": machine["manager_int_http_port"],
+        "ExtHttpPort": machine["manager_ext_http_port"],
+    }
+    return _Server("manager", _overridden(network, free), free)
+
+
+def _overridden(derived: Options, free: Options) -> Options:
+    return {name: free.get(name, value) for name, value in derived.items()}
+
+
+def _discovery(made: dict[str, t.Any], server: _Server, known: list[_Server]) -> Options:
+    if made["dns"]:
+        # With managers their internal port; among database nodes the nodes' own, never the default 30777.
+        return {"DiscoverViaDns": True, "ClusterDns": made["dns"]["name"], "ClusterGossipPort": made["dns"]["port"]}
+    seeds = [other.seed for other in known if other is not server]
+    return {"DiscoverViaDns": False, **({"GossipSeed": seeds} if seeds else {})}
+
+
+def _host(
+    made: dict[str, t.Any], machine: Machine, nodes: list[_Server], manager: _Server | None, known: list[_Server]
+) -> dict[str, t.Any]:
+    home = join(machine["root"], machine["version"])
+    environment = dict(machine["environment"])
+    if machine["nameservers"] and not machine.windows:
+        environment["EVENTSTORE_NAMESERVERS"] = ",".join(machine["nameservers"])
+    planned: dict[str, t.Any] = {
+        "platform": "windows" if machine.windows else "linux",
+        "int_ip": machine["int_ip"],
+        "ext_ip": machine["ext_ip"],
+        "user": machine["user"],
+        "group": machine["group"],
+        "run_dir": None if machine.windows else machine["run_dir"],
+        "software": {
+            "root": machine["root"],
+            "home": home,
+            "archive": machine["archive"],
+            "checksum": machine["archive_checksum"],
+            "executable": machine["executable"],
+            "keep_versions": machine["keep_versions"],
+        },
+        "nodes": [],
+        "manager": None,
+    }
+    for node in nodes:
+        discovery = (
+            {"DiscoverViaDns": False, "GossipSeed": [manager.seed]} if manager else _discovery(made, node, known)
+        )
+        log = {"Log": machine["log_dir"]} if machine["log_dir"] else {}
+        options = {**node.network, **discovery, "ClusterSize": made["cluster_size"], **log, **node.free}
+        planned["nodes"].append(
+            {
+                "name": node.name,
+                "service": f"{machine['service_name']}-{node.name}",
+                "config": join(machine["config_dir"], f"{node.name}.yaml"),
+                "options": options,
+                "environment": environment,
+                "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+            }
+        )
+    if manager:
+        watchdog = join(machine["config_dir"], "watchdog.esconfig")
+        options = {
+            **manager.network,
+            **_discovery(made, manager, known),
+            "EnableWatchdog": True,
+            "WatchdogConfig": watchdog,
+            "Log": machine["manager_log_dir"],
+            **manager.free,
+        }
+        planned["manager"] = {
+            "service": machine["service_name"],
+            "config": join(machine["config_dir"], "manager.yaml"),
+            "options": options,
+            "watchdog": {"path": watchdog, "nodes": [["--config", node["config"]] for node in planned["nodes"]]},
+            "arguments": [] if machine.windows else _arguments(machine, home),
+            "environment": environment,
+            "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+        }
+    planned["directories"] = _directories(machine, planned)
+    planned["urlacls"] = _urlacls(nodes, manager) if machine.windows else []
+    return planned
+
+
+def _arguments(machine: Machine, home: str) -> list[str]:
+    state = join(machine["run_dir"], f"{machine['service_name']}.state")
+    return ["--node-executable", join(home, machine["executable"]), "--watchdog-state", state]
+
+
+def _directories(machine: Machine, planned: dict[str, t.Any]) -> list[str]:
+    """Every directory that has to be there, and to be the services', before they start."""
+    directories = [machine["config_dir"]]
+    unsaid_log = None if machine.windows else default_log(machine["version"])
+    for node in planned["nodes"]:
+        directories += [node["options"]["Db"], node["options"].get("Log", unsaid_log)]
+    if planned["manager"]:
+        directories.append(planned["manager"]["options"]["Log"])
+    return list(dict.fromkeys(filter(None, [*directories, planned["run_dir"]])))
+
+
+def _urlacls(nodes: list[_Server], manager: _Server | None) -> list[str]:
+    """The prefixes that the servers register with http.sys."""
+    urls = []
+    for server in [*nodes, *([manager] if manager else [])]:
+        for ip, port in (("IntIp", "IntHttpPort"), ("ExtIp", "ExtHttpPort")):
+            urls.append(f"http://{server.network[ip]}:{server.network[port]}/")
+            if server.network[ip] == "127.0.0.1":
+                urls.append(f"http://localhost:{server.network[port]}/")
+    return list(dict.fromkeys(urls))
+
+
+def _endpoints(host: str, nodes: list[_Server], manager: _Server | None) -> t.Iterator[dict[str, str]]:
+    for server in [*nodes, *([manager] if manager else [])]:
+        yield {
+            "name": f"{host}/{server.name}",
+            "host": host,
+            "kind": "manager" if server is manager else "database",
+            "address": f"{server.network['ExtIp']}:{server.network['ExtHttpPort']}",
+            "internal": server.seed,
+        }
+
+
+__all__ = ["plan"]
