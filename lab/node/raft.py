@@ -73,7 +73,7 @@ class BallotBox(t.Protocol):
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. A dead peer is mostly noticed by its broken connection; ``silence`` is for a frozen one (measured 3.5-4)."""
+    """Seconds. A broken connection mostly tells that a peer is dead; ``silence`` is for a frozen one (measured 3.5-4)."""
 
     heartbeat: float = 0.3
     silence: float = 3.0

@@ -12,6 +12,7 @@ import random
 import typing as t
 
 import pytest
+
 from lab.node.raft import Answer, Append, Ballot, Entry, Kind, NotLeader, Raft, Request, Role, Unsafe, Vote
 
 MAX_BYTES = 40
