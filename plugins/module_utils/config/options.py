@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every option of database nodes and of managers, 3.x-5.x: name, type, default, spellings.
+
+From 3.4 to 5.0 options were only added, none renamed, removed or given another default, so one table serves them all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+
+VERSIONS = ("3.4.0", "4.0.3", "4.1.4", "5.0.11")
+KINDS = ("database", "manager")
+
+# The server's rule for environment names and for the titles of its dump: DisableHTTPCaching -> DISABLE HTTP CACHING.
+_WORD_BOUNDARY = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Z])(?=[A-Z])|(?<=[A-Za-z])(?=[^A-Za-z])")
+_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+){0,2}(?:-[0-9A-Za-z.]+)?")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option. ``since``: the first version known to have it. ``builtin``: only the collection's own manager has it.
+
+    ``default`` of a path is the one on Linux.
+    """
+
+    name: str
+    type: str  # bool int int64 double ip endpoint[] string string[] enum
+    default: object
+    allowed: tuple[str, ...] = ()
+    secret: bool = False
+    since: str = "3.4.0"
+    builtin: bool = False
+    path: bool = False
+
+    @property
+    def environment_name(self) -> str:
+        return "EVENTSTORE_" + _WORD_BOUNDARY.sub("_", self.name).upper()
+
+    @property
+    def title(self) -> str:
+        return _WORD_BOUNDARY.sub(" ", self.name).upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + _WORD_BOUNDARY.sub("-", self.name).lower()
+
+
+class OptionSet:
+    """The options of one kind of node in one version, in the order of the server's own declaration."""
+
+    def __init__(self, kind: str, version: str, options: t.Iterable[Option]) -> None:
+        self.kind = kind
+        self.version = version
+        self._options = {_key(option.name): option for option in options}
+
+    def __iter__(self) -> t.Iterator[Option]:
+        return iter(self._options.values())
+
+    def find(self, name: str) -> Option | None:
+        """The option that ``name`` stands for in a file or on a command line, where case and dashes do not count."""
+        return self._options.get(_key(name))
+
+    def nearest(self, name: str) -> str | None:
+        """The option that ``name`` was probably meant to be."""
+        close = difflib.get_close_matches(re.sub(r"[-_ ]", "", name).lower(), self._options, 1)
+        return self._options[close[0]].name if close else None
+
+    def extended(self, names: t.Iterable[str]) -> OptionSet:
+        """The same with more options, of which nothing is known, so taken as text."""
+        return OptionSet(self.kind, self.version, [*self, *(Option(name, "string", None) for name in names)])
+
+
+def option_set(kind: str, version: str) -> OptionSet:
+    """The options of ``kind`` (``database`` or ``manager``) in ``version``, any 3.x to 5.x.
+
+    Tables are known for VERSIONS. Another version gets the table of its own major.minor family, else the newest that is
+    not newer, else (3.0 to 3.3) the oldest. A patch release can lack an option that a later one of its family added.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"the kind of node is {kind!r}, expected {' or '.join(KINDS)}")
+    table = _DATABASE if kind == "database" else _MANAGER
+    family = _family(version)
+    return OptionSet(kind, version, (option for option in table if _family(option.since) <= max(family, (3, 4))))
+
+
+def _family(version: str) -> tuple[int, int]:
+    match = _VERSION.fullmatch(version)
+    if not match or not 3 <= int(match[1]) <= 5:
+        raise ConfigError(
+            f"version {version!r} is not supported",
+            hint=f"Give a version from 3.x to 5.x as text, such as {', '.join(VERSIONS)}",
+        )
+    return int(match[1]), int(match[2])
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "").lower()
+
+
+# Source: ClusterNodeOptions.cs and Opts.cs in the tags oss-v3.4.0, oss-v4.0.3, oss-v4.1.4 and oss-v5.0.11.
+_DATABASE = (
+    Option("Help", "bool", False),
+    Option("Version", "bool", False),
+    Option("Log", "string", "/var/log/eventstore", path=True),
+    Option("Config", "string", "", path=True),
+    Option("Defines", "string[]", ()),
+    Option("WhatIf", "bool", False),
+    Option("StartStandardProjections", "bool", False),
+    Option("DisableHTTPCaching", "bool", False),
+    Option("MonoMinThreadpoolSize", "int", 10),
+    Option("IntIp", "ip", "127.0.0.1"),
+    Option("ExtIp", "ip", "127.0.0.1"),
+    Option("IntHttpPort", "int", 2112),
+    Option("ExtHttpPort", "int", 2113),
+    Option("IntTcpPort", "int", 1112),
+    Option("IntSecureTcpPort", "int", 0),
+    Option("ExtTcpPort", "int", 1113),
+    Option("ExtSecureTcpPortAdvertiseAs", "int", 0),
+    Option("ExtSecureTcpPort", "int", 0),
+    Option("ExtIpAdvertiseAs", "ip", None),
+    Option("ExtTcpPortAdvertiseAs", "int", 0),
+    Option("ExtHttpPortAdvertiseAs", "int", 0),
+    Option("IntIpAdvertiseAs", "ip", None),
+    Option("IntSecureTcpPortAdvertiseAs", "int", 0),
+    Option("IntTcpPortAdvertiseAs", "int", 0),
+    Option("IntHttpPortAdvertiseAs", "int", 0),
+    Option("IntTcpHeartbeatTimeout", "int", 700),
+    Option("ExtTcpHeartbeatTimeout", "int", 1000),
+    Option("IntTcpHeartbeatInterval", "int", 700),
+    Option("ExtTcpHeartbeatInterval", "int", 2000),
+    Option("GossipOnSingleNode", "bool", False, since="4.0.3"),
+    Option("ConnectionPendingSendBytesThreshold", "int", 10485760, since="4.0.3"),
+    Option("ConnectionQueueSizeThreshold", "int", 50000, since="5.0.11"),
+    Option("StreamInfoCacheCapacity", "int", 100000, since="5.0.11"),
+    Option("Force", "bool", False),
+    Option("ClusterSize", "int", 1),
+    Option("NodePriority", "int", 0),
+    Option("MinFlushDelayMs", "double", 2),
+    Option("CommitCount", "int", -1),
+    Option("PrepareCount", "int", -1),
+    Option("AdminOnExt", "bool", True),
+    Option("StatsOnExt", "bool", True),
+    Option("GossipOnExt", "bool", True),
+    Option("DisableScavengeMerging", "bool", False),
+    Option("ScavengeHistoryMaxAge", "int", 30, since="4.0.3"),
+    Option("DiscoverViaDns", "bool", True),
+    Option("ClusterDns", "string", "fake.dns"),
+    Option("ClusterGossipPort", "int", 30777),
+    Option("GossipSeed", "endpoint[]", ()),
+    Option("StatsPeriodSec", "int", 30),
+    Option("CachedChunks", "int", -1),
+    Option("ReaderThreadsCount", "int", 4, since="4.0.3"),
+    Option("ChunksCacheSize", "int64", 536871424),
+    Option("MaxMemTableSize", "int", 1000000),
+    Option("HashCollisionReadLimit", "int", 100, since="4.0.3"),
+    Option("Db", "string", "/var/lib/eventstore", path=True),
+    Option("Index", "string", None, path=True),
+    Option("MemDb", "bool", False),
+    Option("SkipDbVerify", "bool", False),
+    Option("WriteThrough", "bool", False, since="4.0.3"),
+    Option("Unbuffered", "bool", False, since="4.0.3"),
+    Option("ChunkInitialReaderCount", "int", 5, since="4.1.4"),
+    Option("RunProjections", "enum", "None", allowed=("None", "System", "All")),
+    Option("ProjectionThreads", "int", 3),
+    Option("WorkerThreads", "int", 5),
+    Option("ProjectionsQueryExpiry", "int", 5, since="4.1.4"),
+    Option("FaultOutOfOrderProjections", "bool", False, since="5.0.11"),
+    Option("IntHttpPrefixes", "string[]", ()),
+    Option("ExtHttpPrefixes", "string[]", ()),
+    Option("EnableTrustedAuth", "bool", False),
+    Option("AddInterfacePrefixes", "bool", True),
+    Option("CertificateStoreLocation", "string", ""),
+    Option("CertificateStoreName", "string", ""),
+    Option("CertificateSubjectName", "string", ""),
+    Option("CertificateThumbprint", "string", ""),
+    Option("CertificateFile", "string", "", path=True),
+    Option("CertificatePassword", "string", "", secret=True),
+    Option("UseInternalSsl", "bool", False),
+    Option("DisableInsecureTCP", "bool", False, since="4.0.3"),
+    Option("SslTargetHost", "string", "n/a"),
+    Option("SslValidateServer", "bool", True),
+    Option("AuthenticationType", "string", "internal"),
+    Option("AuthenticationConfig", "string", "", path=True),
+    Option("DisableFirstLevelHttpAuthorization", "bool", False, since="5.0.11"),
+    Option("PrepareTimeoutMs", "int", 2000),
+    Option("CommitTimeoutMs", "int", 2000),
+    Option("UnsafeDisableFlushToDisk", "bool", False),
+    Option("BetterOrdering", "bool", False, since="4.0.3"),
+    Option("UnsafeIgnoreHardDelete", "bool", False, since="4.0.3"),
+    Option("SkipIndexVerify", "bool", False, since="4.1.4"),
+    Option("IndexCacheDepth", "int", 16),
+    Option("OptimizeIndexMerge", "bool", False, since="4.1.4"),
+    Option("GossipIntervalMs", "int", 1000),
+    Option("GossipAllowedDifferenceMs", "int", 60000),
+    Option("GossipTimeoutMs", "int", 500),
+    Option("EnableHistograms", "bool", False),
+    Option("LogHttpRequests", "bool", False, since="4.0.3"),
+    Option("LogFailedAuthenticationAttempts", "bool", False, since="5.0.11"),
+    Option("AlwaysKeepScavenged", "bool", False, since="4.0.3"),
+    Option("SkipIndexScanOnReads", "bool", False, since="4.0.3"),
+    Option("ReduceFileCachePressure", "bool", False, since="5.0.11"),
+    Option("InitializationThreads", "int", 1, since="5.0.11"),
+    Option("StructuredLog", "bool", True, since="5.0.11"),
+    Option("MaxAutoMergeIndexLevel", "int", 2147483647, since="5.0.11"),
+    Option("WriteStatsToDb", "bool", True, since="5.0.11"),
+)
+
+# The manager is closed source: documents name these options, Opts.cs (3.4.0 to 5.0.11) their defaults. WatchdogState
+# and the two failure options are known from Opts.cs alone; GossipSeed and the two gossip times are inferred.
+_MANAGER = (
+    Option("Help", "bool", False),
+    Option("Version", "bool", False),
+    Option("Log", "string", None, path=True),
+    Option("Config", "string", "", path=True),
+    Option("WhatIf", "bool", False),
+    Option("IntIp", "ip", "127.0.0.1"),
+    Option("ExtIp", "ip", "127.0.0.1"),
+    Option("IntHttpPort", "int", 30777),
+    Option("ExtHttpPort", "int", 30778),
+    Option("DiscoverViaDns", "bool", True),
+    Option("ClusterDns", "string", "fake.dns"),
+    Option("ClusterGossipPort", "int", 30777),
+    Option("GossipSeed", "endpoint[]", ()),
+    Option("GossipIntervalMs", "int", 1000),
+    Option("GossipTimeoutMs", "int", 500),
+    Option("EnableWatchdog", "bool", True),
+    Option("WatchdogConfig", "string", "", path=True),
+    Option("WatchdogState", "string", "", path=True),
+    Option("WatchdogFailureTimeWindow", "int", -1),
+    Option("WatchdogFailureCount", "int", -1),
+    # What the built-in manager starts, and the DNS servers (IP:port) it asks in place of the system's resolver.
+    Option("NodeExecutable", "string", "", path=True, builtin=True),
+    Option("Nameservers", "string[]", (), builtin=True),
+)
+
+__all__ = ["KINDS", "VERSIONS", "Option", "OptionSet", "option_set"]
