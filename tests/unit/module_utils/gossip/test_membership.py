@@ -7,23 +7,35 @@ import random
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import EMPTY_ID, ClusterInfo, Member
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import MAX_MEMBERS, Membership
 
 NOW = "2026-11-22T22:46:08Z"
 LATER = "2026-11-22T22:46:09.5Z"
 A, B, C = (Endpoint(f"127.0.0.1{number}", 2112) for number in (1, 2, 3))
 
 
+class Clock:
+    text = NOW
+
+    def __call__(self) -> str:
+        return self.text
+
+
+def guid(number: int) -> str:
+    return f"00000000-0000-0000-0000-{number:012}"
+
+
 def member(key: Endpoint, **fields: object) -> Member:
-    base = Member.manager(f"id-{key.ip}", NOW, key, Endpoint(key.ip, key.port + 1))
+    base = Member.manager(guid(int(key.ip.rpartition(".")[2])), NOW, key, Endpoint(key.ip, key.port + 1))
     node = dataclasses.replace(base, state="Slave", epoch_number=1, writer_checkpoint=100)
     return dataclasses.replace(node, **fields)  # type: ignore[arg-type]
 
 
-def knowing(*members: Member) -> Membership:
-    membership = Membership(member(A))
-    membership.merge(ClusterInfo(members, Endpoint("127.0.0.99", 1)), NOW)
+def knowing(*members: Member, clock: Clock | None = None) -> Membership:
+    membership = Membership(member(A), rng=random.Random(1), now=clock or Clock())
+    membership.receive(ClusterInfo(members, Endpoint("127.0.0.99", 1)))
     return membership
 
 
@@ -55,63 +67,86 @@ def test_which_entry_is_kept(
     ours: Member | None, theirs: Member, sender: Endpoint, master: Endpoint | None, taken: bool
 ) -> None:
     membership = knowing(ours) if ours else knowing()
-    membership.merge(ClusterInfo((theirs,), sender), LATER, master=master)
-    assert membership.find(B) == (theirs if taken else ours)
+    membership.receive(ClusterInfo((theirs,), sender), master=master)
+    assert membership.members.get(B) == (theirs if taken else ours)
 
 
 def test_the_own_entry_is_never_taken_from_others() -> None:
     membership = knowing()
-    lie = member(A, state="Master", epoch_number=99, time_stamp=LATER)
-    assert membership.merge(ClusterInfo((lie,), A), LATER) == []
+    lie = member(A, instance_id=guid(9), state="Master", epoch_number=99, time_stamp=LATER)
+    assert membership.receive(ClusterInfo((lie,), A)) == []
     assert membership.own == member(A)
 
 
-def test_changes_name_what_changed_and_not_what_only_aged() -> None:
+def test_lines_for_the_log_say_what_changed_and_nothing_of_what_only_aged() -> None:
     membership = knowing(member(B))
-    older = membership.find(B)
-    assert membership.merge(ClusterInfo((member(B, time_stamp=LATER),), C), LATER) == []
-    assert membership.find(B) != older
+    assert membership.receive(ClusterInfo((member(B, time_stamp=LATER),), C)) == []
     dead = member(B, time_stamp="2026-11-22T22:46:10Z", is_alive=False)
-    assert membership.merge(ClusterInfo((dead,), C), LATER) == [(member(B, time_stamp=LATER), dead)]
+    assert membership.receive(ClusterInfo((dead,), C)) == [
+        "database node 127.0.0.12:2112 is dead: says 127.0.0.13:2112"
+    ]
 
 
 def test_seeds_are_managers_with_a_zero_id_until_somebody_answers() -> None:
-    membership = Membership(member(A))
-    membership.add_seeds([A, B], NOW)
+    membership = knowing()
+    membership.add_seeds([A, B])
     assert membership.own == member(A)
-    seed = membership.find(B)
-    assert seed is not None
+    seed = membership.members[B]
     assert (seed.state, seed.instance_id, seed.is_alive, seed.external_http) == ("Manager", EMPTY_ID, True, B)
-    membership.merge(ClusterInfo((member(B),), B), NOW)
-    assert membership.find(B) == member(B)
+    membership.receive(ClusterInfo((member(B),), B))
+    assert membership.members[B] == member(B)
 
 
-def test_marking() -> None:
-    membership = knowing(member(B))
-    (change,) = membership.mark(B, LATER, is_alive=False)
-    assert change == (member(B), member(B, is_alive=False, time_stamp=LATER))
-    assert membership.mark(B, LATER, is_alive=False) == []
-    assert membership.mark(A, LATER, is_alive=False) == []
-    assert membership.mark(C, LATER, is_alive=False) == []
+def test_a_failed_send_marks_the_member_dead_once() -> None:
+    clock = Clock()
+    membership = knowing(member(B), clock=clock)
+    clock.text = LATER
+    assert membership.send_failed(B, "refused") == ["database node 127.0.0.12:2112 is dead: refused"]
+    assert membership.members[B] == member(B, is_alive=False, time_stamp=LATER)
+    assert membership.send_failed(B, "refused") == []
+    assert membership.send_failed(C, "refused") == []
 
 
 def test_the_dead_are_forgotten_after_half_an_hour_and_not_learnt_again() -> None:
+    clock = Clock()
     dead = member(B, is_alive=False)
-    membership = knowing(dead)
-    assert membership.drop_dead("2026-11-22T23:16:08Z") == []
-    assert membership.drop_dead("2026-11-22T23:16:09Z") == [(dead, None)]
-    assert membership.merge(ClusterInfo((dead,), C), "2026-11-22T23:16:09Z") == []
-    assert membership.find(B) is None
+    membership = knowing(dead, clock=clock)
+    clock.text = "2026-11-22T23:16:07Z"
+    membership.add_seeds([])
+    assert B in membership.members
+    clock.text = "2026-11-22T23:16:09Z"
+    membership.add_seeds([])
+    assert B not in membership.members
+    membership.receive(ClusterInfo((dead,), C))
+    assert B not in membership.members
 
 
 def test_targets_are_all_others_and_never_the_own_member() -> None:
     membership = knowing(member(B, is_alive=False), member(C))
-    rng = random.Random(1)
-    targets = [membership.target(rng) for _ in range(50)]
-    assert {target.key for target in targets if target} == {B, C}
-    assert Membership(member(A)).target(rng) is None
+    assert {membership.target() for _ in range(50)} - {None} == {B, C}
+    assert knowing().target() is None
 
 
-def test_the_own_key_cannot_change() -> None:
-    with pytest.raises(ValueError, match=r"not 127\.0\.0\.12:2112"):
-        Membership(member(A)).set_own(member(B))
+@pytest.mark.parametrize(
+    "bad",
+    [
+        member(B, instance_id="x"),
+        member(B, epoch_id=""),
+        member(B, state="Boss"),
+        member(B, internal_http=Endpoint("localhost", 1)),
+        member(B, internal_http=Endpoint("127.0.0.12", 0)),
+    ],
+)
+def test_what_servers_could_not_read_is_refused_as_a_whole(bad: Member) -> None:
+    membership = knowing()
+    with pytest.raises(GossipError, match="expected"):
+        membership.receive(ClusterInfo((member(C), bad), C))
+    assert list(membership.members) == [A]
+
+
+def test_a_stranger_cannot_fill_the_memory() -> None:
+    membership = knowing()
+    for block in range(3):
+        many = tuple(member(Endpoint(f"127.{block + 1}.{n // 250}.{n % 250 + 1}", 1)) for n in range(MAX_MEMBERS))
+        membership.receive(ClusterInfo(many, C))
+    assert len(membership.members) == MAX_MEMBERS
