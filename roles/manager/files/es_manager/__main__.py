@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``es-manager --config manager.yaml``: options, log, signals, and the order in which things start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.handlers
+import os
+import random
+import signal
+import sys
+import time
+import typing as t
+import uuid
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import whatif
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
+from es_manager import VERSION, options, rounds
+from es_manager.gossip import Membership
+from es_manager.server import GossipServer
+from es_manager.supervisor import State, Supervisor
+
+log = logging.getLogger("es-manager")
+
+MAX_LOG_BYTES = 10 * 1024 * 1024
+LOG_FILES = 3
+
+
+def main(arguments: t.Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT. 0: stopped, or only asked; 1: it cannot run here; 2: the options are wrong."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        effective = options.load(arguments, os.environ)
+        if effective.value("Help"):
+            print(_usage())
+            return 0
+        if effective.value("Version"):
+            print(f"es-manager {VERSION}, the manager built into the Ansible collection eventstore.cluster")
+            return 0
+        if effective.value("WhatIf"):
+            print(whatif.render(effective), end="")
+            print("".join(f"es-manager: {line}\n" for line in effective.ignored), end="", file=sys.stderr)
+            return 0
+        settings = options.settings(effective, os.environ)
+    except EventStoreError as error:
+        print(f"es-manager: {error}", file=sys.stderr)
+        return 2
+    try:
+        _set_up_log(settings)
+        asyncio.run(_run(settings))
+    except EventStoreError as error:
+        log.error("%s", error)
+        return 1
+    return 0
+
+
+async def _run(settings: options.Settings) -> None:
+    """Refuse whatever can be refused before the first node starts; answer gossip until the last node stopped."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    own = Member.manager(str(uuid.uuid4()), utc_now(), settings.internal, settings.external)
+    membership = Membership(own, rng=random.Random(), now=utc_now)  # noqa: S311 -- whom to gossip with is no secret
+    supervisor = None
+    if settings.watchdog:
+        state = State(settings.watchdog.state)
+        state.lock()
+        supervisor = Supervisor(
+            settings.watchdog.nodes,
+            state=state,
+            failure_count=settings.watchdog.failure_count,
+            time_window_s=settings.watchdog.time_window_s,
+        )
+    server = GossipServer(membership, internal=settings.internal, external=settings.external)
+    await server.start()
+    log.info(
+        "es-manager %s, pid %d, serves gossip on %s and %s", VERSION, os.getpid(), settings.internal, settings.external
+    )
+    for line in settings.warnings:
+        log.warning("%s", line)
+    for line in membership.add_seeds(settings.seeds):
+        log.info("%s", line)
+    tasks = [
+        loop.create_task(
+            rounds.gossip(
+                membership,
+                own_ip=settings.internal.ip,
+                interval_s=settings.gossip_interval_s,
+                timeout_s=settings.gossip_timeout_s,
+            )
+        )
+    ]
+    if settings.dns:
+        name, port = settings.dns
+        tasks.append(loop.create_task(rounds.discover(membership, name, port, nameservers=settings.nameservers)))
+    if supervisor:
+        await supervisor.start()
+    await stopped.wait()
+    log.info("es-manager was asked to stop")
+    if supervisor:
+        await supervisor.stop()
+    for task in tasks:
+        task.cancel()
+    await server.stop()
+    log.info("es-manager stopped")
+
+
+def _set_up_log(settings: options.Settings) -> None:
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    try:
+        if settings.log:
+            settings.log.mkdir(parents=True, exist_ok=True)
+            handlers.append(
+                logging.handlers.RotatingFileHandler(
+                    settings.log / "es-manager.log", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
+                )
+            )
+    except OSError as error:
+        raise ServiceError(f"the log cannot be written: {error}", where="Log", hint="Create it for this user") from None
+    finally:
+        for handler in handlers:
+            handler.setFormatter(formatter)
+            root.addHandler(handler)
+
+
+def _usage() -> str:
+    lines = ["Usage: es-manager --config FILE [options]", "", "Options, also as YAML in FILE and in the environment:"]
+    lines += [f"  {option.flag:30} {option.environment_name}" for option in option_set("manager", options.VERSION)]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the manager answers over HTTP: gossip to whoever asks, and on the internal port to whoever gossips.
+
+Routes, headers and status codes are those of a 3.4.0 database node (measured); it answers in JSON only.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Request, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+    from es_manager.gossip import Membership
+
+log = logging.getLogger("es-manager")
+
+HEADERS = {
+    "Cache-Control": "max-age=0, no-cache, must-revalidate",
+    "Vary": "Accept",
+    "Access-Control-Allow-Origin": "*",
+}
+JSON_RANGES = frozenset({"", "*/*", "application/*", "application/json"})
+
+
+class GossipServer:
+    """Serves the membership on both endpoints of the manager."""
+
+    def __init__(self, membership: Membership, *, internal: Endpoint, external: Endpoint) -> None:
+        self._membership = membership
+        self._internal = internal
+        self._servers = {"Int": HttpServer(internal, self._answer), "Ext": HttpServer(external, self._answer)}
+
+    async def start(self) -> None:
+        """Listen on both; ServiceError names the option whose address or port cannot be had."""
+        try:
+            for prefix, server in self._servers.items():  # noqa: B007 -- the one that failed is named below
+                await server.start()
+        except OSError as error:
+            await self.stop()
+            raise _not_available(prefix, server.endpoint, error) from None
+
+    async def stop(self) -> None:
+        for server in self._servers.values():
+            await server.stop()
+
+    async def _answer(self, request: Request) -> Response:
+        answer = self._route(request)
+        return Response(answer.status, {**answer.headers, **HEADERS}, answer.body)
+
+    def _route(self, request: Request) -> Response:
+        internal = request.local == self._internal
+        if request.path == "/gossip":
+            allowed = ["GET", "POST", "OPTIONS"] if internal else ["GET", "OPTIONS"]
+        elif request.path == "/ping":
+            allowed = ["GET", "OPTIONS"]
+        else:
+            return Response.of_text("Not found", 404)
+        if request.method not in allowed:
+            refusal = Response.of_text(f"{request.method} is not allowed here", 405)
+            return Response(405, {**refusal.headers, "Allow": ", ".join(allowed)}, refusal.body)
+        if request.method == "OPTIONS":
+            return Response(200, {"Access-Control-Allow-Methods": ", ".join(allowed)})
+        if request.path == "/ping":
+            return Response.of_json({"text": "Ping request successfully handled"})
+        return self._receive(request) if request.method == "POST" else self._show(request)
+
+    def _show(self, request: Request) -> Response:
+        ranges = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
+        if request.query.get("format", "json") != "json" or (
+            "format" not in request.query and not ranges & JSON_RANGES
+        ):
+            return Response.of_text("Gossip is available as application/json", 406)
+        return Response.of_json(members.render(self._membership.info()))
+
+    def _receive(self, request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            return Response.of_text("Gossip is received as application/json", 415)
+        try:
+            lines = self._membership.receive(members.parse(request.body, where=f"gossip from {request.peer.ip}"))
+        except GossipError as error:
+            return Response.of_text(str(error), 400)
+        for line in lines:
+            log.info("%s", line)
+        return Response.of_json(members.render(self._membership.info()))
+
+
+def _not_available(prefix: str, endpoint: Endpoint, error: OSError) -> ServiceError:
+    if error.errno == errno.EADDRINUSE:
+        pid = processes.holder(endpoint)
+        by = f"process {pid} ({' '.join(processes.command_line(pid))})" if pid else "another process"
+        return ServiceError(
+            f"{endpoint} is taken by {by}", where=f"{prefix}HttpPort", hint="Stop it, or write another port"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ServiceError(
+            f"{endpoint.ip} is not an address of this machine", where=f"{prefix}Ip", hint="Write one of its own"
+        )
+    return ServiceError(f"cannot listen on {endpoint}: {error.strerror}", where=f"{prefix}HttpPort")
+
+
+__all__ = ["GossipServer"]
