@@ -10,6 +10,8 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import WatchdogError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import environment_names, listeners
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Machine, Problem
@@ -224,6 +226,14 @@ def _watchdog(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         return
     for server in _servers(plan, "manager"):
         planned, windows = plan["hosts"][server.host]["manager"], plan["hosts"][server.host]["platform"] == "windows"
+        try:
+            watchdog.render(planned["watchdog"]["nodes"])
+        except WatchdogError as error:
+            yield Problem(
+                "watchdog-path",
+                f"{server.host}: {error.problem}",
+                "Set eventstore_config_dir to a directory without blanks and quotes",
+            )
         written, read = planned["watchdog"]["path"], server.options["WatchdogConfig"]
         if same_path(read, windows=windows) != same_path(written, windows=windows):
             yield Problem(

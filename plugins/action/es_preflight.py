@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller half of es_preflight."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
+
+
+class ActionModule(HostAction):
+    """Sends the time and the plan without its secrets, and names the host in the problems."""
+
+    def run_on_posix(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        arguments = dict(self._task.args)
+        if isinstance(arguments.get("plan"), dict):
+            arguments["plan"] = _without_secrets(arguments["plan"])
+        arguments["controller_time"] = time.time()
+        result: dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+        for problem in result.get("problems", []):
+            problem["text"] = f"{task_vars['inventory_hostname']}: {problem['text']}"
+        return result
+
+
+def _without_secrets(plan: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The plan as the module needs it: options can hold passwords, and so can the environment and a URL."""
+    software = plan.get("software") or {}
+    return {
+        **plan,
+        "software": {**software, "archive": bool(software.get("archive"))},
+        "nodes": [_service(node) for node in plan.get("nodes") or []],
+        "manager": _service(plan["manager"]) if plan.get("manager") else None,
+    }
+
+
+def _service(service: dict[str, t.Any]) -> dict[str, t.Any]:
+    options = {name: value for name, value in service["options"].items() if name == "Db"}
+    return {**service, "options": options, "environment": {}}

@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether one machine can run its part of the plan. Looks only: nothing is written, started or stopped.
+
+The plan is that of one machine (``plan.hosts[host]``) with the cluster's ``dns`` and ``provider``.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import resource
+import shutil
+import socket
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
+    EventStoreError,
+    GossipError,
+    TopologyError,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
+
+Plan = t.Mapping[str, t.Any]
+Problems = t.Iterator[Problem]
+
+OLDEST_PYTHON = (3, 9)
+# Nodes complain of clocks further apart than GossipAllowedDifferenceMs, 60 s by default.
+MAX_SKEW_S = 60.0
+# A node that begins a chunk of its database takes 256 MB at once.
+CHUNK_BYTES = 256 * 1024 * 1024
+SOFTWARE_BYTES = 256 * 1024 * 1024
+# KurrentDB#1405: a production cluster went down at the usual limit of 1024.
+FEW_FILES = 4096
+SYSTEMD = Path("/run/systemd/system")
+NEEDED = ("directories", "dns", "group", "manager", "nodes", "provider", "software", "user")
+FIB_TRIE = Path("/proc/net/fib_trie")
+
+
+def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any]:
+    """Everything that is wrong (``problems``), what is worth knowing (``notes``), what is there and what runs."""
+    now = time.time()
+    absent = [name for name in NEEDED if name not in plan]
+    if absent:
+        raise TopologyError(
+            f"the plan of the machine lacks {', '.join(absent)}",
+            where="plan",
+            hint="Give hosts[inventory_hostname] of the plan, with dns and provider of the whole plan added",
+        )
+    installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
+    problems = [
+        *_python(),
+        *_clock(now, controller_time),
+        *_provider(plan),
+        *_account(plan),
+        *_software(plan, installed=installed),
+        *_addresses_and_ports(plan),
+        *_directories(plan),
+        *_space(plan, installed=installed),
+        *_files(plan),
+        *_dns(plan),
+    ]
+    return {
+        "problems": [problem._asdict() for problem in problems],
+        "notes": list(_notes(plan)),
+        "software_installed": installed,
+        "running": _running(plan),
+    }
+
+
+def _services(plan: Plan) -> list[dict[str, t.Any]]:
+    return [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
+
+
+def _executable(plan: Plan) -> str:
+    software: dict[str, str] = plan["software"]
+    return os.path.join(software["home"], software["executable"])
+
+
+def _python() -> Problems:
+    if sys.version_info < OLDEST_PYTHON:
+        yield Problem(
+            "python-old",
+            f"{sys.executable} is Python {sys.version.split()[0]}, expected 3.9 or newer",
+            "Set ansible_python_interpreter to a newer one",
+        )
+    if not document.HAS_YAML:
+        yield Problem(
+            "no-yaml",
+            f"{sys.executable} has no PyYAML, which the modules and the manager need to read configuration files",
+            "Install it (python3-yaml on Debian and Ubuntu, python3-pyyaml on Red Hat)",
+        )
+
+
+def _clock(now: float, controller_time: float | None) -> Problems:
+    skew = now - controller_time if controller_time is not None else 0.0
+    if abs(skew) > MAX_SKEW_S:
+        yield Problem(
+            "clock-skew",
+            f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's, "
+            f"and nodes are to be less than {MAX_SKEW_S:.0f} s apart",
+            "Have both synchronised (chrony, systemd-timesyncd)",
+        )
+
+
+def _provider(plan: Plan) -> Problems:
+    if plan["provider"] == "systemd" and not SYSTEMD.is_dir():
+        yield Problem(
+            "no-systemd",
+            "eventstore_service_provider is systemd, and this machine was not started by it",
+            "Set eventstore_service_provider: process, or auto",
+        )
+    if plan["provider"] == "windows":
+        yield Problem(
+            "not-windows",
+            "eventstore_service_provider is windows, and this machine is not",
+            "Set eventstore_service_provider: auto",
+        )
+
+
+def _account(plan: Plan) -> Problems:
+    user, group = plan["user"], plan["group"]
+    if user:
+        try:
+            uid = pwd.getpwnam(user).pw_uid
+        except KeyError:
+            yield Problem(
+                "no-account",
+                f"eventstore_user is {user}, and this machine has no such account",
+                "Create it, for example with ansible.builtin.user and system: true",
+            )
+        else:
+            if os.geteuid() not in (0, uid):
+                yield Problem(
+                    "not-root",
+                    f"services cannot be started as {user} from the account {_account_name()}",
+                    "Set become: true, or leave eventstore_user unset",
+                )
+    if group and group not in (entry.gr_name for entry in grp.getgrall()):
+        yield Problem(
+            "no-group",
+            f"eventstore_group is {group}, and this machine has no such group",
+            "Create it, for example with ansible.builtin.group",
+        )
+
+
+def _account_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _software(plan: Plan, *, installed: bool) -> Problems:
+    if not installed and not plan["software"]["archive"]:
+        yield Problem(
+            "no-software",
+            f"there is no program {_executable(plan)}, and eventstore_archive is not set",
+            "Set eventstore_archive and eventstore_archive_checksum, or put the software there",
+        )
+
+
+def _addresses_and_ports(plan: Plan) -> Problems:
+    endpoints = [Endpoint.parse(text) for service in _services(plan) for text in service["listen"]]
+    absent = set()
+    for ip in dict.fromkeys(endpoint.ip for endpoint in endpoints):
+        if _bind(Endpoint(ip, 0)) == errno.EADDRNOTAVAIL:
+            absent.add(ip)
+            yield Problem(
+                "address-absent",
+                f"{ip} is not an address of this machine, which has {', '.join(_own_addresses()) or 'none'}",
+                "Correct eventstore_int_ip or eventstore_ext_ip, or bring the interface up",
+            )
+    taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.ip not in absent}
+    listening = processes.listening(processes.all_pids()) if errno.EADDRINUSE in taken.values() else []
+    for endpoint, error in taken.items():
+        if error == errno.EADDRINUSE:
+            yield from _taken(plan, endpoint, [pid for pid, other in listening if processes.overlap(other, endpoint)])
+        elif error:
+            yield Problem(
+                "port-refused",
+                f"the account {_account_name()} may not listen on {endpoint}: {os.strerror(error)}",
+                "Use a port above 1023, or set become: true",
+            )
+
+
+def _bind(endpoint: Endpoint) -> int:
+    """0 if a server could listen there, else the errno. Connections that are closing do not count as a listener."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(endpoint)
+        except OSError as error:
+            return error.errno or errno.EIO
+    return 0
+
+
+def _taken(plan: Plan, endpoint: Endpoint, pids: list[int]) -> Problems:
+    strangers = [pid for pid in pids if not _is_ours(plan, processes.command_line(pid))]
+    if pids and not strangers:
+        return
+    if strangers:
+        pid = strangers[0]
+        holder = f"process {pid} ({' '.join(processes.command_line(pid)[:4])[:80]})"
+        hint = f"Stop process {pid}, or plan another port"
+    else:
+        holder = f"a process that {_account_name()} cannot see"
+        hint = f"See who it is with: sudo ss -ltnp 'sport = :{endpoint.port}'; if it is ours, set become: true"
+    yield Problem("port-taken", f"{endpoint} is taken by {holder}", hint)
+
+
+def _is_ours(plan: Plan, command: t.Sequence[str]) -> bool:
+    """Whether a process runs one of our files, or a program of ours, perhaps of an earlier plan or version."""
+    configs = {service["config"] for service in _services(plan)}
+    root = plan["software"]["root"].rstrip("/") + "/"
+    return any(word.partition("=")[2] in configs or word in configs or word.startswith(root) for word in command)
+
+
+def _own_addresses() -> list[str]:
+    """The IPv4 addresses of this machine, from the kernel's routing table: an address stands above `host LOCAL`."""
+    try:
+        lines = FIB_TRIE.read_text().splitlines()
+    except OSError:
+        return []
+    return list(
+        dict.fromkeys(above.split()[-1] for above, line in zip(lines, lines[1:]) if line.endswith("host LOCAL"))
+    )
+
+
+def _existing(path: str) -> str:
+    """The path, or the nearest directory above it that is there."""
+    while not os.path.lexists(path) and os.path.dirname(path) != path:
+        path = os.path.dirname(path)
+    return path
+
+
+def _directories(plan: Plan) -> Problems:
+    for path in dict.fromkeys([plan["software"]["root"], *plan["directories"]]):
+        existing = _existing(path)
+        if not os.path.isdir(existing):
+            yield Problem(
+                "not-a-directory",
+                f"{path} has to be a directory, and {existing} is something else",
+                f"Move {existing} away, or plan another directory",
+            )
+        elif not os.access(existing, os.W_OK | os.X_OK):
+            what = "write to" if existing == path else f"make {path} in"
+            yield Problem(
+                "not-writable",
+                f"the account {_account_name()} may not {what} {existing}",
+                "Set become: true, or plan a directory of its own",
+            )
+
+
+def _space(plan: Plan, *, installed: bool) -> Problems:
+    needs = [(node["options"]["Db"], CHUNK_BYTES) for node in plan["nodes"]]
+    if not installed:
+        needs.append((plan["software"]["root"], SOFTWARE_BYTES))
+    needed: dict[int, int] = {}
+    places: dict[int, str] = {}
+    for path, size in needs:
+        place = _existing(path)
+        device = os.stat(place).st_dev
+        needed[device] = needed.get(device, 0) + size
+        places.setdefault(device, place)
+    for device, size in needed.items():
+        free = shutil.disk_usage(places[device]).free
+        if free < size:
+            yield Problem(
+                "disk-full",
+                f"the disk of {places[device]} has {free // 2**20} MiB left, and {size // 2**20} MiB are needed "
+                "for the next chunk of each database and for the software",
+                "Make room, or plan another directory",
+            )
+
+
+def _files(plan: Plan) -> Problems:
+    """Existing files that are unreadable or damaged: somebody's work may be in them, so they are not overwritten."""
+    for service in _services(plan):
+        if document.HAS_YAML:
+            yield from _file(service["config"], lambda text, path: document.read(text, where=path))
+    if plan["manager"]:
+        yield from _file(plan["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
+
+
+def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
+    hint = f"Correct it, or move it away: mv {path} {path}.damaged"
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except UnicodeDecodeError as error:
+        yield Problem("file-damaged", f"{path}: expected UTF-8, found {error.reason} at byte {error.start}", hint)
+        return
+    except OSError as error:
+        yield Problem("file-unreadable", f"{path}: {error.strerror}", "Set become: true, or correct what is there")
+        return
+    if document.is_blank(text):
+        return
+    try:
+        read(text, path)
+    except EventStoreError as error:
+        yield Problem("file-damaged", str(error), hint)
+
+
+def _dns(plan: Plan) -> Problems:
+    if not plan["dns"]:
+        return
+    name, nameservers, expected = (plan["dns"][key] for key in ("name", "nameservers", "addresses"))
+    try:
+        found = resolve(name, nameservers=nameservers)
+    except GossipError as error:
+        yield Problem("dns-unresolved", f"{error.where}: {error.problem}", error.hint)
+        return
+    own = _own_dns_addresses(plan)
+    missing, extra = compare_records(found, expected)
+    for ip in missing:
+        whose = "this machine" if ip in own else "a machine of the plan"
+        yield Problem("dns-missing", f"DNS name {name} has no record for {ip}, {whose}", f"Add: {name} A {ip}")
+    for ip in extra:
+        yield Problem(
+            "dns-extra",
+            f"DNS name {name} has a record for {ip}, which is no machine of the plan",
+            f"Remove: {name} A {ip}; or put the machine into the inventory",
+        )
+
+
+def _own_dns_addresses(plan: Plan) -> set[str]:
+    return {Endpoint.parse(text).ip for service in _services(plan) for text in service["listen"]}
+
+
+def _notes(plan: Plan) -> t.Iterator[str]:
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if plan["provider"] == "process" and files < FEW_FILES:
+        yield f"a process may open {files} files here, and a busy node needs more: raise nofile in limits.conf"
+
+
+def _running(plan: Plan) -> list[dict[str, t.Any]]:
+    """Which of the planned services run already, by the file they were started with."""
+    services = {service["config"]: service["service"] for service in _services(plan)}
+    found = []
+    for pid in processes.all_pids():
+        words = processes.command_line(pid)
+        given = [after for word, after in zip(words, words[1:]) if word == "--config"]
+        given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
+        found += [{"service": services[path], "config": path, "pid": pid} for path in given if path in services]
+    return sorted(found, key=lambda item: t.cast(int, item["pid"]))
+
+
+__all__ = ["look"]

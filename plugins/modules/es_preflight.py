@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: es_preflight
+short_description: Look whether a machine can run its part of an Event Store cluster
+version_added: 1.0.0
+description:
+  - Looks at one machine before anything is written there. Its addresses and ports, accounts, directories, disk space,
+    existing files, clock, and the DNS name of the cluster as this machine sees it.
+  - Changes nothing, and does not fail because of what it finds. It returns the problems, so that those of all machines
+    can be shown together.
+options:
+  plan:
+    description:
+      - The plan of this machine, C(hosts[inventory_hostname]) of what the filter P(eventstore.cluster.es_plan#filter)
+        returns, with C(dns) and C(provider) of the whole plan added.
+      - Options of nodes and managers and their environment, which can hold secrets, do not reach the machine.
+    type: dict
+    required: true
+  controller_time:
+    description:
+      - Unix time of the controller, to compare the machine's clock with. The action plugin sets it.
+    type: float
+extends_documentation_fragment:
+  - eventstore.cluster.attributes
+  - eventstore.cluster.attributes.action
+attributes:
+  action:
+    support: full
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: Nothing is ever changed.
+  platform:
+    platforms: linux
+author:
+  - The eventstore.cluster founders (@eventstore-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Look at the machine
+  eventstore.cluster.es_preflight:
+    plan: "{{ plan.hosts[inventory_hostname] | combine({'dns': plan.dns, 'provider': plan.provider}) }}"
+  vars:
+    plan: "{{ groups['eventstore'] | eventstore.cluster.es_plan(hostvars) }}"
+  register: look
+
+- name: Refuse a machine that cannot run its part
+  ansible.builtin.fail:
+    msg: "{{ look.problems | map(attribute='text') | join('; ') }}"
+  when: look.problems | length > 0
+"""
+
+RETURN = r"""
+problems:
+  description: What stands in the way; empty if nothing does.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: A word that stands for the kind of problem.
+      type: str
+      sample: port-taken
+    text:
+      description: What was expected, what was found, and where.
+      type: str
+      sample: "node1: 192.168.1.11:2113 is taken by process 4711 (python3 -m http.server)"
+    hint:
+      description: What to do.
+      type: str
+      sample: Stop process 4711, or plan another port
+  sample: []
+notes:
+  description: What is worth knowing and stands in nobody's way.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+software_installed:
+  description: Whether the database node's program of the planned version is there.
+  returned: always
+  type: bool
+  sample: false
+running:
+  description: The planned services that run already, by the configuration file they were started with.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - service: es-cluster1
+      config: /etc/eventstore/manager.yaml
+      pid: 4711
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import look
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"plan": {"type": "dict", "required": True}, "controller_time": {"type": "float"}},
+        supports_check_mode=True,
+    )
+    try:
+        result = look(module.params["plan"], controller_time=module.params["controller_time"])
+    except EventStoreError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
