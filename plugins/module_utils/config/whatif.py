@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The dump of options that a server prints at each start and with --what-if: read from 3.x to 25.x, written as 3.x.
 
-3.4 to 5.0: a TAB before each line; 21.10 and 22.10: five blanks; from 23.10: in groups. Titles are the options' names in
-words and capitals. What stands there is the raw text, not the value that the server makes of it.
+3.4 to 20.10: a TAB before each line; 21.10, 22.10: five blanks; from 23.10: in groups. A title is an option's name in
+capital words. What stands behind it is the raw text, not the value that the server makes of it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,391 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: es_config
+short_description: Write the configuration file of an Event Store node
+version_added: 1.0.0
+description:
+  - Writes the YAML file of a database node or of a manager, so that the server reads back exactly what was asked for.
+  - Before anything is written, each name and value is checked against what the given version of the server knows, with
+    all problems reported at once. The server itself reports only the first, and reads many wrong values in silence; to
+    3.x to 5.x V(no) and V(off) are true.
+  - Also works out which value each option has in the end, after defaults, file, environment and command line.
+extends_documentation_fragment:
+  - ansible.builtin.files
+  - eventstore.cluster.attributes
+  - eventstore.cluster.attributes.action
+  - eventstore.cluster.attributes.files
+attributes:
+  action:
+    support: full
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Values of secret options are hidden.
+  platform:
+    support: full
+    platforms: linux
+  safe_file_operations:
+    support: full
+options:
+  path:
+    description: The file. Its directory must exist.
+    type: path
+    required: true
+  kind:
+    description: The kind of node that reads the file.
+    type: str
+    choices: [database, manager]
+    required: true
+  version:
+    description:
+      - The version of the server, such as V(3.4.0), from 3.x to 5.x.
+      - The options of 3.4.0, 4.0.3, 4.1.4 and 5.0.11 are known. Another version is taken for the one of these with the
+        same first two numbers, else for the newest one before it.
+    type: str
+    required: true
+  options:
+    description:
+      - The options and their values, written in this order.
+      - Case and dashes do not count in names; they are written as the server declares them.
+    type: dict
+    default: {}
+  exclusive:
+    description:
+      - Whether the file holds O(options) and nothing else.
+      - With V(false), other options, comments and the order of the file stay as they are.
+    type: bool
+    default: true
+  unknown_options:
+    description:
+      - What to do with an option that O(kind) in O(version) is not known to have.
+      - Patch releases add options, and the manager's are not all documented; V(warn) and V(allow) write such ones too.
+    type: str
+    choices: [error, warn, allow]
+    default: error
+  header:
+    description: A comment for the top of the file, used where the file is written as a whole.
+    type: str
+    default: ""
+  environment:
+    description: The environment with which the node is started; it is stronger than the file.
+    type: dict
+    default: {}
+  arguments:
+    description: The command line with which the node is started; it is stronger than the environment.
+    type: list
+    elements: str
+    default: []
+  force:
+    description:
+      - Whether to replace a file that is damaged, so neither UTF-8 nor a YAML mapping that the server can read.
+      - Without it such a file is refused, as it may hold what somebody needs. Use it with O(backup).
+    type: bool
+    default: false
+  backup:
+    description: Whether to keep a copy of a file that changes.
+    type: bool
+    default: false
+  mode:
+    description:
+      - The permissions of the file.
+      - Without it, a new file gets V(0644), one with a secret in it V(0640). An existing file keeps its own, except that
+        others lose their rights where a secret is in it.
+notes:
+  - Needs PyYAML on the managed host.
+  - The node reads the file when it starts. This module restarts nothing.
+seealso:
+  - module: eventstore.cluster.es_watchdog
+author:
+  - The eventstore.cluster founders (@eventstore-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Write the configuration of a database node
+  eventstore.cluster.es_config:
+    path: /etc/eventstore/database.yaml
+    kind: database
+    version: 3.4.0
+    header: "Filename : database.yaml"
+    options:
+      Db: /srv/es-data
+      IntIp: 192.168.1.11
+      ExtIp: 192.168.1.11
+      DiscoverViaDns: false
+      GossipSeed: ["192.168.1.11:30777"]
+      ClusterSize: 3
+
+- name: Change one option and leave the rest of the file alone
+  eventstore.cluster.es_config:
+    path: /etc/eventstore/database.yaml
+    kind: database
+    version: 3.4.0
+    exclusive: false
+    options:
+      StatsPeriodSec: 240
+
+- name: See what wins when the node is started with an environment and a command line
+  eventstore.cluster.es_config:
+    path: /etc/eventstore/database.yaml
+    kind: database
+    version: 3.4.0
+    exclusive: false
+    environment:
+      EVENTSTORE_CLUSTER_SIZE: 5
+    arguments: [--config, /etc/eventstore/database.yaml]
+  check_mode: true
+  register: config
+  failed_when: config.shadowed | length > 0
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+  sample: /etc/eventstore/database.yaml
+effective:
+  description:
+    - For each option the value with which the node works, and where it comes from, one of V(<DEFAULT>), V(Config File),
+      V(Environment Variable) and V(Command Line).
+    - Defaults of paths are those on Linux.
+  returned: success
+  type: dict
+  sample:
+    ClusterSize: {value: 3, source: Config File}
+    StatsPeriodSec: {value: 30, source: <DEFAULT>}
+shadowed:
+  description: Options of the file that the environment or the command line overrides.
+  returned: success
+  type: dict
+  sample:
+    ClusterSize: {in_file: "3", value: 5, source: Environment Variable}
+ignored:
+  description: What the server passes over in silence, each with its place.
+  returned: success
+  type: list
+  elements: str
+  sample: ["environment variable EVENTSTORE_INTIP: not known to the server; did you mean EVENTSTORE_INT_IP?"]
+backup_file:
+  description: The copy of the file as it was.
+  returned: changed, with O(backup), if there was a file
+  type: str
+  sample: /etc/eventstore/database.yaml.2042.2026-11-23@06:12:00~
+"""
+
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
+    KINDS,
+    VERSIONS,
+    OptionSet,
+    option_set,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text, write_text
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "kind": {"type": "str", "choices": list(KINDS), "required": True},
+    "version": {"type": "str", "required": True},
+    "options": {"type": "dict", "default": {}},
+    "exclusive": {"type": "bool", "default": True},
+    "unknown_options": {"type": "str", "choices": ["error", "warn", "allow"], "default": "error"},
+    "header": {"type": "str", "default": ""},
+    "environment": {"type": "dict", "default": {}},
+    "arguments": {"type": "list", "elements": "str", "default": []},
+    "force": {"type": "bool", "default": False},
+    "backup": {"type": "bool", "default": False},
+}
+
+
+class ConfigModule(AnsibleModule):
+    """A module that knows the secrets among its options before it logs how it was invoked."""
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(_secrets(self.params))
+        super()._log_invocation()
+
+
+def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
+    """The values of secret options in ``params``, misspelt ones too, as those are shown when they are refused."""
+    found = {str(value) for name, value in params["options"].items() if _is_secret(str(name))}
+    prefix = layers.PREFIX
+    found.update(
+        str(value)
+        for name, value in params["environment"].items()
+        if name.upper().startswith(prefix) and _is_secret(name[len(prefix) :].replace("_", ""))
+    )
+    inside = False
+    for word in params["arguments"]:
+        name, equals, value = word.lstrip("-").partition("=")
+        if word.startswith("-") and _is_secret(name):
+            found.add(value)
+            inside = not equals
+        elif inside:
+            found.add(word)
+    return found - {""}
+
+
+def _is_secret(name: str) -> bool:
+    known = option_set("database", VERSIONS[-1])
+    option = known.find(name) or known.find(known.nearest(name) or "")
+    return bool(option and option.secret)
+
+
+def _current(module: AnsibleModule) -> tuple[str | None, bool]:
+    """The text of the file, and whether it is damaged and may be replaced; ConfigError if it may not."""
+    path = module.params["path"]
+    try:
+        text = read_text(path)
+        if text is not None and not document.is_blank(text):
+            document.read(text, where=path)
+    except ConfigError as error:
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):
+            raise
+        if not module.params["force"]:
+            raise ConfigError(
+                error.problem,
+                where=error.where,
+                hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
+            ) from None
+        module.warn(f"The damaged file is replaced: {error}")
+        return None, True
+    return text, False
+
+
+def _new_text(module: AnsibleModule, options: OptionSet, before: str | None, wanted: dict[str, values.Value]) -> str:
+    params = module.params
+    if params["exclusive"] or before is None:
+        return document.to_text(wanted, header=params["header"])
+    return document.edit(before, wanted, options=options, where=params["path"])
+
+
+def _checked(module: AnsibleModule, options: OptionSet) -> values.Checked:
+    strict = module.params["unknown_options"] == "error"
+    checked = values.check(options, module.params["options"], refuse_unknown=strict)
+    if module.params["unknown_options"] == "warn":
+        for why in checked.unknown.values():
+            module.warn(f"Written all the same: {why}")
+    return checked
+
+
+def _effective(module: AnsibleModule, options: OptionSet, text: str) -> layers.Effective:
+    params = module.params
+    chosen = layers.config_file(options, params["arguments"])
+    if chosen is not None and chosen != params["path"]:
+        raise ConfigError(
+            f"--config chooses {chosen}, not the file that is written, {params['path']}",
+            where="arguments",
+            hint="Use the same path in both",
+        )
+    return layers.effective(
+        options,
+        file=text,
+        file_name=params["path"],
+        environment={name: str(value) for name, value in params["environment"].items()},
+        arguments=params["arguments"],
+    )
+
+
+def _shown(setting: layers.Setting, value: object) -> object:
+    return document.MASK if setting.option.secret and value else value
+
+
+def _shadowed(effective: layers.Effective) -> dict[str, dict[str, object]]:
+    shadowed = {}
+    for name, setting in effective.items():
+        in_file = [raw for source, raw in setting.hides if source == layers.CONFIG_FILE]
+        if in_file and setting.source != layers.CONFIG_FILE and name != "Config":
+            shadowed[name] = {
+                "in_file": _shown(setting, in_file[0]),
+                "value": _shown(setting, values.plain(setting.value)),
+                "source": setting.source,
+            }
+    return shadowed
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    path = params["path"]
+    options = option_set(params["kind"], params["version"])
+    checked = _checked(module, options)
+    before, damaged = _current(module)
+    if params["unknown_options"] != "error":
+        kept = () if before is None or document.is_blank(before) else document.read(before, where=path).items
+        options = options.extended(
+            name for name in [*checked.unknown, *(item.key for item in kept)] if not options.find(name)
+        )
+    after = _new_text(module, options, before, checked.values)
+    effective = _effective(module, options, after)
+    if not module.check_mode and not os.path.isdir(os.path.dirname(path) or "."):
+        raise ConfigError(
+            f"the directory {os.path.dirname(path)} is missing", where=path, hint="Create it first; nothing was written"
+        )
+
+    result: dict[str, t.Any] = {
+        "changed": after != before,
+        "path": path,
+        "effective": {
+            name: {"value": _shown(setting, values.plain(setting.value)), "source": setting.source}
+            for name, setting in effective.items()
+        },
+        "shadowed": _shadowed(effective),
+        "ignored": list(effective.ignored),
+    }
+    has_secret = any(each.option.secret and layers.CONFIG_FILE in _sources(each) for each in effective.values())
+    is_new = not os.path.exists(path)
+    if has_secret:
+        os.umask(0o027)  # a new file is never readable by others, not even for a moment
+    if result["changed"] and not module.check_mode:
+        backup_file = write_text(module, path, after, backup=params["backup"])
+        if backup_file:
+            result["backup_file"] = backup_file
+    file_arguments = module.load_file_common_arguments(params)
+    if file_arguments["mode"] is None and has_secret:
+        file_arguments["mode"] = "0640" if is_new else "o-rwx"
+    elif file_arguments["mode"] is None and is_new:
+        file_arguments["mode"] = "0644"
+    attributes: dict[str, t.Any] = {}
+    result["changed"] = module.set_fs_attributes_if_different(file_arguments, result["changed"], diff=attributes)
+    if module._diff:
+        shown = "# Not shown: the file is damaged.\n" if damaged else document.mask(options, before or "")
+        result["diff"] = [
+            {
+                "before_header": path,
+                "after_header": path,
+                "before": shown,
+                "after": document.mask(options, after),
+            }
+        ]
+        if attributes:
+            header = f"{path} (owner and permissions)"
+            result["diff"].append({"before_header": header, "after_header": header, **attributes})
+    return result
+
+
+def _sources(setting: layers.Setting) -> set[str]:
+    return {setting.source, *(source for source, _raw in setting.hides)}
+
+
+def main() -> None:
+    module = ConfigModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True)
+    require_yaml(module)
+    try:
+        result = run(module)
+    except EventStoreError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
