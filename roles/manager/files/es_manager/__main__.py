@@ -18,8 +18,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import w
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
 from es_manager import VERSION, options, rounds
-from es_manager.gossip import Membership
 from es_manager.server import GossipServer
 from es_manager.supervisor import State, Supervisor
 

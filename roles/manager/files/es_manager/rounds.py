@@ -13,14 +13,16 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import http_cli
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import discovery, members
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import (
+    STARTUP_INTERVAL_S,
+    STARTUP_ROUNDS,
+)
 
 if t.TYPE_CHECKING:
-    from es_manager.gossip import Membership
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
 
 log = logging.getLogger("es-manager")
 
-STARTUP_ROUNDS = 20
-STARTUP_INTERVAL_S = 0.1
 RESOLVE_AGAIN_S = 10.0
 RETRY_RESOLVE_S = 1.0
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}

@@ -17,7 +17,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from es_manager.gossip import Membership
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
 
 log = logging.getLogger("es-manager")
 
