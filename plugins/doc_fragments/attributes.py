@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What check mode, diff mode and the others mean, once for all modules; each module says only how far it supports them."""
+"""What each attribute means, once for all modules; a module says only how far it supports it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ attributes:
 options: {}
 attributes:
   safe_file_operations:
-    description: Puts a file or directory in its place in one step, so that no reader and no interruption ever sees half of it.
+    description: Puts a file or directory in its place in one step, so that nobody ever sees half of it.
 """
 
     ACTION = r"""
