@@ -14,7 +14,7 @@ import time
 import typing as t
 import uuid
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import whatif
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, whatif
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
@@ -32,6 +32,9 @@ LOG_FILES = 3
 def main(arguments: t.Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT. 0: stopped, or only asked; 1: it cannot run here; 2: the options are wrong."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if not document.HAS_YAML:
+        print(f"es-manager: PyYAML is missing for {sys.executable}. Install it there", file=sys.stderr)
+        return 2
     try:
         effective = options.load(arguments, os.environ)
         if effective.value("Help"):
