@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Versions of the software side by side in one directory: unpacked whole or not at all, removed when nothing uses them.
+
+A version is unpacked to a temporary sibling and renamed at the end; a marker in it holds the checksum of its archive.
+Directories without the marker were made by somebody else and are never touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import typing as t
+from pathlib import Path
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.archive import Archive
+
+MARKER = ".es_distribution.json"
+TEMPORARY = ".es_distribution-"
+
+
+def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
+    """Whether the software of this archive is there; False if nothing is; DistributionError if something else is.
+
+    Without a checksum the software has to be there, whoever brought it.
+    """
+    program = home / executable
+    if checksum is None:
+        if not program.is_file():
+            raise DistributionError(
+                f"there is no {executable}, and no archive is given",
+                where=str(home),
+                hint="Unpack the software there, or give its archive and checksum",
+            )
+        return True
+    if not home.exists() or (home.is_dir() and not any(home.iterdir())):
+        return False
+    found = _checksum(home)
+    if found is None:
+        raise DistributionError(
+            "is there, and was not unpacked by this collection, so that nobody knows which archive it is",
+            where=str(home),
+            hint="Give no archive to use it as it is, or move it away",
+        )
+    if found != checksum:
+        raise DistributionError(
+            f"holds the software of another archive: expected {checksum}, found {found}",
+            where=str(home),
+            hint="Use the archive it came from; or stop what runs from it, move it away, and run again",
+        )
+    if not program.is_file():
+        raise DistributionError(
+            f"{executable} is gone from it", where=str(home), hint="Move the directory away, and run again"
+        )
+    return True
+
+
+def unpack(archive: Archive, home: Path, executable: str, checksum: str, owner: tuple[int, int]) -> None:
+    """Unpack to ``home``, which appears when all is on the disk."""
+    existing = next(path for path in home.parents if path.exists())
+    free = shutil.disk_usage(existing).free
+    if archive.size > free:
+        raise DistributionError(
+            f"the archive unpacks to {archive.size} bytes, and {free} are free",
+            where=str(existing),
+            hint="Nothing was unpacked. Make room there",
+        )
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(home.parent):
+        if is_complete(home, executable, checksum):  # by another run, while this one waited
+            return
+        temporary = home.with_name(f"{TEMPORARY}{home.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(mode=0o700)
+        try:
+            archive.unpack(temporary)
+            (temporary / executable).chmod(0o755)  # an archive made on Windows keeps no modes
+            with open(temporary / MARKER, "x", encoding="utf-8") as file:
+                json.dump({"checksum": checksum}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            give(wrong_owner(temporary, owner), owner)
+            temporary.rename(home)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        _sync(home.parent)
+
+
+def remove(home: Path) -> None:
+    """Remove a version; interrupted, it leaves nothing that looks complete."""
+    with _lock(home.parent):
+        temporary = home.with_name(f"{TEMPORARY}{home.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        home.rename(temporary)
+        shutil.rmtree(temporary)
+
+
+def clear(parent: Path) -> None:
+    """Remove what interrupted runs left behind."""
+    with _lock(parent):
+        for path in leftovers(parent):
+            shutil.rmtree(path)
+
+
+def leftovers(parent: Path) -> list[Path]:
+    """What interrupted runs left behind."""
+    return sorted(parent.glob(f"{TEMPORARY}*"))
+
+
+def versions(parent: Path) -> list[Path]:
+    """The versions that this collection unpacked, the oldest first."""
+    markers = [path for path in parent.glob(f"*/{MARKER}") if not path.parent.name.startswith(TEMPORARY)]
+    return [path.parent for path in sorted(markers, key=lambda path: (path.stat().st_mtime_ns, path))]
+
+
+def superfluous(home: Path, keep: int) -> list[Path]:
+    """The versions to remove so that ``keep`` remain with ``home``; 0 keeps all. Never one that a process uses."""
+    if not keep:
+        return []
+    others = [path for path in versions(home.parent) if path != home]
+    return [path for path in others[: max(0, len(others) + 1 - keep)] if not users(path)]
+
+
+def is_removable(home: Path) -> bool:
+    """Whether this collection unpacked it; DistributionError while a process uses it."""
+    if _checksum(home) is None:
+        return False
+    pids = users(home)
+    if pids:
+        named = ", ".join(f"{pid} ({' '.join(processes.command_line(pid))[:80]})" for pid in pids)
+        raise DistributionError(
+            f"is used by process {named}", where=str(home), hint="Nothing was removed. Stop what runs from it first"
+        )
+    return True
+
+
+def users(directory: Path) -> list[int]:
+    """Processes whose program, working directory or an argument is in a directory."""
+    places = {str(directory), str(directory.resolve())}
+
+    def inside(path: str) -> bool:
+        return any(path == place or path.startswith(f"{place}/") for place in places)
+
+    found = []
+    for pid in processes.all_pids():
+        named = processes.command_line(pid)
+        for link in ("exe", "cwd"):
+            with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+                named.append(os.readlink(processes.PROC / str(pid) / link))
+        if any(inside(path) for path in named):
+            found.append(pid)
+    return sorted(found)
+
+
+def wrong_owner(directory: Path, owner: tuple[int, int]) -> list[str]:
+    """What does not belong to this user and group; -1 is anybody."""
+    paths = [str(directory)]
+    for path, directories, files in os.walk(directory):
+        paths += [os.path.join(path, name) for name in directories + files]
+    return [path for path in paths if _owned_by_another(os.lstat(path), owner)]
+
+
+def give(paths: t.Iterable[str], owner: tuple[int, int]) -> None:
+    """Change user and group; links themselves, not what they lead to."""
+    for path in paths:
+        os.chown(path, *owner, follow_symlinks=False)
+
+
+@contextlib.contextmanager
+def _lock(parent: Path) -> t.Iterator[None]:
+    """One run at a time: several hosts of an inventory may be one machine. The kernel lets go when the run dies."""
+    descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _checksum(home: Path) -> str | None:
+    try:
+        content = json.loads((home / MARKER).read_text(encoding="utf-8"))
+        return str(content["checksum"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, NotADirectoryError) as error:
+        raise DistributionError(
+            f"is damaged: {error}", where=str(home / MARKER), hint=f"Move {home} away, and run again"
+        ) from error
+
+
+def _owned_by_another(status: os.stat_result, owner: tuple[int, int]) -> bool:
+    return any(wanted not in (-1, found) for wanted, found in zip(owner, (status.st_uid, status.st_gid)))
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+__all__ = [
+    "clear",
+    "give",
+    "is_complete",
+    "is_removable",
+    "leftovers",
+    "remove",
+    "superfluous",
+    "unpack",
+    "users",
+    "versions",
+    "wrong_owner",
+]

@@ -1,0 +1,299 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: es_distribution
+short_description: Unpack a version of the Event Store software beside the others
+version_added: 1.0.0
+description:
+  - Unpacks an archive, zip or tar.gz, to a directory of its own, whole or not at all.
+    If one directory in the archive holds all the rest, its contents are unpacked.
+  - An archive with a wrong checksum, or one that could write elsewhere, is refused before anything is written.
+  - When the software is there already, neither the archive is read nor anything transferred.
+  - Without an archive, checks that the software is there.
+author:
+  - The eventstore.cluster founders (@eventstore-cluster)
+extends_documentation_fragment:
+  - eventstore.cluster.attributes
+  - eventstore.cluster.attributes.action
+  - eventstore.cluster.attributes.files
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: partial
+    details: Top-level entries of an archive at O(url) are not shown in check mode, which downloads nothing.
+  platform:
+    platforms: linux
+    support: full
+  action:
+    support: full
+  safe_file_operations:
+    support: full
+options:
+  home:
+    description: Absolute path of the directory to unpack to. Other versions lie beside it.
+    type: path
+    required: true
+  state:
+    description:
+      - V(present) unpacks the software.
+      - V(absent) removes it, and fails while a process uses it. Software that this module did not unpack stays.
+    type: str
+    choices: [present, absent]
+    default: present
+  src:
+    description: Path of the archive on the controller, or with O(remote_src) on the host.
+    type: path
+  remote_src:
+    description: Whether O(src) is on the host.
+    type: bool
+    default: false
+  url:
+    description:
+      - Address of the archive, C(http) or C(https), from which the host downloads it.
+      - It may hold no user and no password, as it is shown; a C(.netrc) file of the user on the host can hold them.
+    type: str
+  checksum:
+    description: SHA-256 of the archive as C(sha256:HEX). Required with O(src) and O(url).
+    type: str
+  executable:
+    description: Path, below O(home), of the program that must be in it.
+    type: str
+    default: eventstored
+  keep_versions:
+    description:
+      - How many versions beside each other are kept, O(home) included. The oldest ones go first.
+        A version that a process uses stays, and so does what this module did not unpack.
+      - V(0) keeps all.
+    type: int
+    default: 0
+  owner:
+    description: User, name or number, to whom all of O(home) shall belong. If unset, who unpacks it.
+    type: str
+  group:
+    description: Group, name or number, to which all of O(home) shall belong. If unset, that of who unpacks it.
+    type: str
+seealso:
+  - plugin: eventstore.cluster.distribution
+    plugin_type: role
+"""
+
+EXAMPLES = r"""
+- name: Unpack the software from an archive on the controller
+  eventstore.cluster.es_distribution:
+    src: EventStore-OSS-Ubuntu-16.04-v3.4.0.tar.gz
+    checksum: sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+    home: /opt/eventstore/3.4.0
+    keep_versions: 2
+
+- name: Unpack the software from an archive that each host downloads
+  eventstore.cluster.es_distribution:
+    url: https://artifacts.example.com/EventStore-OSS-Ubuntu-16.04-v3.4.0.tar.gz
+    checksum: sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+    home: /opt/eventstore/3.4.0
+
+- name: Check that the software is there
+  eventstore.cluster.es_distribution:
+    home: /opt/eventstore/3.4.0
+"""
+
+RETURN = r"""
+executable:
+  description: Path of the program.
+  returned: success
+  type: str
+  sample: /opt/eventstore/3.4.0/eventstored
+removed:
+  description: Versions that were, or in check mode would be, removed.
+  returned: success
+  type: list
+  elements: str
+  sample: [/opt/eventstore/3.3.1]
+"""
+
+import grp
+import os
+import pwd
+import re
+import typing as t
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import fetch_url
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import distribution
+from ansible_collections.eventstore.cluster.plugins.module_utils.archive import MAX_BYTES, check_checksum, open_archive
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
+
+BLOCK_BYTES = 1024 * 1024
+
+
+def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
+    """Unpack the version if it is not there, and remove superfluous ones."""
+    params = module.params
+    given = params["src"] or params["url"]
+    owner = _owner(params)
+    if distribution.is_complete(home, params["executable"], params["checksum"] if given else None):
+        if not given:
+            return {"changed": False}
+        strangers = distribution.wrong_owner(home, owner)
+        if not module.check_mode:
+            distribution.give(strangers, owner)
+        result: dict[str, t.Any] = {"changed": bool(strangers)}
+    elif params["src"] and not params["remote_src"]:
+        # The action plugin looks at the archive on the controller and, out of check mode, comes again with it.
+        result = {"changed": True, "needs_archive": True, "entries": []}
+    elif params["url"] and module.check_mode:
+        result = {"changed": True, "entries": []}
+    else:
+        result = {"changed": True, "entries": _unpack(module, home, owner)}
+    superfluous = distribution.superfluous(home, params["keep_versions"])
+    if not module.check_mode and "needs_archive" not in result:
+        for path in superfluous:
+            distribution.remove(path)
+    return {**result, "removed": [str(path) for path in superfluous]}
+
+
+def absent(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
+    """Remove the version if this collection unpacked it and nothing uses it."""
+    removable = distribution.is_removable(home)
+    if removable and not module.check_mode:
+        distribution.remove(home)
+    return {"changed": removable, "removed": [str(home)] if removable else []}
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Bring the version to its state; the result of the module."""
+    params = module.params
+    home = _home(params)
+    before = [str(path) for path in distribution.versions(home.parent)]
+    leftovers = distribution.leftovers(home.parent)
+    if leftovers and not module.check_mode:
+        distribution.clear(home.parent)
+    result = absent(module, home) if params["state"] == "absent" else present(module, home)
+    removed = result.setdefault("removed", [])
+    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed]}
+    if "entries" in result:
+        after["versions"].append(str(home))
+        after["entries"] = result.pop("entries")
+    result["changed"] = bool(result["changed"] or removed or leftovers)
+    result["executable"] = str(home / params["executable"])
+    result["diff"] = {"before": {"versions": before}, "after": after}
+    return result
+
+
+def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[str]:
+    """Check the archive and, out of check mode, unpack it; its top-level entries."""
+    params = module.params
+    path = params["src"] or _download(module)
+    check_checksum(path, params["checksum"])
+    with open_archive(path) as archive:
+        archive.require(params["executable"])
+        if not module.check_mode:
+            distribution.unpack(archive, home, params["executable"], params["checksum"], owner)
+        return archive.top_level()
+
+
+def _download(module: AnsibleModule) -> str:
+    """Fetch the archive; its path, in a directory that the module removes at its end."""
+    url = module.params["url"]
+    answer, info = fetch_url(module, url, timeout=30)
+    if info["status"] != 200:
+        raise DistributionError(
+            f"expected status 200, got {info['status']}: {info['msg']}",
+            where=url,
+            hint="Nothing was unpacked. Mend the url, or put the archive on the controller and give it as src",
+        )
+    path = os.path.join(module.tmpdir, "archive")
+    with answer, open(path, "wb") as file:
+        for block in iter(lambda: answer.read(BLOCK_BYTES), b""):
+            file.write(block)
+            if file.tell() > MAX_BYTES:
+                raise DistributionError(f"sends more than {MAX_BYTES} bytes", where=url, hint="Nothing was unpacked")
+    return path
+
+
+def _home(params: dict[str, t.Any]) -> Path:
+    """``home``, with all that can be wrong with options."""
+    home = Path(os.path.normpath(params["home"]))
+    if not home.is_absolute() or len(home.parts) < 3:
+        raise DistributionError(
+            f"home is {params['home']!r}",
+            hint="Write an absolute path that ends in the version, as /opt/eventstore/3.4.0",
+        )
+    program = params["executable"].split("/")
+    if not all(part not in ("", ".", "..") for part in program):
+        raise DistributionError(
+            f"executable is {params['executable']!r}", hint="Write its path below home, without . and .."
+        )
+    if params["keep_versions"] < 0:
+        raise DistributionError(f"keep_versions is {params['keep_versions']}", hint="Write 0 to keep all, or 1 or more")
+    params["checksum"] = (params["checksum"] or "").lower() or None
+    if params["checksum"] and not re.fullmatch("sha256:[0-9a-f]{64}", params["checksum"]):
+        raise DistributionError(
+            f"checksum is {params['checksum']!r}",
+            hint="Write sha256: and the 64 hexadecimal digits that sha256sum prints",
+        )
+    if params["url"]:
+        url = urlsplit(params["url"])
+        if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+            raise DistributionError(
+                "url is no http or https address, or holds a user or password",
+                hint="Write https://HOST/PATH; user and password go to the file .netrc of the user on the host",
+            )
+    return home
+
+
+def _owner(params: dict[str, t.Any]) -> tuple[int, int]:
+    """Numbers of the user and the group; -1 where it may be anybody."""
+    return (
+        _number("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
+        _number("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
+    )
+
+
+def _number(option: str, name: str | None, look_up: t.Callable[[str], int]) -> int:
+    if not name:
+        return -1
+    if name.isascii() and name.isdigit():
+        return int(name)
+    try:
+        return look_up(name)
+    except KeyError:
+        raise DistributionError(
+            f"{option} is {name!r}, which this host does not know", hint="Make it first, or mend the name"
+        ) from None
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "home": {"type": "path", "required": True},
+            "state": {"choices": ["present", "absent"], "default": "present"},
+            "src": {"type": "path"},
+            "remote_src": {"type": "bool", "default": False},
+            "url": {},
+            "checksum": {},
+            "executable": {"default": "eventstored"},
+            "keep_versions": {"type": "int", "default": 0},
+            "owner": {},
+            "group": {},
+        },
+        mutually_exclusive=[("src", "url")],
+        required_by={"src": "checksum", "url": "checksum"},
+        supports_check_mode=True,
+    )
+    os.umask(0o022)  # a stricter one of root's would keep the service's user from the software
+    try:
+        module.exit_json(**run(module))
+    except EventStoreError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()
