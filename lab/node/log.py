@@ -134,6 +134,10 @@ class FileLog:
     def kind_at(self, index: int) -> Kind:
         return Kind(self._kinds[index])
 
+    def last_epoch(self) -> int:
+        """The index of the newest EPOCH entry, 0 if there is none."""
+        return max(self._kinds.rfind(int(Kind.EPOCH)), 0)
+
     def append(self, entries: t.Sequence[Entry]) -> None:
         data = b"".join(encode(entry) for entry in entries)
         _write_all(self._fd, data, self.end)

@@ -73,7 +73,7 @@ class BallotBox(t.Protocol):
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds. A broken connection mostly tells that a peer is dead; ``silence`` is for a frozen one (measured 3.5-4)."""
+    """Seconds. That a peer is dead is mostly seen by its broken connection; ``silence`` is for a frozen one."""
 
     heartbeat: float = 0.3
     silence: float = 3.0
@@ -172,6 +172,7 @@ class Raft:
         self.strangers: set[str] = set()
         self.progress: dict[str, Progress] = {}
         self.peers: frozenset[str] = frozenset()
+        self.matched = False
         self.caught_up = False
         self._lists: list[tuple[int, tuple[str, ...]]] = []
         self._cluster = ""
@@ -248,7 +249,6 @@ class Raft:
         self.now = now
         if self.role is not Role.LEADER and peer == self.leader:
             self.leader = ""
-            self.caught_up = False
             self._try_at = now + self.rng.uniform(*self.timing.first_try)
 
     def propose(self, now: float, payloads: t.Sequence[bytes]) -> int:
@@ -339,7 +339,6 @@ class Raft:
     def _lead(self) -> None:
         self.role = Role.LEADER
         self.leader = self.last_leader = self.me
-        self.caught_up = True
         self.progress = {
             peer: Progress(self.log.last_index + 1, answered_at=self.now)
             for peer in (self.peers | set(self._candidacy)) - {self.me}
@@ -357,13 +356,13 @@ class Raft:
     def _follow(self, leader: str) -> None:
         if not leader:
             self._try_at = self.now + self.rng.uniform(*self.timing.next_try)
-            self.caught_up = False
             if self.leader == self.me:
                 self.last_leader = ""
         else:
             self.last_leader = leader
         self.role = Role.FOLLOWER
         self.leader = leader
+        self.matched = self.caught_up = False
         self.progress = {}
 
     # -- the log -----------------------------------------------------------------------------------------------------
@@ -396,6 +395,7 @@ class Raft:
         if self.box.ballot.catching_up and match >= self._catch_up_to:
             self.box.save(self.box.ballot._replace(catching_up=False))
         self.commit = max(self.commit, min(append.commit, match))
+        self.matched = True
         self.caught_up = self.caught_up or match >= append.commit
         return Answer(self.term, True, match, self.log.last_index)
 
