@@ -42,7 +42,7 @@ def read_options(
     place, variable = f"{machine.host}/{server}", f"eventstore_{kind}_options"
     options = _option_set(kind, machine["version"])
     try:
-        checked = check(options, given)
+        checked = check(options, given, refuse_unknown=False)
     except ConfigError as error:
         problems.append(Problem("wrong-option", f"{place}: {error.problem}", f"Correct it in {variable}"))
         return {}

@@ -317,7 +317,10 @@ _PYTHON_TYPES: dict[str, tuple[type, str]] = {
 
 def nearest(name: str, names: t.Iterable[str]) -> str:
     """The name that was probably meant, "" if none is near."""
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.75)), "")
+    # The prefix all have in common would make everything near.
+    by_rest = {each.replace(PREFIX, "", 1): each for each in names}
+    close = difflib.get_close_matches(name.replace(PREFIX, "", 1), by_rest, n=1, cutoff=0.7)
+    return by_rest[close[0]] if close else ""
 
 
 def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Problem]) -> Machine:
@@ -332,27 +335,32 @@ def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Pro
         if setting.name in given:
             values[setting.name] = _read(f"{host}: {setting.name}", setting, given[setting.name], windows, problems)
     values["eventstore_nodes"] = _read_nodes(host, values["eventstore_nodes"], windows, problems)
-    _derive(host, values, variables, problems)
+    _derive(host, given, values, variables, problems)
     return Machine(host, windows, connection == "local", values)
 
 
-def _derive(host: str, values: dict[str, t.Any], variables: t.Mapping[str, t.Any], problems: list[Problem]) -> None:
-    if values["eventstore_int_ip"] is None:
-        address = variables.get("ansible_host") or host
-        if _ip(str(address), False):
+def _derive(
+    host: str,
+    given: t.Mapping[str, t.Any],
+    values: dict[str, t.Any],
+    variables: t.Mapping[str, t.Any],
+    problems: list[Problem],
+) -> None:
+    if "eventstore_int_ip" not in given:
+        address = values["eventstore_int_ip"] = str(variables.get("ansible_host") or host)
+        if _ip(address, False):
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{host}: eventstore_int_ip is not set, and {str(address)!r}, where Ansible connects to, is a name",
+                    f"{host}: eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is a name",
                     "Write the machine's address inside the cluster, such as eventstore_int_ip: 192.168.1.11",
                 )
             )
-        values["eventstore_int_ip"] = str(address)
     if values["eventstore_ext_ip"] is None:
         values["eventstore_ext_ip"] = values["eventstore_int_ip"]
     if values["eventstore_service_name"] is None:
         values["eventstore_service_name"] = f"es-{values['eventstore_cluster_name']}"
-    if values["eventstore_archive"] and not values["eventstore_archive_checksum"]:
+    if values["eventstore_archive"] and "eventstore_archive_checksum" not in given:
         problems.append(
             Problem(
                 "checksum-missing",
@@ -415,7 +423,7 @@ def _unknown(place: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Set
 def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
     """The value as its type; in its place the default, and a problem, if it cannot be read."""
     kind, kind_name = _PYTHON_TYPES[setting.type]
-    if kind is int and isinstance(value, str) and value.strip().isdigit():
+    if kind is int and isinstance(value, str) and re.fullmatch(r" *[0-9]{1,9} *", value):
         value = int(value)  # a template gives a text up to ansible-core 2.18
     problem = ""
     if not isinstance(value, kind) or isinstance(value, bool):
