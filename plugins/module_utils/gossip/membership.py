@@ -8,6 +8,7 @@ added: a known member is not replaced by a third party's unresolved seed, which 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import ipaddress
 import re
 import typing as t
@@ -139,11 +140,11 @@ class Membership:
 def _is_newer(member: Member, existing: Member) -> bool:
     if member.is_unresolved_seed and not existing.is_unresolved_seed:
         return False
-    return _age(member) > _age(existing)
-
-
-def _age(member: Member) -> tuple[int, int, float]:
-    return member.epoch_number, member.writer_checkpoint, seconds(member.time_stamp)
+    ours = existing.epoch_number, existing.writer_checkpoint
+    theirs = member.epoch_number, member.writer_checkpoint
+    if theirs != ours:
+        return theirs > ours
+    return member.time_stamp != existing.time_stamp and seconds(member.time_stamp) > seconds(existing.time_stamp)
 
 
 def _require_relayable(member: Member) -> None:
@@ -161,6 +162,7 @@ def _require_relayable(member: Member) -> None:
         raise GossipError(f"expected the state of a node, but a member has {member.state[:60]!r}")
 
 
+@functools.lru_cache(maxsize=4 * MAX_MEMBERS)
 def _is_ip(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
