@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action sends the time and no secret, names the host, and refuses Windows."""
+
+from __future__ import annotations
+
+import copy
+import time
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.shell import powershell, sh
+
+from ansible_collections.eventstore.cluster.plugins.action.es_preflight import ActionModule
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+
+SECRET = "hunter2"  # noqa: S105 the word that must not get out
+
+
+@pytest.fixture
+def make_action():
+    def make(arguments, *, windows=False):
+        connection = MagicMock(transport="winrm" if windows else "ssh")
+        connection._shell = powershell.ShellModule() if windows else sh.ShellModule()
+        action = ActionModule(
+            task=MagicMock(action="eventstore.cluster.es_preflight", async_val=0, args=arguments),
+            connection=connection,
+            play_context=MagicMock(check_mode=False),
+            loader=MagicMock(),
+            templar=MagicMock(),
+            shared_loader_obj=MagicMock(),
+        )
+        problem = {"code": "port-taken", "text": "it is", "hint": "do"}
+        action._execute_module = MagicMock(return_value={"changed": False, "problems": [problem]})
+        return action
+
+    return make
+
+
+@pytest.fixture(params=["managers", "nodes"])
+def machine(request):
+    group = {
+        "eventstore_cluster_mode": request.param,
+        "eventstore_database_options": {"CertificatePassword": SECRET},
+        "eventstore_environment": {"TOKEN": SECRET},
+        "eventstore_archive": f"https://me:{SECRET}@archives.example/es.zip",
+        "eventstore_archive_checksum": "sha256:" + "0" * 64,
+    }
+    made = plan({f"node{n}": {"eventstore_int_ip": f"127.0.71.{n}", **group} for n in (1, 2, 3)})
+    return {**made["hosts"]["node1"], "dns": made["dns"], "provider": made["provider"]}
+
+
+def test_secrets_stay_on_the_controller(make_action, machine):
+    before = copy.deepcopy(machine)
+    assert SECRET in repr(machine)
+    action = make_action({"plan": machine})
+    result = action.run(task_vars={"inventory_hostname": "node1"})
+    sent = action._execute_module.call_args.kwargs["module_args"]
+    assert SECRET not in repr(sent)
+    assert sent["plan"]["nodes"][0]["options"] == {"Db": "/var/lib/eventstore"}
+    assert sent["plan"]["software"]["archive"] is True
+    assert abs(sent["controller_time"] - time.time()) < 5
+    assert result["problems"] == [{"code": "port-taken", "text": "node1: it is", "hint": "do"}]
+    assert machine == before
+
+
+@pytest.mark.parametrize("arguments", [{}, {"plan": "text"}, {"plan": {}}])
+def test_what_is_no_plan_is_left_to_the_module(make_action, arguments):
+    action = make_action(arguments)
+    action.run(task_vars={"inventory_hostname": "node1"})
+    action._execute_module.assert_called_once()
+
+
+def test_windows_is_refused(make_action, machine):
+    action = make_action({"plan": machine}, windows=True)
+    with pytest.raises(AnsibleActionFail, match="es_preflight on Windows hosts"):
+        action.run(task_vars={"inventory_hostname": "node1"})
+    action._execute_module.assert_not_called()
