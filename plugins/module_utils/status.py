@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator reads: the list of problems, and the table of what runs where and where to look next."""
+
+from __future__ import annotations
+
+import typing as t
+
+Row = tuple[str, ...]
+
+HEAD: Row = ("machine", "server", "state", "external", "internal", "lag", "version")
+
+
+def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
+    """One line a problem: its code, what is wrong and where, what to do."""
+    return [f"- {each['code']}: {each['text'].rstrip('.')}. {each['hint'].rstrip('.')}." for each in problems]
+
+
+def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
+    """The facts ``es_gossip`` about a planned cluster as lines of text."""
+    lines = [_headline(gossip, plan), "", *_columns([HEAD, *_rows(gossip)])]
+    if gossip["problems"]:
+        lines += ["", "Problems", *problem_lines(gossip["problems"])]
+    return [*lines, "", "Where to look next", *_next(plan)]
+
+
+def _headline(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> str:
+    in_sync = sum(1 for member in gossip["members"] if member["in_sync"])
+    verdict = "has quorum" if gossip["has_quorum"] else "NO QUORUM"
+    counts = f"{in_sync} of {gossip['cluster_size']} nodes in sync, {gossip['quorum_size']} needed"
+    spare = f", can lose {gossip['can_lose']}" if gossip["has_quorum"] else ""
+    return f"{plan['cluster_name']} {verdict}: {counts}{spare}"
+
+
+def _rows(gossip: t.Mapping[str, t.Any]) -> t.Iterator[Row]:
+    for member in gossip["members"]:
+        lag = "" if member["lag_bytes"] is None else f"{member['lag_bytes']} B"
+        state = member["state"] if member["answers"] else "no answer"
+        yield _row(member, state, lag, member["es_version"])
+    for manager in gossip["managers"]:
+        yield _row(manager, "up" if manager["answers"] else "no answer", "", "")
+
+
+def _row(server: t.Mapping[str, t.Any], state: str, lag: str, version: str) -> Row:
+    name = server["name"].partition("/")[2] or server["name"]
+    return (server["host"], name, state, server["address"], server["internal"], lag, version)
+
+
+def _columns(rows: t.Sequence[Row]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _next(plan: t.Mapping[str, t.Any]) -> list[str]:
+    kind = "manager" if plan["mode"] == "managers" else "database"
+    known = next(endpoint for endpoint in plan["endpoints"] if endpoint["kind"] == kind)
+    node = next(endpoint for endpoint in plan["endpoints"] if endpoint["kind"] == "database")
+    rows: list[Row] = [
+        ("state of the cluster", f"curl http://{known['address']}/gossip?format=json"),
+        (
+            "write an event",
+            f"curl -i http://{node['address']}/streams/test -H 'Content-Type: application/json' "
+            "-H 'ES-EventType: test' -H \"ES-EventId: $(cat /proc/sys/kernel/random/uuid)\" -d '{}'",
+        ),
+    ]
+    for host, machine in plan["hosts"].items():
+        logs = [machine["manager"]["options"]["Log"]] if machine["manager"] else []
+        logs += [node["options"]["Log"] for node in machine["nodes"] if "Log" in node["options"]]
+        rows.append((f"logs on {host}", " ".join(dict.fromkeys(logs)) or "the server's default directory"))
+    return _columns(rows)
+
+
+__all__ = ["problem_lines", "table"]
