@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The facts ``es_gossip``, from the arguments of a task to the report; the module and the action plugin share it."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import report
+from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
+
+ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
+    "endpoints": {"type": "list", "elements": "raw", "required": True},
+    "cluster_size": {"type": "int"},
+    "timeout": {"type": "float", "default": 2.0},
+    "until": {"type": "str", "choices": ["none", "answered", "quorum", "healthy"], "default": "none"},
+    "wait_timeout": {"type": "float", "default": 60.0},
+    "settle": {"type": "float", "default": 0.0},
+    "from": {"type": "str", "choices": ["controller", "target"], "default": "controller"},
+}
+
+Facts = dict[str, t.Any]
+
+# With one of these, somebody that was asked did not answer for itself.
+_SILENT = frozenset({"no-answer", "not-itself", "master-silent", "gossip-not-ready"})
+
+_CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
+    "none": lambda _facts: True,
+    "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),
+    "quorum": lambda facts: bool(facts["has_quorum"]),
+    "healthy": lambda facts: bool(facts["healthy"]),
+}
+_FAILURES = {
+    "answered": "not every endpoint answers for itself",
+    "quorum": "the cluster has no quorum",
+    "healthy": "the cluster is not healthy",
+}
+
+
+class ConditionNotMet(GossipError):
+    """What ``until`` asks for did not come true; ``facts`` are the last ones."""
+
+    def __init__(self, problem: str, facts: Facts) -> None:
+        super().__init__(problem)
+        self.facts = facts
+
+
+def gather(params: t.Mapping[str, t.Any]) -> Facts:
+    """Ask all endpoints, again and again until the condition holds; ConditionNotMet if it does not in time."""
+    targets = read_endpoints(params["endpoints"])
+    cluster_size, timeout_s, until = params["cluster_size"], params["timeout"], params["until"]
+    for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0)):
+        if params[name] is not None and not least <= params[name] < float("inf"):
+            raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+    waited = wait_until(
+        lambda: report(view.Cluster(ask(targets, timeout_s), cluster_size)),
+        _CONDITIONS[until],
+        timeout_s=0 if until == "none" else params["wait_timeout"],
+        settle_s=0 if until == "none" else params["settle"],
+    )
+    if not waited.ok:
+        problems = [
+            f"- {each['code']}: {each['text'].rstrip('.')}. {each['hint']}." for each in waited.last["problems"]
+        ]
+        settled = f", or not for {params['settle']:g} s without a break" if params["settle"] and not problems else ""
+        first = f"{_FAILURES[until]} after {waited.elapsed_s:.1f} s (asked {len(targets)} endpoints{settled})"
+        raise ConditionNotMet("\n".join([first, *problems]), waited.last)
+    return waited.last
+
+
+def ask(targets: t.Sequence[view.Target], timeout_s: float) -> list[view.View]:
+    """One sweep: the gossip of all, and /info of all that are not known to be managers."""
+    informed = [target for target in targets if target.kind != view.MANAGER]
+    requests = [client.Request(target.address, "/gossip") for target in targets]
+    requests += [client.Request(target.address, "/info") for target in informed]
+    results = client.sweep(requests, timeout_s=timeout_s)
+    infos = dict(zip(informed, results[len(targets) :]))
+    return [view.read(target, result, infos.get(target)) for target, result in zip(targets, results)]
+
+
+def read_endpoints(entries: t.Sequence[t.Any]) -> list[view.Target]:
+    """Read the option ``endpoints``; GossipError names the entry that is wrong."""
+    if not entries:
+        raise GossipError("expected at least one endpoint, but came none", where="endpoints")
+    targets = [_read_endpoint(entry, f"endpoints, entry {number}") for number, entry in enumerate(entries, start=1)]
+    seen: dict[Endpoint, int] = {}
+    for number, target in enumerate(targets, start=1):
+        first = seen.setdefault(target.address, number)
+        if first != number:
+            raise GossipError(
+                f"entries {first} and {number} are both {target.address}",
+                where="endpoints",
+                hint="Give each endpoint once: a node that is counted twice would be a quorum by itself",
+            )
+    return targets
+
+
+def _read_endpoint(entry: t.Any, where: str) -> view.Target:
+    if isinstance(entry, str):
+        return view.Target(_address(entry, where))
+    known = ("name", "host", "kind", "address", "internal")
+    if not isinstance(entry, t.Mapping) or "address" not in entry or not set(entry) <= set(known):
+        raise GossipError(
+            f"expected IP:PORT, or address with any of {', '.join(known)}, but came {entry!r}", where=where
+        )
+    kind = entry.get("kind") or ""
+    if kind not in ("", view.DATABASE, view.MANAGER):
+        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, but came {kind!r}", where=where)
+    internal = entry.get("internal")
+    return view.Target(
+        address=_address(entry["address"], f"{where}, address"),
+        name=str(entry.get("name") or ""),
+        host=str(entry.get("host") or ""),
+        kind=str(kind),
+        internal=_address(internal, f"{where}, internal") if internal else None,
+    )
+
+
+def _address(text: t.Any, where: str) -> Endpoint:
+    try:
+        return Endpoint.parse(str(text))
+    except ValueError as error:
+        raise GossipError(
+            str(error), where=where, hint="Servers answer only when asked by IP address, for example 192.168.1.11:2113"
+        ) from None
+
+
+__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "Facts", "ask", "gather", "read_endpoints"]
