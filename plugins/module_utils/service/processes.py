@@ -38,6 +38,14 @@ def started_at(pid: int) -> float | None:
     return booted + ticks / os.sysconf("SC_CLK_TCK")
 
 
+def is_later(path: Path, started: float) -> bool:
+    """Whether a file was written after that time; one from before the same clock tick counts as not."""
+    try:
+        return path.stat().st_mtime > started + 1 / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return False
+
+
 def parent(pid: int) -> int | None:
     """The pid of the parent; None if the process does not run."""
     fields = _stat(pid)
@@ -188,6 +196,7 @@ __all__ = [
     "environment",
     "find",
     "holder",
+    "is_later",
     "is_running",
     "listening",
     "overlap",

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings one service to a state, with whatever provider: checks first, then acts, then proves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes, readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
+    from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet
+    from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
+
+# A server that gives up prints this and can live on nevertheless (measured on 3.4.0).
+GIVEN_UP = "Exiting with exit code:"
+# How long the kernel may take to end a killed process.
+KILL_TIMEOUT_S = 10.0
+
+
+@dataclass
+class Result:
+    """What was found and done. ``before`` and ``after``: what changes, for a diff."""
+
+    changed: bool = False
+    before: str = ""
+    after: str = ""
+    answer: dict[str, t.Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def change(self, what: str, before: str, after: str) -> None:
+        self.changed = True
+        self.before += f"{what}:\n{before}" if before else ""
+        self.after += f"{what}:\n{after}" if after else ""
+
+
+class Control:
+    """One service: its definition, who runs it, and what its configuration says (None if it cannot be read)."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        provider: Provider,
+        *,
+        options: OptionSet,
+        config: str | None,
+        effective: Effective | None,
+        check_mode: bool = False,
+    ) -> None:
+        self._definition = definition
+        self._provider = provider
+        self._options = options
+        self._config = config or ""
+        self._effective = effective
+        self._check_mode = check_mode
+        self._listeners = readiness.listeners(effective) if effective else []
+        self._nodes = self._node_commands()
+
+    def bring_to(self, state: str, *, enabled: bool | None) -> Result:
+        """``started``, ``restarted``, ``installed``, ``stopped`` or ``absent``; ServiceError where that fails."""
+        ends = state in ("stopped", "absent")
+        present = None if state == "stopped" else state != "absent"
+        lock = contextlib.nullcontext() if self._check_mode else self._provider.lock(create=not ends)
+        with lock:
+            result = Result()
+            active, pid = self._provider.is_active(), self._provider.pid()
+            runs = active or bool(self.family())
+            starts = state == "restarted" or (state == "started" and pid is None)
+            if starts:
+                self._refuse_obstacles()
+            # What is to run is written before anything is stopped, what is to go is removed after it.
+            if not ends:
+                self._install(result, present=present, enabled=enabled)
+            if runs and (ends or state == "restarted"):
+                result.change(self._definition.name, "running\n", "stopped\n" if ends else "running, started anew\n")
+                self._stop(result, active=active, main=pid)
+            elif starts:
+                result.change(self._definition.name, "stopped\n", "running\n")
+            if ends:
+                self._install(result, present=present, enabled=enabled)
+            if starts:
+                self._start(result)
+            elif pid is not None and state == "started":
+                self._look_at_running(result, pid)
+            return result
+
+    def family(self) -> list[int]:
+        """The service's processes: the main one, all below it, and a manager's nodes, which can outlive it."""
+        main = self._provider.pid()
+        roots = [] if main is None else [main]
+        for command in self._nodes:
+            roots += processes.find(command)
+        found = dict.fromkeys(roots)
+        for pid in roots:
+            found.update(dict.fromkeys(processes.descendants(pid)))
+        return list(found)
+
+    def restart_reasons(self, pid: int) -> list[str]:
+        """Why the running service is not what a restart would make of it."""
+        reasons = self._provider.reasons(pid)
+        names = self._changed_variables(pid)
+        if names:
+            reasons.append(f"the environment differs in {', '.join(names)}")
+        started = processes.started_at(pid)
+        if started is not None and _replaced(self._definition.program, started):
+            reasons.append(f"{self._definition.program} was replaced after pid {pid} was started")
+        for member in self.family():
+            started = processes.started_at(member)
+            for path in self._files_of(member):
+                if started is not None and processes.is_later(path, started):
+                    reasons.append(f"{path} was written after pid {member} was started")
+        return reasons
+
+    # -- steps -----------------------------------------------------------------------------------------------------
+
+    def _refuse_obstacles(self) -> None:
+        definition = self._definition
+        problems = self._provider.obstacles(check_mode=self._check_mode)
+        program = Path(definition.program)
+        if not program.is_absolute():
+            problems.append(f"the executable {program} is not an absolute path")
+        elif not program.is_file():
+            if not self._check_mode:  # an earlier task may bring it
+                problems.append(f"the executable {program} is not there")
+        elif definition.program == definition.argv[0] and not os.access(program, os.X_OK):
+            problems.append(f"the executable {program} may not be executed (chmod 0755 {program})")
+        problems += readiness.obstacles(
+            self._listeners, name=definition.name, config=self._config, own=set(self.family())
+        )
+        if problems:
+            raise ServiceError(
+                "; ".join(problems), where=f"{definition.name} cannot be started", hint="Nothing was changed"
+            )
+
+    def _install(self, result: Result, *, present: bool | None, enabled: bool | None) -> None:
+        changes = self._provider.changes(present=present, enabled=enabled)
+        for change in changes:
+            result.change(change.what, change.before, change.after)
+        if changes and not self._check_mode:
+            self._provider.apply(present=present, enabled=enabled)
+
+    def _start(self, result: Result) -> None:
+        if self._check_mode:
+            return
+        self._provider.start()
+        self._wait_until_ready(result, self._provider.pid(), fresh=True)
+
+    def _wait_until_ready(self, result: Result, pid: int | None, *, fresh: bool) -> None:
+        name, timeout_s = self._definition.name, self._definition.timeout_s
+        started = processes.start_time(pid) if pid else None
+
+        def ended() -> bool:
+            return pid is None or started is None or not processes.is_running(pid, started)
+
+        def observe() -> readiness.Look | None:
+            if ended():
+                return None
+            seen = self._look()
+            return None if fresh and seen.problem and self._has_given_up() else seen
+
+        waited = wait_until(observe, lambda seen: seen is None or not seen.problem, timeout_s=timeout_s)
+        if waited.last is None:
+            if pid is not None and not ended():
+                _signal(pid, signal.SIGKILL)  # it has ended by its own words, and would only be in the way
+            raise self._failure(f"it ended within {waited.elapsed_s:.1f} s")
+        if waited.last.problem:
+            raise self._failure(
+                f"pid {pid} runs, but within {timeout_s:g} s {name} did not answer as a {self._definition.kind} "
+                f"service does: {waited.last.problem}. It was left running; state: restarted starts it anew"
+            )
+        result.answer = waited.last.answer
+
+    def _look(self) -> readiness.Look:
+        endpoint = readiness.http_endpoint(self._listeners)
+        return readiness.look(self._definition.kind, endpoint, name=self._definition.name, own=self.family())
+
+    def _has_given_up(self) -> bool:
+        return self._definition.kind == "database" and GIVEN_UP in self._provider.output()
+
+    def _failure(self, problem: str) -> ServiceError:
+        output = self._provider.output()
+        hint = f"Its last output:\n{output}" if output else "It printed nothing"
+        return ServiceError(problem, where=self._definition.name, hint=hint)
+
+    def _look_at_running(self, result: Result, pid: int) -> None:
+        if not self._check_mode:
+            self._provider.adopt(pid)
+        if not self._listeners:  # check mode, and the configuration is not there
+            return
+        reasons = self.restart_reasons(pid)
+        if not reasons:
+            self._wait_until_ready(result, pid, fresh=False)
+            return
+        # It runs with what it was started with, so it may rightly be elsewhere than the files say now.
+        seen = self._look()
+        result.answer = seen.answer
+        if seen.problem:
+            result.warnings.append(
+                f"{self._definition.name}: {seen.problem}; it has to be restarted: {'; '.join(reasons)}"
+            )
+
+    def _stop(self, result: Result, *, active: bool, main: int | None) -> None:
+        if self._check_mode:
+            return
+        members: dict[int, int | None] = {}
+        asked: set[int] = set()
+
+        def observe() -> list[int]:
+            for pid in self.family():
+                members.setdefault(pid, processes.start_time(pid))
+            alive = [pid for pid, started in members.items() if started and processes.is_running(pid, started)]
+            if main not in alive:
+                # A manager takes its nodes along; of one that crashed they are still there.
+                for pid in set(alive) - asked:
+                    asked.add(pid)
+                    _signal(pid, signal.SIGTERM)
+            return alive
+
+        def is_over(alive: list[int]) -> bool:
+            return not alive and not self._provider.is_active()
+
+        observe()
+        if active:
+            self._provider.stop()
+        timeout_s = self._definition.timeout_s
+        waited = wait_until(observe, is_over, timeout_s=timeout_s)
+        for pid in waited.last if not waited.ok else ():
+            result.warnings.append(
+                f"{self._definition.name}: {readiness.describe(pid)} did not end within {timeout_s:g} s and was killed"
+            )
+            _signal(pid, signal.SIGKILL)
+        if not waited.ok:
+            waited = wait_until(observe, is_over, timeout_s=KILL_TIMEOUT_S)
+        if not waited.ok:
+            left = ", ".join(readiness.describe(pid) for pid in waited.last) or self._provider.status()
+            raise ServiceError(f"it cannot be stopped: {left}", where=self._definition.name)
+
+    # -- knowledge -------------------------------------------------------------------------------------------------
+
+    def _node_commands(self) -> list[list[str]]:
+        """The command lines of the nodes that a manager with these options starts."""
+        effective = self._effective
+        if effective is None or "WatchdogConfig" not in effective or not effective.value("EnableWatchdog"):
+            return []
+        path, executable = effective.value("WatchdogConfig"), effective.value("NodeExecutable")
+        if not path or not executable:
+            return []
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            return [[executable, *entry.arguments] for entry in watchdog.parse(text, where=path)]
+        except (OSError, UnicodeDecodeError, EventStoreError):
+            return []  # the manager itself says what is wrong with it
+
+    def _files_of(self, pid: int) -> list[Path]:
+        """The configuration files of a process: from its command line, and the watchdog file of the manager."""
+        argv = processes.command_line(pid)
+        paths: list[str | None] = []
+        with contextlib.suppress(EventStoreError):
+            paths.append(layers.config_file(self._options, argv))
+        if pid == self._provider.pid() and self._effective and "WatchdogConfig" in self._effective:
+            paths.append(self._effective.value("WatchdogConfig"))
+        return [Path(path) for path in paths if path and path.startswith("/")]
+
+    def _changed_variables(self, pid: int) -> list[str]:
+        has = processes.environment(pid)
+        if not has:  # another user's
+            return []
+        asked = self._definition.environment
+        names = {*asked, *(name for name in has if name.startswith(layers.PREFIX))}
+        return sorted(name for name in names if has.get(name) != asked.get(name))
+
+
+def _replaced(program: str, started: float) -> bool:
+    """Whether another file has come to a program's place: by the inode's time, for archives give files old ones."""
+    try:
+        return os.stat(program).st_ctime > started + 1 / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return False
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+__all__ = ["Control", "Result"]

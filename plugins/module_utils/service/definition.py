@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A service as it is asked for, and what every provider of services can do with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+
+# What systemd takes as a unit's name without escaping, and every file system as a file's.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_ACCOUNT = re.compile(r"[^\s:/%\"'\\-][^\s:/%\"'\\]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """``argv`` is empty where only an existing service is to be stopped."""
+
+    name: str
+    kind: str
+    argv: tuple[str, ...] = ()
+    environment: t.Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    group: str | None = None
+    run_dir: Path = Path("/run/eventstore")
+    timeout_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ServiceError(
+                f"expected letters, digits, '_', '.' and '-', but came {self.name!r}",
+                where="name",
+                hint="A service's name is also the name of files",
+            )
+        for what, account in (("user", self.user), ("group", self.group)):
+            if account is not None and not _ACCOUNT.fullmatch(account):
+                raise ServiceError(f"{account!r} is not the name of a {what}", where=what)
+        for name, value in self.environment.items():
+            if not _VARIABLE.fullmatch(name):
+                raise ServiceError(f"{name!r} is not the name of a variable", where="environment")
+            if any(char in value for char in "\n\r\0"):
+                raise ServiceError(f"the value of {name} has a line break or a NUL", where="environment")
+        for position, argument in enumerate(self.argv):
+            if not argument.isprintable():
+                raise ServiceError(f"argument {position} of the command line has a control character", where=self.name)
+
+    @property
+    def program(self) -> str:
+        """What is run: an archive of Python is an argument of the Python that runs it."""
+        return self.argv[1] if self.argv[1:] and self.argv[1].endswith(".pyz") else self.argv[0]
+
+    @property
+    def title(self) -> str:
+        return {"manager": "Event Store Manager", "database": "Event Store database node"}[self.kind]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that has to be written before a service is what is asked for; without secrets."""
+
+    what: str
+    before: str
+    after: str
+
+
+class Provider(t.Protocol):
+    """Who starts and stops one service."""
+
+    unit: str | None
+
+    def lock(self, *, create: bool) -> t.ContextManager[None]:
+        """Keep other runs away from this service; they wait. ``create``: make what that takes."""
+
+    def obstacles(self, *, check_mode: bool) -> list[str]:
+        """Why it could not be started; in check mode without what an earlier task may make."""
+
+    def changes(self, *, present: bool | None, enabled: bool | None) -> list[Change]:
+        """What ``apply`` would write."""
+
+    def apply(self, *, present: bool | None, enabled: bool | None) -> None:
+        """Install it or remove it, let it start with the machine or not. None leaves things as they are."""
+
+    def status(self) -> str:
+        """Its state in the provider's own words."""
+
+    def is_active(self) -> bool:
+        """Whether it runs, or is about to."""
+
+    def pid(self) -> int | None:
+        """The main process."""
+
+    def adopt(self, pid: int) -> None:
+        """Make sure that the next run finds the running service."""
+
+    def reasons(self, pid: int) -> list[str]:
+        """Why the running process is not what is asked for, as far as only the provider knows."""
+
+    def start(self) -> None:
+        """Start it; it may end at once."""
+
+    def stop(self) -> None:
+        """Ask it to end; it may take its time."""
+
+    def output(self) -> str:
+        """The last lines that it printed, since ``start`` if that was called."""
+
+
+def write_atomically(path: Path, text: str, mode: int) -> None:
+    """Readers see the old file or the new one; ServiceError if it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            os.fchmod(descriptor, mode)
+            stream.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise ServiceError(f"cannot be written: {error.strerror}", where=str(path), hint="Run as root") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def read_if_exists(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ServiceError(f"cannot be read: {error.strerror}", where=str(path), hint="Run as root") from error
+
+
+__all__ = ["Change", "Definition", "Provider", "read_if_exists", "write_atomically"]

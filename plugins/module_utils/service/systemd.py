@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Services of systemd: a unit of our own, or a drop-in where a package brought a unit of that name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
+    Change,
+    Definition,
+    read_if_exists,
+    write_atomically,
+)
+
+BOOTED = Path("/run/systemd/system")  # sd_booted(3)
+UNITS = Path("/etc/systemd/system")
+DROP_IN = "es_service.conf"
+MARK = "# Written by eventstore.cluster.es_service. Changes made here are lost: use a drop-in of your own.\n"
+OUTPUT_LINES = 20
+# No call waits for a service: the longest is daemon-reload on a machine with many units.
+PATIENCE_S = 60.0
+
+_SAFE = re.compile(r"[A-Za-z0-9_/.:=,+@-]+")
+_ESCAPED = re.compile(r'[\\"$`]')
+_PROPERTIES = ("LoadState", "ActiveState", "SubState", "MainPID", "FragmentPath", "UnitFileState")
+# What `systemctl enable` and `disable` can change, and whether it then starts with the machine.
+_BOOT = {"": False, "disabled": False, "enabled": True, "enabled-runtime": False}
+
+
+def unit(definition: Definition, environment_file: Path | None) -> str:
+    """The text of a unit."""
+    return f"""{MARK}[Unit]
+Description={definition.title} ({definition.name})
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+{_service(definition, environment_file)}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def drop_in(definition: Definition, environment_file: Path | None) -> str:
+    """The text of a drop-in that makes a package's unit run what is asked for. An empty value empties a list."""
+    return f"""{MARK}[Unit]
+StartLimitIntervalSec=0
+
+[Service]
+PIDFile=
+Environment=
+EnvironmentFile=
+ExecStart=
+{_service(definition, environment_file)}"""
+
+
+def _service(definition: Definition, environment_file: Path | None) -> str:
+    lines = ["Type=simple"]
+    if definition.user:
+        lines.append(f"User={definition.user}")
+    if definition.group:
+        lines.append(f"Group={definition.group}")
+    if environment_file:
+        lines.append(f"EnvironmentFile={environment_file}")
+    run_dir = definition.run_dir
+    if run_dir.parts[:2] == ("/", "run") and len(run_dir.parts) > 2:
+        # /run is empty after a boot, and others use the directory too: the manager's state file is there.
+        lines += [f"RuntimeDirectory={_quote(str(run_dir.relative_to('/run')))}", "RuntimeDirectoryPreserve=yes"]
+    # A server that truncated its database exits 0 and wants to come back, so always, and without a limit.
+    lines += [f"ExecStart={exec_start(definition.argv)}", "Restart=always", "RestartSec=1"]
+    if definition.kind == "manager":
+        # A manager that is stopped takes its nodes along itself. Of one that crashed the nodes have to live on: the
+        # next manager adopts them. With any other mode systemd would kill them first.
+        lines.append("KillMode=process")
+    lines += [f"TimeoutStopSec={definition.timeout_s:g}", "LimitNOFILE=32768"]
+    return "\n".join(lines) + "\n"
+
+
+def exec_start(argv: t.Sequence[str]) -> str:
+    """A command line as systemd reads it back: words, quotes, specifiers (%) and variables ($). systemd.service(5)."""
+    if "$" in argv[0]:
+        raise ServiceError(f"systemd cannot start a program with a '$' in its path: {argv[0]}", hint="Rename it")
+    return " ".join([_quote(argv[0]), *(_quote(argument).replace("$", "$$") for argument in argv[1:])])
+
+
+def _quote(argument: str) -> str:
+    argument = argument.replace("%", "%%")
+    if _SAFE.fullmatch(argument):
+        return argument
+    return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def environment_file(environment: t.Mapping[str, str]) -> str:
+    """The variables as systemd reads them back. systemd.exec(5), EnvironmentFile=."""
+    escaped = ((name, _ESCAPED.sub(r"\\\g<0>", value)) for name, value in sorted(environment.items()))
+    return MARK + "".join(f'{name}="{value}"\n' for name, value in escaped)
+
+
+class SystemdProvider:
+    """One service as a unit."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._definition = definition
+        self._id = f"{definition.name}.service"
+        self._own_unit = UNITS / self._id
+        self._drop_in = UNITS / f"{self._id}.d" / DROP_IN
+        # Apart from the unit, which everyone may read, as everyone may ask systemd for what the unit itself sets.
+        self._environment = UNITS / f"{definition.name}.env"
+        self._started_at: float | None = None
+        self._state = self._show()
+        self._of_package = self._belongs_to_others()
+        self.unit: str | None = str(self._drop_in if self._of_package else self._own_unit)
+
+    def lock(self, *, create: bool) -> t.ContextManager[None]:  # noqa: ARG002
+        return contextlib.nullcontext()  # systemd does the jobs of a unit one after the other
+
+    def obstacles(self, *, check_mode: bool) -> list[str]:  # noqa: ARG002
+        if self._state["LoadState"] == "masked":
+            return [f"{self._id} is masked (systemctl unmask {self._id})"]
+        return []
+
+    def changes(self, *, present: bool | None, enabled: bool | None) -> list[Change]:
+        found = [
+            Change(str(path), self._shown(path, before), self._shown(path, after, before))
+            for path, before, after, _mode in self._file_changes(present)
+        ]
+        wanted = False if present is False else enabled
+        if self._boot_differs(wanted):
+            found.append(Change(f"{self._id} starts with the machine", f"{not wanted}\n", f"{wanted}\n"))
+        return found
+
+    def apply(self, *, present: bool | None, enabled: bool | None) -> None:
+        # A unit can be disabled as long as it is there, and enabled once it is.
+        if self._boot_differs(False) and (present is False or enabled is False):
+            self._systemctl("disable", self._id)
+        changes = self._file_changes(present)
+        for path, _before, after, mode in changes:
+            if after is None:
+                path.unlink()
+            else:
+                path.parent.mkdir(exist_ok=True)
+                write_atomically(path, after, mode)
+        if present is False:
+            with contextlib.suppress(OSError):  # not there, or others have drop-ins too
+                self._drop_in.parent.rmdir()
+        if changes:
+            self._systemctl("daemon-reload")
+        if present is False and self._state["ActiveState"] == "failed":
+            self._systemctl("reset-failed", self._id)
+        self._state = self._show()
+        if present is not False and enabled and self._boot_differs(True):
+            self._systemctl("enable", self._id)
+
+    def status(self) -> str:
+        return f"{self._state['ActiveState']} ({self._state['SubState']})"
+
+    def is_active(self) -> bool:
+        self._state = self._show()
+        return self._state["ActiveState"] not in ("inactive", "failed")
+
+    def pid(self) -> int | None:
+        return int(self._state["MainPID"]) or None
+
+    def adopt(self, pid: int) -> None:
+        """systemd knows its processes."""
+
+    def reasons(self, pid: int) -> list[str]:
+        started = processes.started_at(pid)
+        pending = [f"{path} is to be written" for path, *_rest in self._file_changes(True)]
+        return pending + [
+            f"{path} was written after pid {pid} was started"
+            for path in (self._own_unit, self._drop_in, self._environment)
+            if started is not None and processes.is_later(path, started)
+        ]
+
+    def start(self) -> None:
+        self._started_at = time.time()
+        self._systemctl("start", self._id)
+        self._state = self._show()
+
+    def stop(self) -> None:
+        self._systemctl("stop", "--no-block", self._id)
+
+    def output(self) -> str:
+        since = [] if self._started_at is None else [f"--since=@{int(self._started_at)}"]
+        lines = ["--quiet", "--no-pager", "--output=cat", f"--lines={OUTPUT_LINES}"]
+        with contextlib.suppress(ServiceError):
+            return _run("journalctl", f"--unit={self._id}", *lines, *since).strip()
+        return ""
+
+    def _belongs_to_others(self) -> bool:
+        fragment = self._state["FragmentPath"]
+        if fragment in ("", str(self._own_unit)):
+            text = read_if_exists(self._own_unit)
+            return text is not None and not text.startswith(MARK)
+        return True
+
+    def _file_changes(self, present: bool | None) -> list[tuple[Path, str | None, str | None, int]]:
+        """(path, text before, text after, mode) of each file of ours that is not as it is to be."""
+        if present is None:
+            return []
+        wanted: dict[Path, tuple[str | None, int]] = {self._environment: (None, 0o600), self._drop_in: (None, 0o644)}
+        if not self._of_package:
+            wanted[self._own_unit] = (None, 0o644)
+        if present:
+            path = self._environment if self._definition.environment else None
+            render = drop_in if self._of_package else unit
+            wanted[Path(str(self.unit))] = (render(self._definition, path), 0o644)
+            if path:
+                wanted[path] = (environment_file(self._definition.environment), 0o600)
+        found = []
+        for path, (after, mode) in wanted.items():
+            before = read_if_exists(path)
+            if before != after:
+                found.append((path, before, after, mode))
+        return found
+
+    def _shown(self, path: Path, text: str | None, other: str | None = None) -> str:
+        """A text as a diff may have it: of variables only the names, and which lines are not as in ``other``."""
+        if text is None or path != self._environment:
+            return text or ""
+        known = (other or text).splitlines()
+        lines = (line.partition("=")[0] + ("" if line in known else " (new value)") for line in text.splitlines())
+        return "\n".join(lines) + "\n"
+
+    def _boot_differs(self, wanted: bool | None) -> bool:
+        """A unit without an [Install] section can be neither enabled nor disabled; others start it, or nobody."""
+        starts = _BOOT.get(self._state["UnitFileState"])
+        return wanted is not None and starts is not None and starts != wanted
+
+    def _show(self) -> dict[str, str]:
+        lines = _run("systemctl", "show", f"--property={','.join(_PROPERTIES)}", self._id).splitlines()
+        state = dict(line.partition("=")[::2] for line in lines)
+        return {name: state.get(name, "0" if name == "MainPID" else "") for name in _PROPERTIES}
+
+    def _systemctl(self, *arguments: str) -> None:
+        try:
+            _run("systemctl", *arguments)
+        except ServiceError as error:
+            raise ServiceError(error.problem, where=self._id, hint=f"The journal says:\n{self.output()}") from error
+
+
+def _run(*argv: str) -> str:
+    environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
+    command = " ".join(argv)
+    try:
+        done = subprocess.run(
+            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
+        )
+    except FileNotFoundError:
+        raise ServiceError(
+            f"{argv[0]} is not on this machine", where="provider systemd", hint="Use provider: process"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise ServiceError(f"'{command}' did not end within {PATIENCE_S:g} s", where="provider systemd") from None
+    if done.returncode != 0:
+        text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+        raise ServiceError(f"'{command}' ended with {done.returncode}: {text}", where="provider systemd")
+    return done.stdout.decode("utf-8", "replace")
+
+
+__all__ = ["BOOTED", "UNITS", "SystemdProvider", "drop_in", "environment_file", "exec_start", "unit"]

@@ -1,0 +1,410 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: es_service
+short_description: Start, stop, install and prove the service of a manager or of a database node
+version_added: 1.0.0
+description:
+  - Runs a manager or a database node as a service and proves that it works. A running process proves nothing, for a
+    server whose port is taken can print that it exits and live on.
+  - Started means that the process runs, that its external HTTP port belongs to it, and that it answers there what its
+    kind answers; V(/info) of a database node, V(/gossip) of a manager. Whether the cluster is well is for
+    M(eventstore.cluster.es_gossip_facts) to say.
+  - Before a start, everything is checked and all problems are told at once. The executable is there, the configuration
+    is valid, the addresses are on this machine, the ports are free. A restart does this before it stops anything.
+  - A service that runs is never restarted because of RV(restart_needed); that is for the play to decide, one machine
+    at a time.
+extends_documentation_fragment:
+  - eventstore.cluster.attributes
+  - eventstore.cluster.attributes.action
+  - eventstore.cluster.attributes.files
+attributes:
+  action:
+    support: full
+  check_mode:
+    support: full
+    details: What an earlier task may bring (executable, configuration, user, O(run_dir)) may be missing then.
+  diff_mode:
+    support: full
+    details: Of O(environment) it shows names only.
+  platform:
+    support: full
+    platforms: linux
+  safe_file_operations:
+    support: full
+options:
+  name:
+    description: The name of the service.
+    type: str
+    required: true
+  kind:
+    description: What the service runs.
+    type: str
+    choices: [manager, database]
+    required: true
+  state:
+    description:
+      - V(started) starts the service if it does not run, and waits until it answers.
+      - V(stopped) ends it and all its processes, V(restarted) does both.
+      - V(installed) makes the unit of systemd without a start or a stop. With O(provider=process) there is nothing to
+        install but O(run_dir).
+      - V(absent) stops the service, then removes its unit or its pid file, and nothing else.
+    type: str
+    choices: [started, stopped, restarted, installed, absent]
+    default: started
+  provider:
+    description:
+      - Who runs the service. V(auto) is V(systemd) on machines that were booted with it, else V(process).
+      - V(systemd) writes the unit V(/etc/systemd/system/NAME.service). Where a package has brought a unit of that name,
+        it is left alone and gets a drop-in.
+      - V(process) starts a plain daemon; nothing starts it again after an end or a boot.
+      - V(windows) is not part of this release.
+    type: str
+    choices: [auto, systemd, windows, process]
+    default: auto
+  enabled:
+    description:
+      - Whether the service starts with the machine. Only for systemd, where an installed service does unless this is
+        V(false).
+    type: bool
+  executable:
+    description:
+      - The absolute path of the program. One that ends in V(.pyz) is run by the Python that runs this module.
+      - Required to start or install.
+    type: path
+  config:
+    description:
+      - The configuration file, given to the program with C(--config).
+      - Required to start or install. Give it to stop a manager, too, so that nodes can be found that outlived it.
+    type: path
+  version:
+    description: The version of the server, such as V(3.4.0), from 3.x to 5.x. It decides which options are known.
+    type: str
+    default: 3.4.0
+  arguments:
+    description:
+      - More of the command line, after C(--config). C(--node-executable) of the built-in manager stands here; with
+        it and the watchdog file, V(stopped) also finds nodes that outlived a manager, by their exact command line.
+    type: list
+    elements: str
+    default: []
+  environment:
+    description:
+      - The environment. Nothing else but PATH, LANG, HOME and USER gets to the process.
+      - A database node also gets LD_LIBRARY_PATH, as the vendor's archive has its libraries beside the executable.
+      - Values of names that look like those of secrets are hidden. systemd reads all of them from
+        V(/etc/systemd/system/NAME.env), which only root can read.
+    type: dict
+    default: {}
+  user:
+    description: The user that the service runs as. Without it, root with systemd, the user of the task with a process.
+    type: str
+  group:
+    description: The group that the service runs as. Without it, that of O(user).
+    type: str
+  run_dir:
+    description:
+      - The directory for what lives as long as the service. With O(provider=process), the pid file V(NAME.pid) and the
+        output V(NAME.out), which is appended to and put aside at a start when it has more than 10 MiB.
+      - systemd makes it at every start if it is below V(/run).
+    type: path
+    default: /run/eventstore
+  timeout:
+    description: How many seconds a start may take until the service answers, and a stop until it is killed.
+    type: int
+    default: 60
+notes:
+  - Needs PyYAML on the managed host.
+  - A manager takes its database nodes along when it stops. Nodes of a manager that crashed run on, and the next
+    manager adopts them.
+seealso:
+  - module: eventstore.cluster.es_config
+  - module: eventstore.cluster.es_watchdog
+  - module: eventstore.cluster.es_gossip_facts
+author:
+  - The eventstore.cluster founders (@eventstore-cluster)
+"""
+
+EXAMPLES = r"""
+- name: Run a manager, which runs its database nodes
+  eventstore.cluster.es_service:
+    name: es-cluster1
+    kind: manager
+    executable: /opt/eventstore/es-manager.pyz
+    config: /etc/eventstore/manager.yaml
+    arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
+    user: eventstore
+  register: manager
+
+- name: Restart it where the running one is not what was asked for
+  eventstore.cluster.es_service:
+    name: es-cluster1
+    kind: manager
+    state: restarted
+    executable: /opt/eventstore/es-manager.pyz
+    config: /etc/eventstore/manager.yaml
+    arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
+    user: eventstore
+  when: manager.restart_needed | length > 0
+
+- name: Run a database node without a manager, for longer than a large index takes to load
+  eventstore.cluster.es_service:
+    name: es-cluster1-database
+    kind: database
+    version: 5.0.11
+    executable: /opt/eventstore/5.0.11/eventstored
+    config: /etc/eventstore/database.yaml
+    timeout: 900
+
+- name: Stop a manager and its database nodes
+  eventstore.cluster.es_service:
+    name: es-cluster1
+    kind: manager
+    state: stopped
+    config: /etc/eventstore/manager.yaml
+    arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
+"""
+
+RETURN = r"""
+status:
+  description: The state in the words of the provider; in check mode the one that was found.
+  returned: success
+  type: str
+  sample: active (running)
+pid:
+  description: The main process.
+  returned: success
+  type: int
+  sample: 812
+processes:
+  description: The processes of the service, the nodes of a manager among them, and what they listen on.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - pid: 812
+      command: [/usr/bin/python3, /opt/eventstore/es-manager.pyz, --config, /etc/eventstore/manager.yaml]
+      listening: ["192.168.1.11:30777", "192.168.1.11:30778"]
+restart_needed:
+  description: Why the running service is not what a start would make of it now; empty when it is.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/etc/eventstore/manager.yaml was written after pid 812 was started"]
+answer:
+  description: What it answered. The version and state of a database node, the address and members of a manager.
+  returned: success
+  type: dict
+  sample: {url: "http://192.168.1.11:2113/info", version: 3.4.0.0, state: master}
+unit:
+  description: The unit or the drop-in.
+  returned: with systemd
+  type: str
+  sample: /etc/systemd/system/es-cluster1.service
+"""
+
+import os
+import re
+import sys
+import typing as t
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
+    ConfigError,
+    EventStoreError,
+    ServiceError,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes, systemd
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.process import ProcessProvider
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "name": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": ["manager", "database"], "required": True},
+    "state": {
+        "type": "str",
+        "choices": ["started", "stopped", "restarted", "installed", "absent"],
+        "default": "started",
+    },
+    "provider": {"type": "str", "choices": ["auto", "systemd", "windows", "process"], "default": "auto"},
+    "enabled": {"type": "bool"},
+    "executable": {"type": "path"},
+    "config": {"type": "path"},
+    "version": {"type": "str", "default": "3.4.0"},
+    "arguments": {"type": "list", "elements": "str", "default": []},
+    "environment": {"type": "dict", "default": {}},
+    "user": {"type": "str"},
+    "group": {"type": "str"},
+    "run_dir": {"type": "path", "default": "/run/eventstore"},
+    "timeout": {"type": "int", "default": 60},
+}
+RUNS = ("started", "restarted", "installed")
+SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
+
+
+class ServiceModule(AnsibleModule):
+    """A module that knows the secrets among its options before it logs how it was invoked."""
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(_secrets(self.params))
+        super()._log_invocation()
+
+
+def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
+    found = {str(value) for name, value in params["environment"].items() if SECRET.search(str(name))}
+    words = params["arguments"]
+    for word, following in zip(words, [*words[1:], ""]):
+        name, equals, value = word.partition("=")
+        if word.startswith("-") and SECRET.search(name):
+            found.add(value if equals else following)
+    return found - {""}
+
+
+def _definition(params: t.Mapping[str, t.Any]) -> Definition:
+    executable, config = params["executable"], params["config"]
+    environment = {str(name): str(value) for name, value in params["environment"].items()}
+    argv: list[str] = []
+    if executable and config:
+        python = [sys.executable] if executable.endswith(".pyz") else []
+        argv = [*python, executable, "--config", config, *params["arguments"]]
+        if params["kind"] == "database":
+            environment = {"LD_LIBRARY_PATH": os.path.dirname(executable), **environment}
+    return Definition(
+        name=params["name"],
+        kind=params["kind"],
+        argv=tuple(argv),
+        environment=environment,
+        user=params["user"],
+        group=params["group"],
+        run_dir=Path(params["run_dir"]),
+        timeout_s=params["timeout"],
+    )
+
+
+def _provider(params: t.Mapping[str, t.Any], definition: Definition) -> Provider:
+    name = params["provider"]
+    if name == "windows":
+        raise ServiceError(
+            "this machine is not Windows, and services of Windows are not part of this release",
+            where="provider windows",
+            hint="Use provider: auto",
+        )
+    if name == "systemd" or (name == "auto" and systemd.BOOTED.is_dir()):
+        return systemd.SystemdProvider(definition)
+    if params["enabled"] is not None:
+        raise ServiceError(
+            "nothing starts a plain process with the machine",
+            where="enabled",
+            hint="Leave it out, or use provider: systemd on a machine that runs systemd",
+        )
+    return ProcessProvider(definition)
+
+
+def _effective(module: AnsibleModule, definition: Definition, options: OptionSet) -> layers.Effective | None:
+    """What the service works with; None if the file cannot be read and need not be."""
+    params = module.params
+    path, state = params["config"], params["state"]
+    if not path:
+        return None
+    try:
+        text = read_text(path)
+        if text is None:
+            if state in ("started", "restarted") and not module.check_mode:
+                raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started")
+            return None
+        unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
+        for name in unknown:  # a patch release may have it; if not, the server says so
+            module.warn(f"{path}: {name} is not known to be an option of a {params['kind']} node {params['version']}")
+        return layers.effective(
+            options.extended(unknown),
+            file=text,
+            file_name=path,
+            environment=definition.environment,
+            arguments=["--config", path, *params["arguments"]],
+        )
+    except ConfigError as error:
+        if state in ("started", "restarted"):
+            raise
+        module.warn(f"The configuration is not valid, so nodes that outlived a manager are not looked for: {error}")
+        return None
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    options = option_set(params["kind"], params["version"])
+    definition = _definition(params)
+    provider = _provider(params, definition)
+    effective = _effective(module, definition, options)
+    if effective is not None:
+        module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
+    enabled = params["enabled"]
+    if enabled is None and params["state"] in RUNS and provider.unit:
+        enabled = True
+    control = Control(
+        definition,
+        provider,
+        options=options,
+        config=params["config"],
+        effective=effective,
+        check_mode=module.check_mode,
+    )
+    result = control.bring_to(params["state"], enabled=enabled)
+    for warning in result.warnings:
+        module.warn(warning)
+    return _outcome(module, control, provider, result)
+
+
+def _outcome(module: AnsibleModule, control: Control, provider: Provider, result: Result) -> dict[str, t.Any]:
+    params = module.params
+    active = provider.is_active()
+    pid = provider.pid()
+    family = control.family()
+    held = processes.listening(family)
+    outcome: dict[str, t.Any] = {
+        "changed": result.changed,
+        "status": provider.status(),
+        "pid": pid,
+        "processes": [
+            {
+                "pid": member,
+                "command": processes.command_line(member),
+                "listening": [str(endpoint) for owner, endpoint in held if owner == member],
+            }
+            for member in family
+        ],
+        "restart_needed": control.restart_reasons(pid) if active and pid and params["state"] in RUNS else [],
+        "answer": result.answer,
+    }
+    if provider.unit:
+        outcome["unit"] = provider.unit
+    if module._diff:
+        outcome["diff"] = {"before": result.before, "after": result.after}
+    return outcome
+
+
+def main() -> None:
+    module = ServiceModule(
+        argument_spec=ARGUMENTS,
+        required_if=[("state", state, ("executable", "config")) for state in RUNS],
+        supports_check_mode=True,
+    )
+    require_yaml(module)
+    try:
+        result = run(module)
+    except EventStoreError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

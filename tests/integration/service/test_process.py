@@ -1,0 +1,473 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""es_service with plain processes: every claim is checked by psutil, by an HTTP client or in files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import psutil
+import pytest
+
+
+def fetch(url: str) -> dict:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+def wait_for(condition, timeout_s: float = 10.0):
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def pid_file(place, name: str = "es-database") -> dict:
+    return json.loads((place.path / "run" / f"{name}.pid").read_text())
+
+
+# -- the cycle -----------------------------------------------------------------------------------------------------
+
+
+def test_check_run_check_again_run_again_stop_stop_again(place):
+    args = place.database()
+
+    checked = place.run(args, check=True, diff=True)
+    assert checked["changed"]
+    assert checked["diff"] == {"before": "es-database:\nstopped\n", "after": "es-database:\nrunning\n"}
+    assert place.processes() == []
+    assert not (place.path / "run").exists()
+
+    first = place.run(args)
+    assert first["changed"]
+    assert first["status"] == "running"
+    assert first["restart_needed"] == []
+    assert first["answer"] == {"url": f"http://{place.ip}:2113/info", "version": "3.4.0.0", "state": "master"}
+    assert [each.pid for each in place.processes()] == [first["pid"]]
+    assert first["processes"] == [
+        {
+            "pid": first["pid"],
+            "command": psutil.Process(first["pid"]).cmdline(),
+            "listening": [f"{place.ip}:2113"],
+        }
+    ]
+    assert fetch(f"http://{place.ip}:2113/info")["state"] == "master"
+
+    for check in (True, False):
+        again = place.run(args, check=check, diff=True)
+        assert not again["changed"]
+        assert again["pid"] == first["pid"]
+        assert again["diff"] == {"before": "", "after": ""}
+
+    assert place.run(args, "stopped", check=True)["changed"]
+    assert psutil.pid_exists(first["pid"])
+    stopped = place.run(args, "stopped")
+    assert stopped["changed"]
+    assert (stopped["status"], stopped["pid"], stopped["processes"]) == ("stopped", None, [])
+    assert place.processes() == []
+    assert not place.run(args, "stopped")["changed"]
+    assert place.run(args, "absent")["changed"]  # the pid file
+    assert not place.run(args, "absent")["changed"]
+    assert sorted(path.name for path in (place.path / "run").iterdir()) == ["es-database.out"]
+
+
+def test_the_daemon_is_cut_off_from_who_started_it(place):
+    leaked = os.open(place.path, os.O_RDONLY)
+    os.set_inheritable(leaked, True)
+    try:
+        pid = place.run(place.database(environment={"EVENTSTORE_STATS_PERIOD_SEC": "7"}))["pid"]
+    finally:
+        os.close(leaked)
+    process = psutil.Process(pid)
+    assert process.ppid() == 1
+    assert process.cwd() == "/"
+    assert os.getsid(pid) == pid
+    assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+    assert os.readlink(f"/proc/{pid}/fd/1") == os.readlink(f"/proc/{pid}/fd/2") == f"{place.path}/run/es-database.out"
+    assert str(place.path) not in [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    assert set(process.environ()) == {
+        "PATH",
+        "LANG",
+        "HOME",
+        "USER",
+        "LD_LIBRARY_PATH",
+        "EVENTSTORE_STATS_PERIOD_SEC",
+    }
+    assert "it says hello" in (place.path / "run" / "es-database.out").read_text()
+    assert pid_file(place)["pid"] == pid
+
+
+def test_the_environment_of_the_task_decides_where_it_has_to_answer(place):
+    result = place.run(
+        place.database(environment={"EVENTSTORE_EXT_HTTP_PORT": "2199", "STAND_IN": "silent"}, timeout=1)
+    )
+    assert result["failed"]
+    assert f"nothing listens on {place.ip}:2199" in result["msg"]
+
+
+def test_installed_starts_nothing(place):
+    result = place.run(place.database(), "installed")
+    assert not result["changed"]
+    assert place.processes() == []
+
+
+def test_check_mode_on_a_bare_machine(place):
+    args = place.database(executable="/nowhere/eventstored", config="/nowhere/x.yaml", run_dir="/nowhere/run")
+    assert place.run(args, check=True)["changed"]
+    assert not place.run(args, "stopped", check=True)["changed"]
+
+
+# -- a manager and its nodes -----------------------------------------------------------------------------------------
+
+
+def test_a_manager_is_started_proved_and_stopped_with_its_nodes(place):
+    args = place.manager()
+    first = place.run(args)
+    assert first["changed"]
+    assert first["answer"] == {"url": f"http://{place.ip}:30778/gossip", "server": f"{place.ip}:30777", "members": 1}
+    # An archive of Python is run by the Python of the module.
+    assert psutil.Process(first["pid"]).cmdline()[:2] == [sys.executable, args["executable"]]
+    wait_for(lambda: len(place.run(args)["processes"]) == 3)
+    found = {each["pid"]: each["listening"] for each in place.run(args)["processes"]}
+    assert found[first["pid"]] == [f"{place.ip}:30777", f"{place.ip}:30778"]
+    assert set(found) == {each.pid for each in place.processes()}
+    assert place.run(args, "stopped")["changed"]
+    assert place.processes() == []
+
+
+def test_nodes_that_outlived_a_killed_manager_are_stopped_too(place):
+    args = place.manager()
+    manager = place.run(args)["pid"]
+    wait_for(lambda: len(place.processes()) == 3)
+    os.kill(manager, signal.SIGKILL)
+    wait_for(lambda: is_gone(manager))
+    assert len(place.processes()) == 2
+    assert place.run(args, "stopped", check=True)["changed"]
+    stopped = place.run(args, "stopped")
+    assert stopped["changed"]
+    assert place.processes() == []
+    assert not place.run(args, "stopped")["changed"]
+
+
+def test_a_changed_file_of_a_node_needs_a_restart_and_started_does_not_do_it(place):
+    args = place.manager()
+    pid = place.run(args)["pid"]
+    wait_for(lambda: len(place.processes()) == 3)
+    future = time.time() + 5
+    os.utime(place.path / "node1.yaml", (future, future))
+    os.utime(place.path / "watchdog.esconfig", (future, future))
+    again = place.run(args)
+    assert (again["changed"], again["pid"]) == (False, pid)
+    node = next(each for each in place.processes() if "node1.yaml" in " ".join(each.cmdline())).pid
+    assert sorted(again["restart_needed"]) == [
+        f"{place.path}/node1.yaml was written after pid {node} was started",
+        f"{place.path}/watchdog.esconfig was written after pid {pid} was started",
+    ]
+
+
+# -- restarts --------------------------------------------------------------------------------------------------------
+
+
+def test_restart_needed_names_what_differs_and_no_values(place):
+    args = place.database(environment={"EVENTSTORE_STATS_PERIOD_SEC": "31"})
+    pid = place.run(args)["pid"]
+    wanted = {
+        **args,
+        "environment": {"EVENTSTORE_STATS_PERIOD_SEC": "77007"},
+        "arguments": ["--stats-period-sec", "88008"],
+    }
+    again = place.run(wanted)
+    assert (again["changed"], again["pid"]) == (False, pid)
+    assert again["restart_needed"] == [
+        "it was started with other arguments than those asked for",
+        "the environment differs in EVENTSTORE_STATS_PERIOD_SEC",
+    ]
+    restarted = place.run(wanted, "restarted")
+    assert restarted["changed"]
+    assert restarted["pid"] != pid
+    assert restarted["restart_needed"] == []
+    assert [each.pid for each in place.processes()] == [restarted["pid"]]
+
+
+def test_a_replaced_executable_needs_a_restart(place):
+    args = place.database()
+    place.run(args)
+    time.sleep(0.05)  # more than one tick of the clock by which starts are known
+    new = place.path / "new"
+    new.write_bytes((place.path / "eventstored").read_bytes())
+    os.utime(new, (1, 1))  # as an archive gives it
+    new.chmod(0o755)
+    new.replace(place.path / "eventstored")
+    (reason,) = place.run(args)["restart_needed"]
+    assert reason.startswith(f"{place.path}/eventstored was replaced after pid")
+
+
+def test_a_new_port_in_the_file_is_a_reason_to_restart_not_a_failure(place):
+    args = place.database()
+    place.run(args)
+    config = place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, ExtHttpPort=2119)
+    os.utime(config, (time.time() + 5, time.time() + 5))
+    again = place.run(args)
+    assert not again["changed"]
+    assert again["restart_needed"]
+    assert f"nothing listens on {place.ip}:2119" in str(again["warnings"])
+    os.utime(config)
+    assert place.run(args, "restarted")["answer"]["url"] == f"http://{place.ip}:2119/info"
+
+
+def test_a_restart_that_cannot_work_stops_nothing(place):
+    args = place.database()
+    pid = place.run(args)["pid"]
+    (place.path / "database.yaml").write_text("IntIp: 203.0.113.9\nExtIp: 203.0.113.9\n")
+    result = place.run(args, "restarted")
+    assert result["failed"]
+    assert "203.0.113.9 (ExtIp) is not an address of this machine" in result["msg"]
+    assert [each.pid for each in place.processes()] == [pid]
+
+
+# -- bad luck --------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_service_is_started_again(place):
+    args = place.database()
+    pid = place.run(args)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: is_gone(pid))
+    again = place.run(args)
+    assert again["changed"]
+    assert again["pid"] != pid
+    assert fetch(f"http://{place.ip}:2113/info")["state"] == "master"
+
+
+def test_a_recycled_pid_is_no_service_and_is_not_touched(place):
+    args = place.database()
+    place.run(args)
+    place.run(args, "stopped")
+    with subprocess.Popen(["/bin/sleep", "60"]) as stranger:
+        try:
+            path = place.path / "run" / "es-database.pid"
+            record = json.loads(path.read_text())
+            path.write_text(json.dumps({**record, "pid": stranger.pid}))
+            assert not place.run(args, "stopped")["changed"]
+            assert stranger.poll() is None
+            started = place.run(args)
+            assert started["changed"]
+            assert started["pid"] != stranger.pid
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"pid": 1}', None])
+def test_a_service_whose_pid_file_was_lost_is_found_by_its_command_line(place, damage):
+    args = place.database()
+    pid = place.run(args)["pid"]
+    path = place.path / "run" / "es-database.pid"
+    path.unlink() if damage is None else path.write_text(damage)
+    again = place.run(args)
+    assert (again["changed"], again["pid"]) == (False, pid)
+    assert pid_file(place)["pid"] == pid
+    assert place.run(args, "stopped")["changed"]
+    assert place.processes() == []
+
+
+def test_a_stubborn_service_is_killed_in_the_end(place):
+    args = place.database(environment={"STAND_IN": "stubborn"})
+    pid = place.run(args)["pid"]
+    started = time.monotonic()
+    stopped = place.run({**args, "timeout": 1}, "stopped")
+    assert 1 <= time.monotonic() - started < 5
+    assert stopped["changed"]
+    assert is_gone(pid)
+    assert f"pid {pid}" in stopped["warnings"][0]
+    assert "did not end within 1 s and was killed" in stopped["warnings"][0]
+
+
+# -- refusals: everything at once, nothing started -------------------------------------------------------------------
+
+
+def refused(place, args) -> str:
+    result = place.run(args)
+    assert result["failed"]
+    assert place.processes() == []
+    assert not (place.path / "run" / f"{args['name']}.pid").exists()
+    return result["msg"]
+
+
+def test_a_port_held_by_a_stranger_is_refused_with_its_name(place):
+    with socket.create_server((place.ip, 2113)):
+        text = refused(place, place.database())
+    assert f"{place.ip}:2113 is held by pid {os.getpid()} (" in text
+    assert " ".join(psutil.Process().cmdline()) in text
+    assert f"not by es-database; change ExtHttpPort in {place.path}/database.yaml, or stop it" in text
+
+
+def test_a_stranger_on_every_address_holds_the_port_too(place):
+    with socket.create_server(("0.0.0.0", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, ExtHttpPort=port)
+        assert f"{place.ip}:{port} is held by pid {os.getpid()} (" in refused(place, place.database())
+
+
+def test_all_problems_are_told_at_once(place):
+    (place.path / "eventstored").chmod(0o644)
+    place.write("database.yaml", IntIp="203.0.113.9", ExtIp=place.ip, ClusterSize=3, DiscoverViaDns="true")
+    with socket.create_server((place.ip, 1113)), socket.create_server((place.ip, 2113)):
+        text = refused(place, place.database(user="nobody-here"))
+    for part in (
+        "user nobody-here does not exist",
+        f"{place.path}/eventstored may not be executed",
+        "203.0.113.9 (IntIp) is not an address of this machine",
+        f"{place.ip}:1113 is held by",
+        f"{place.ip}:2113 is held by",
+        "Nothing was changed",
+    ):
+        assert part in text
+
+
+REFUSED = [
+    pytest.param({"executable": "/nowhere/eventstored"}, {}, "/nowhere/eventstored is not there", id="no executable"),
+    pytest.param({"executable": "eventstored"}, {}, "is not an absolute path", id="relative executable"),
+    pytest.param(
+        {"config": "/nowhere/x.yaml"}, {}, "/nowhere/x.yaml: the configuration file is not there", id="no file"
+    ),
+    pytest.param({}, {"ExtHttpPort": "abc"}, "could not be converted to Int32", id="wrong value"),
+    pytest.param({}, {"ExtHttpPort": 0}, "ExtHttpPort is 0", id="port 0"),
+    pytest.param({}, {"ExtHttpPort": 1113}, "ExtTcpPort and ExtHttpPort are both", id="one port twice"),
+    pytest.param({"name": "../x"}, {}, "name: expected letters, digits", id="name"),
+    pytest.param({"provider": "windows"}, {}, "this machine is not Windows", id="windows"),
+    pytest.param({"enabled": True}, {}, "nothing starts a plain process with the machine", id="enabled"),
+    pytest.param({"environment": {"A": "x\ny"}}, {}, "the value of A has a line break", id="environment"),
+    pytest.param({"user": "a b"}, {}, "'a b' is not the name of a user", id="user"),
+    pytest.param({"version": "21.10.0"}, {}, "version '21.10.0' is not supported", id="version"),
+]
+
+
+@pytest.mark.parametrize(("more", "options", "text"), REFUSED)
+def test_refused(place, more, options, text):
+    place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, **options)
+    assert text in refused(place, place.database(**more))
+
+
+def test_an_option_that_the_tables_do_not_know_is_left_to_the_server(place):
+    place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, OfAPatchRelease=1)
+    result = place.run(place.database())
+    assert result["changed"]
+    assert "OfAPatchRelease is not known to be an option" in result["warnings"][0]
+
+
+# -- a process that runs is not a service that works -------------------------------------------------------------------
+
+
+def test_a_process_that_ends_at_once_is_told_with_its_last_words(place):
+    started = time.monotonic()
+    text = refused(place, place.database(environment={"STAND_IN": "dies"}))
+    assert time.monotonic() - started < 5
+    assert "es-database: it ended within" in text
+    assert text.endswith("it says hello\nDb: no such directory")
+
+
+def test_a_process_that_says_that_it_exits_and_lives_on_has_ended(place):
+    started = time.monotonic()
+    text = refused(place, place.database(environment={"STAND_IN": "gives-up"}))
+    assert time.monotonic() - started < 5
+    assert "Exit reason: Address already in use" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"), [("silent", "nothing listens on"), ("html", "expected the esVersion and state of a database")]
+)
+def test_a_process_that_does_not_answer_is_no_started_service(place, mode, text):
+    args = place.database(environment={"STAND_IN": mode}, timeout=1)
+    for _time in (1, 2):  # a new one, and one that is found running
+        result = place.run(args)
+        assert result["failed"]
+        assert text in result["msg"]
+        assert "within 1 s es-database did not answer as a database service does" in result["msg"]
+        assert len(place.processes()) == 1
+
+
+def test_an_answer_from_another_process_is_not_the_services(place):
+    """The stranger comes between the check and the start, on every address, and answers as a node does."""
+    args = place.database(environment={"STAND_IN": "silent"}, timeout=2)
+    place.run({**args, "timeout": 1})
+    other = place.database("other")
+    pid = place.run(other | {"config": args["config"]})["pid"]
+    assert fetch(f"http://{place.ip}:2113/info")["state"] == "master"
+    result = place.run(args)
+    assert result["failed"]
+    assert f"{place.ip}:2113 is held by pid {pid} (" in result["msg"]
+    assert "not by es-database" in result["msg"]
+
+
+# -- two runs at once, secrets -----------------------------------------------------------------------------------------
+
+
+def test_two_runs_at_once_start_one_process(place):
+    """Two real runs of the module, each in a Python of its own."""
+    code = (
+        "import json, sys\n"
+        "from ansible.module_utils import basic\n"
+        "from ansible_collections.eventstore.cluster.plugins.modules import es_service\n"
+        "args = json.dumps({'ANSIBLE_MODULE_ARGS': json.loads(sys.argv[1])}).encode()\n"
+        "basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = args, 'legacy'\n"
+        "es_service.main()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, json.dumps(place.database())]
+    runs = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(3)]
+    results = [json.loads(run.communicate(timeout=30)[0]) for run in runs]
+    assert sorted(result["changed"] for result in results) == [False, False, True]
+    assert len({result["pid"] for result in results}) == 1
+    assert len(place.processes()) == 1
+
+
+def test_a_run_that_waits_for_another_one_in_vain_says_so(place):
+    import fcntl
+
+    args = place.database(timeout=1)
+    (place.path / "run").mkdir()
+    lock = place.path / "run" / "es-database.lock"
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        result = place.run(args)
+    assert result["failed"]
+    assert f"{lock}: another run has been working on es-database for 1 s" in result["msg"]
+    assert place.processes() == []
+
+
+def test_secrets_are_in_no_result(place):
+    secret = "s3cret-of-a-test"  # noqa: S105
+    args = place.database(
+        environment={"EVENTSTORE_CERTIFICATE_PASSWORD": secret, "STAND_IN": ""},
+        arguments=["--certificate-password", f"{secret}-2"],
+    )
+    for result in (place.run(args, diff=True), place.run(args, "stopped", diff=True)):
+        assert not result.get("failed")
+        assert secret not in json.dumps(result)
+    assert secret in json.dumps(pid_file(place))  # so the test would see it
+
+
+def test_the_lock_is_free_again_while_the_service_runs(place):
+    args = place.database()
+    place.run(args)
+    done = threading.Thread(target=place.run, args=(args,))
+    started = time.monotonic()
+    done.start()
+    done.join()
+    assert time.monotonic() - started < 5
+    assert not (place.path / "run" / "es-database.lock").exists()
