@@ -36,6 +36,12 @@ def _module_args(args: dict[str, t.Any]) -> t.Iterator[None]:
 
 
 @pytest.fixture
+def module_args() -> t.Callable[[dict[str, t.Any]], t.ContextManager[None]]:
+    """``with module_args({...}):`` an AnsibleModule that is made here has these arguments."""
+    return _module_args
+
+
+@pytest.fixture
 def run_module(tmp_path) -> RunModule:
     """Run the real ``main()`` of a module of the collection in this process and return the JSON that it prints.
 
@@ -53,6 +59,9 @@ def run_module(tmp_path) -> RunModule:
         result = json.loads(output.getvalue())
         if end.value.code:
             result["failed"] = True
+        if "warnings" in result:  # texts before ansible-core 2.19
+            warnings = result["warnings"]
+            result["warnings"] = [each if isinstance(each, str) else each["event"]["msg"] for each in warnings]
         return result
 
     return run

@@ -93,7 +93,7 @@ options:
   mode:
     description:
       - The permissions of the file.
-      - Without it, a new file gets V(0644), one with a secret in it V(0640). An existing file keeps its own, except that
+      - Without it, a new file gets V(0644), one with a secret in it V(0640). An existing file keeps its own; only
         others lose their rights where a secret is in it.
 notes:
   - Needs PyYAML on the managed host.
@@ -218,7 +218,7 @@ class ConfigModule(AnsibleModule):
 
 def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     """The values of secret options in ``params``, misspelt ones too, as those are shown when they are refused."""
-    found = {str(value) for name, value in params["options"].items() if _is_secret(str(name))}
+    found = {text for name, value in params["options"].items() if _is_secret(str(name)) for text in _texts(value)}
     prefix = layers.PREFIX
     found.update(
         str(value)
@@ -234,6 +234,16 @@ def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
         elif inside:
             found.add(word)
     return found - {""}
+
+
+def _texts(value: object) -> t.Iterator[str]:
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    else:
+        yield str(value)
 
 
 def _is_secret(name: str) -> bool:

@@ -19,9 +19,17 @@ else:
     HAS_YAML = True
 
 MASK = "********"
+_NOT_SHOWN = "# Not shown, as a secret is in it that cannot be told from the rest.\n"
 
-# The server takes a TAB between a key and its value, and at the end of a line, for a blank; PyYAML does not.
-_TABS = re.compile(r"(?m)^[\w-]+:[ \t]*\t[ \t]*|(?<![\t ])[ \t]*\t[ \t]*$")
+# Where the server takes a TAB for a blank and PyYAML does not: before a comment, behind a key, at the end of a line.
+_TABS = re.compile(
+    r"""
+      ^[\w-]+:[ \t]+[^\s'"\[{|>&*!\#][^\#\n]*?\t[ \t]*(?=\#)
+    | ^[\w-]+:[ \t]*\t
+    | (?<![ \t])[ \t]*\t[ \t]*$
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
 _PLAIN = re.compile(r"[A-Za-z0-9/\\._](?:[A-Za-z0-9/\\._,@+=%()$-]|:(?=[^ ])|(?<=[^ ]) (?=[^ ]))*")
 
 
@@ -69,7 +77,7 @@ def read(text: str, *, where: str) -> Document:
         end = (value if isinstance(value, yaml.SequenceNode) and value.flow_style else last).end_mark
         # A block scalar ends where the next line begins.
         last_line = end.line if end.column == 0 and end.line >= line else end.line + 1
-        items.append(Item(key.value, _raw(key.value, value, where), line, last_line, end.column))
+        items.append(Item(key.value, _raw(key, value, where), line, last_line, end.column))
     if len(roots) > 1:
         line = roots[1].start_mark.line + 1
         ignored.append(f"{where}, line {line}: a second document begins, and the server reads only the first")
@@ -136,14 +144,15 @@ def _refuse_unread(root: t.Any, where: str) -> None:
             nodes += [(key, flow), (value, flow)]
 
 
-def _raw(key: str, value: t.Any, where: str) -> str | tuple[str, ...]:
+def _raw(key: t.Any, value: t.Any, where: str) -> str | tuple[str, ...]:
     if isinstance(value, yaml.ScalarNode):
         return str(value.value)
     for entry in value.value:
         if not isinstance(entry, yaml.ScalarNode):
             raise ConfigError(
-                f"{key} has a list or a mapping within its list; the server takes only plain values there",
-                where=f"{where}, line {entry.start_mark.line + 1}",
+                f"{key.value} has a list or a mapping within its list; the server takes only plain values there",
+                # An alias has the place of what it stands for, which is above.
+                where=f"{where}, line {max(key.start_mark.line, entry.start_mark.line) + 1}",
             )
     return tuple(str(entry.value) for entry in value.value)
 
@@ -244,19 +253,22 @@ def _quoted(text: str) -> str:
 
 
 def mask(options: OptionSet, text: str) -> str:
-    """``text`` with the values of secret options hidden, also where the text is no YAML."""
+    """``text`` with the values of secret options hidden; none of it where a secret cannot be told from the rest."""
     secrets = {option.name.lower() for option in options if option.secret}
     try:
-        items = read(text, where="").items
+        items = [] if is_blank(text) else read(text, where="").items
     except ConfigError:
-        return "# Not shown: it is damaged and holds a secret.\n" if _mentions(secrets, text) else text
+        return _NOT_SHOWN if _mentions(secrets, text) else text
     lines = text.splitlines(keepends=True)
     for item in reversed(items):
         if item.key.replace("-", "").lower() in secrets:
             lines[item.line - 1 : item.last_line] = [f"{item.key}: {MASK}\n"]
-    return "".join(
-        f"# {MASK}\n" if line.lstrip().startswith("#") and _mentions(secrets, line) else line for line in lines
-    )
+    for number, line in enumerate(lines):
+        if not line.endswith(f": {MASK}\n") and _mentions(secrets, line):
+            if not line.lstrip().startswith("#"):
+                return _NOT_SHOWN
+            lines[number] = f"# {MASK}\n"
+    return "".join(lines)
 
 
 def _mentions(secrets: t.Iterable[str], text: str) -> bool:

@@ -120,7 +120,7 @@ def _by_option(options: OptionSet, given: t.Iterable[_Given]) -> t.Iterable[tupl
 def _unknown(options: OptionSet, each: _Given) -> ConfigError:
     name, equals, _value = each.name.partition("=")
     if equals:
-        hint = f"Write --{name}=VALUE with two dashes"
+        hint = f"Write --{name} VALUE; = is not read behind one dash, nor where the value ends in + or -"
     else:
         nearest = options.nearest(name)
         hint = f"Did you mean {nearest}?" if nearest else "Remove it"

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import pytest
+import yaml
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import argspec
+
+OPTIONS = {
+    "Db": "/srv/es-data",
+    "IntIp": "192.168.1.11",
+    "DiscoverViaDns": False,
+    "GossipSeed": ["192.168.1.11:30777"],
+    "ClusterSize": 3,
+}
+TEXT = """\
+---
+Db: /srv/es-data
+IntIp: 192.168.1.11
+DiscoverViaDns: false
+GossipSeed: ['192.168.1.11:30777']
+ClusterSize: 3
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "etc" / "database.yaml"
+
+
+@pytest.fixture(autouse=True)
+def usual_umask():
+    """A module has a process of its own; here it must not leave its umask to the other tests."""
+    old = os.umask(0o022)
+    yield
+    os.umask(old)
+
+
+@pytest.fixture
+def es_config(run_module, path):
+    """Run es_config on ``path``, whose directory exists."""
+    path.parent.mkdir()
+
+    def run(*, check=False, diff=True, **more):
+        args = {"path": str(path), "kind": "database", "version": "3.4.0", "options": OPTIONS, **more}
+        return run_module("es_config", args, check=check, diff=diff)
+
+    return run
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def files(path):
+    return sorted(each.name for each in path.parent.iterdir())
+
+
+def test_check_write_check_again_write_again(es_config, path):
+    checked = es_config(check=True)
+    assert checked["changed"]
+    assert not path.exists()
+
+    written = es_config()
+    assert written["changed"]
+    assert path.read_text() == TEXT
+    assert mode(path) == 0o644
+    assert written["diff"][0] == checked["diff"][0]
+    assert written["diff"][0]["before"] == ""
+    assert written["diff"][0]["after"] == TEXT
+
+    assert not es_config(check=True)["changed"]
+    inode = path.stat().st_ino
+    assert not es_config()["changed"]
+    assert path.stat().st_ino == inode
+
+    changed = es_config(options={**OPTIONS, "ClusterSize": 5}, check=True)
+    assert changed["changed"]
+    assert changed["diff"][0]["before"] == TEXT
+    assert changed["diff"][0]["after"] == TEXT.replace("3\n", "5\n")
+    assert path.read_text() == TEXT
+    assert es_config(options={**OPTIONS, "ClusterSize": 5})["changed"]
+    assert yaml.safe_load(path.read_text())["ClusterSize"] == 5
+    assert files(path) == ["database.yaml"]
+
+
+def test_what_is_returned(es_config, path):
+    result = es_config(
+        environment={"EVENTSTORE_CLUSTER_SIZE": 5, "EVENTSTORE_INTIP": "127.0.0.1"},
+        arguments=["--config", str(path), "--int-ip", "192.168.1.12", "stray"],
+    )
+    assert result["path"] == str(path)
+    assert result["effective"]["ClusterSize"] == {"value": 5, "source": "Environment Variable"}
+    assert result["effective"]["IntIp"] == {"value": "192.168.1.12", "source": "Command Line"}
+    assert result["effective"]["GossipSeed"] == {"value": ["192.168.1.11:30777"], "source": "Config File"}
+    assert result["effective"]["StatsPeriodSec"] == {"value": 30, "source": "<DEFAULT>"}
+    assert result["shadowed"] == {
+        "IntIp": {"in_file": "192.168.1.11", "value": "192.168.1.12", "source": "Command Line"},
+        "ClusterSize": {"in_file": "3", "value": 5, "source": "Environment Variable"},
+    }
+    assert len(result["ignored"]) == 2
+    assert "'stray'" in result["ignored"][0]
+    assert "EVENTSTORE_INTIP: not known to the server; did you mean EVENTSTORE_INT_IP?" in result["ignored"][1]
+
+
+def test_nothing_is_shadowed_by_the_file_itself(es_config, path):
+    path.write_text("ClusterSize: 3\nclustersize: 5\n")
+    result = es_config(exclusive=False, options={}, environment={"EVENTSTORE_CONFIG": "/other"})
+    assert not result["changed"]
+    assert result["shadowed"] == {}
+    assert len(result["ignored"]) == 2
+
+
+def test_a_bare_machine_in_check_mode(run_module, tmp_path):
+    args = {"path": str(tmp_path / "no/such/dir/x.yaml"), "kind": "database", "version": "3.4.0", "options": OPTIONS}
+    checked = run_module("es_config", args, check=True, diff=True)
+    assert checked["changed"]
+    assert checked["diff"][0]["after"] == TEXT
+    assert not (tmp_path / "no").exists()
+
+    refused = run_module("es_config", args)
+    assert refused["failed"]
+    assert f"the directory {tmp_path}/no/such/dir is missing. Create it first; nothing was written" in refused["msg"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            {"options": {"ClusterSiez": 3}},
+            "options: ClusterSiez is not an option of a database node 3.4.0; did you mean",
+        ),
+        ({"options": {"MemDb": "no", "IntIp": "x"}}, "1) MemDb: 'no' is not true or false"),
+        ({"options": {}}, "line 2: expected lines of the form 'Option: value'"),
+        ({"options": {"ClusterSize": 4}}, "ClusterSize: 4 is not a size for a cluster"),
+        ({"options": {"EnableWatchdog": True}}, "EnableWatchdog is an option of a manager node"),
+        ({"version": "20.10.6"}, "version '20.10.6' is not supported"),
+        ({"kind": "manager"}, "ClusterSize is an option of a database node"),
+        ({"arguments": ["--int_ip", "1"]}, "command line, --int_ip: not an option"),
+        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config chooses /elsewhere, not the file"),
+        (
+            {"environment": {"EVENTSTORE_INT_IP": "node1"}},
+            "EVENTSTORE_INT_IP: the value 'node1' could not be converted",
+        ),
+        ({"header": "\x07"}, "line 1: a character that YAML does not allow"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(es_config, path, args, message):
+    path.write_text("Log: /l\n")
+    result = es_config(**args)
+    assert result["failed"]
+    assert message in result["msg"]
+    assert path.read_text() == "Log: /l\n"
+    assert files(path) == ["database.yaml"]
+
+
+DAMAGED = [
+    (b"ClusterSize: 3\nClusterSize: 5\n", "line 2: ClusterSize stands here a second time"),
+    (b"a: b: c\n", "line 1, column 5: not valid YAML"),
+    (b"- a list\n", "line 1: expected lines of the form"),
+    (b"Db: /srv/\xff\n", "byte 10 is not UTF-8 text"),
+    (b"<html>404</html>\n", "line 1: expected lines of the form"),
+    (b"GossipSeed: [127.0.0.1:1]\n", "line 1: an entry with ':'"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), DAMAGED)
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_damaged_file_is_left_alone(es_config, path, data, message, exclusive):
+    path.write_bytes(data)
+    result = es_config(exclusive=exclusive)
+    assert result["failed"]
+    assert message in result["msg"]
+    assert "mend it, remove it, or replace it with force: true" in result["msg"]
+    assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize(("data", "message"), DAMAGED)
+def test_a_damaged_file_is_replaced_by_force(es_config, path, data, message):
+    path.write_bytes(data)
+    result = es_config(force=True, backup=True)
+    assert path.read_text() == TEXT
+    with open(result["backup_file"], "rb") as backup:
+        assert backup.read() == data
+    assert message in str(result["warnings"])
+    assert not es_config(force=True)["changed"]
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_a_directory_is_never_replaced(es_config, path, force):
+    path.mkdir()
+    result = es_config(force=force)
+    assert result["failed"]
+    assert "expected a file, found a directory" in result["msg"]
+    assert path.is_dir()
+
+
+@pytest.mark.parametrize("text", ["", "# comments only\n"])
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_file_without_options_is_not_damaged(es_config, path, text, exclusive):
+    path.write_text(text)
+    assert es_config(exclusive=exclusive)["changed"]
+    assert yaml.safe_load(path.read_text())["ClusterSize"] == 3
+    assert path.read_text().startswith("---\n" if exclusive else text)
+
+
+def test_other_options_comments_and_order_are_kept(es_config, path):
+    path.write_text("# mine\nLog: /l # log\nclustersize: 5 # size\n")
+    result = es_config(exclusive=False, options={"ClusterSize": 3, "Db": "/x"})
+    assert result["changed"]
+    assert path.read_text() == "# mine\nLog: /l # log\nClusterSize: 3 # size\nDb: /x\n"
+    assert not es_config(exclusive=False, options={"ClusterSize": 3, "Db": "/x"})["changed"]
+
+
+def test_exclusive_removes_other_options(es_config, path):
+    path.write_text("Log: /l\n")
+    assert es_config()["diff"][0]["before"] == "Log: /l\n"
+    assert path.read_text() == TEXT
+
+
+def test_an_unknown_option_that_is_kept_is_refused(es_config, path):
+    path.write_text("Nonsense: 1\nLog: /l\n")
+    result = es_config(exclusive=False)
+    assert f"{path}, line 1, Nonsense: not an option of a database node 3.4.0" in result["msg"]
+    assert path.read_text() == "Nonsense: 1\nLog: /l\n"
+    assert es_config(exclusive=False, unknown_options="allow")["changed"]
+
+
+@pytest.mark.parametrize(("unknown_options", "warnings"), [("warn", 1), ("allow", 0)])
+def test_unknown_options_can_be_written_safely(es_config, path, unknown_options, warnings):
+    wanted = {"NewOption": "# a: 'b'", "ClusterSize": 3}
+    result = es_config(options=wanted, unknown_options=unknown_options)
+    assert len(result.get("warnings", [])) == warnings
+    assert yaml.safe_load(path.read_text()) == wanted
+    assert result["effective"]["NewOption"] == {"value": "# a: 'b'", "source": "Config File"}
+
+
+def test_an_option_of_the_built_in_manager_only_if_asked_for(es_config, path):
+    options = {"NodeExecutable": "/opt/es/eventstored"}
+    refused = es_config(kind="manager", options=options)
+    assert "NodeExecutable is an option of the built-in manager" in refused["msg"]
+    assert es_config(kind="manager", options=options, unknown_options="allow")["changed"]
+    assert path.read_text() == "---\nNodeExecutable: /opt/es/eventstored\n"
+
+
+def test_backup(es_config, path):
+    path.write_text("Log: /l\n")
+    assert "backup_file" not in es_config(backup=True, check=True)
+    with open(es_config(backup=True)["backup_file"]) as backup:
+        assert backup.read() == "Log: /l\n"
+    assert "backup_file" not in es_config(backup=True)
+
+
+def test_mode(es_config, path):
+    assert es_config(mode="0600")["changed"]
+    assert mode(path) == 0o600
+    assert not es_config(mode="0600")["changed"]
+    assert not es_config()["changed"]
+    assert mode(path) == 0o600
+    checked = es_config(mode="0640", check=True)
+    assert checked["changed"]
+    assert checked["diff"][1]["before"] == {"mode": "0600"}
+    assert checked["diff"][1]["after"] == {"mode": "0640"}
+    assert mode(path) == 0o600
+
+
+# -- secrets -------------------------------------------------------------------------------------------------------
+
+SECRET = "hunter2"  # noqa: S105 (the point of the tests)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"options": {**OPTIONS, "CertificatePassword": SECRET}},
+        {"options": {**OPTIONS, "certificate-password": SECRET}},
+        {"options": {"CertificatePasword": SECRET}},
+        {"options": {"CertificatePassword": [SECRET]}},
+        {"options": {"CertificatePassword": {"a": {SECRET: 1}}}},
+        {"environment": {"EVENTSTORE_CERTIFICATE_PASSWORD": SECRET}},
+        {"environment": {"EVENTSTORE_CERTIFICATEPASSWORD": SECRET}},
+        {"arguments": ["--certificate-password", SECRET]},
+        {"arguments": [f"--certificate-password={SECRET}"]},
+        {"arguments": [f"-CertificatePassword={SECRET}"]},
+        {"arguments": ["--certificate-password", "x9", SECRET]},
+        {"arguments": ["--mem-db", "--certificat-password", SECRET]},
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_secret_never_leaves_the_file(es_config, monkeypatch, args, check):
+    logged = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _self, *words, **more: logged.append((words, more)))
+    result = es_config(check=check, **args)
+    assert SECRET not in json.dumps(result)
+    assert "Invoked with" in str(logged)
+    assert SECRET not in str(logged)
+
+
+def test_a_secret_in_the_file_is_hidden(es_config, path):
+    path.write_text(f"CertificatePassword: {SECRET}\n# certificate-password was {SECRET}\n")
+    result = es_config(
+        exclusive=False, options={"ClusterSize": 3}, environment={"EVENTSTORE_CERTIFICATE_PASSWORD": "other77"}
+    )
+    assert SECRET not in json.dumps(result)
+    assert "other77" not in json.dumps(result)
+    assert "********" in result["effective"]["CertificatePassword"]["value"]
+    assert set(result["shadowed"]) == {"CertificatePassword"}
+    assert SECRET in path.read_text()
+
+
+def test_a_file_with_a_secret_is_not_for_others(es_config, path):
+    es_config(options={"CertificatePassword": SECRET})
+    assert mode(path) == 0o640
+    path.chmod(0o604)
+    assert es_config(options={"CertificatePassword": SECRET})["changed"]
+    assert mode(path) == 0o600
+    assert es_config(options={"CertificatePassword": SECRET}, mode="0644")["changed"]
+    assert mode(path) == 0o644
+    assert yaml.safe_load(path.read_text()) == {"CertificatePassword": SECRET}
+
+
+def test_a_new_file_with_a_secret_is_at_no_moment_for_others(es_config, path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        AnsibleModule,
+        "set_fs_attributes_if_different",
+        lambda _self, _args, changed, **_more: seen.append(mode(path)) or changed,
+    )
+    es_config(options={"CertificatePassword": SECRET})
+    assert seen == [0o640]
+
+
+def test_without_pyyaml(es_config, monkeypatch):
+    monkeypatch.setattr(argspec, "HAS_YAML", False)
+    result = es_config()
+    assert result["failed"]
+    assert "Failed to import the required Python library (PyYAML)" in result["msg"]
