@@ -12,6 +12,8 @@ from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import H
 class ActionModule(HostAction):
     """Sends the time and the plan without its secrets, and names the host in the problems."""
 
+    _supports_async = False
+
     def run_on_posix(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         arguments = dict(self._task.args)
         if isinstance(arguments.get("plan"), dict):

@@ -42,7 +42,7 @@ SOFTWARE_BYTES = 256 * 1024 * 1024
 # KurrentDB#1405: a production cluster went down at the usual limit of 1024.
 FEW_FILES = 4096
 SYSTEMD = Path("/run/systemd/system")
-NEEDED = ("directories", "dns", "group", "manager", "nodes", "provider", "software", "user")
+NEEDED = ("directories", "dns", "group", "manager", "nodes", "platform", "provider", "software", "user")
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
@@ -55,6 +55,12 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
             f"the plan of the machine lacks {', '.join(absent)}",
             where="plan",
             hint="Give hosts[inventory_hostname] of the plan, with dns and provider of the whole plan added",
+        )
+    if plan["platform"] != "linux":
+        raise TopologyError(
+            "this machine is not Windows, but its variables say so",
+            where="ansible_connection, ansible_shell_type",
+            hint="Take them out of the inventory, so that the machine's files and paths are planned for Linux",
         )
     installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
     problems = [

@@ -145,8 +145,8 @@ def test_a_port_that_a_stranger_holds(machine, look):
 def test_a_stranger_on_all_addresses(machine, look):
     given = machine()
     endpoint = given["manager"]["listen"][0]
-    with listener(f"0.0.0.0:{endpoint.rpartition(':')[2]}"):
-        assert endpoint in only(look(given), "port-taken")
+    with listener(f"0.0.0.0:{endpoint.rpartition(':')[2]}") as pid:
+        assert f"{endpoint} is taken by process {pid} " in only(look(given), "port-taken")
 
 
 def test_a_port_that_nobody_visible_holds(machine, look, monkeypatch):
@@ -357,3 +357,9 @@ def test_half_a_plan_is_refused(machine, run_module):
     result = run_module("es_preflight", {"plan": given})
     assert result["failed"]
     assert "lacks dns, nodes" in result["msg"]
+
+
+def test_a_plan_for_windows_is_refused(machine, run_module):
+    result = run_module("es_preflight", {"plan": {**machine(), "platform": "windows"}})
+    assert result["failed"]
+    assert "ansible_connection" in result["msg"]

@@ -69,7 +69,7 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             "even-cluster",
             f"the cluster has {size} database nodes, an even number: it survives the loss of no more nodes "
             f"than one with {size - 1}",
-            f"Make it {size - 1} or {size + 1}",
+            f"Make it {size - 1} or {size + 1}" if size > 2 else "Make it 3",
         )
     for server in _servers(plan, "database"):
         said = server.options["ClusterSize"]
@@ -260,6 +260,16 @@ def _shared_files(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         written = [(item["config"], item["config"]) for item in [*planned["nodes"], *services]]
         if planned["run_dir"]:
             written += [(join(planned["run_dir"], item["service"]), planned["run_dir"]) for item in services]
+        # Where units are systemd's, or perhaps are, the computer has one of each name.
+        units = {item["service"] for item in services if machine.local and plan["provider"] != "process"}
+        for unit in sorted(units):
+            other = files.setdefault(("systemd", unit), machine.host)
+            if other != machine.host:
+                yield Problem(
+                    "service-twice",
+                    f"{other} and {machine.host} are on one computer and would both have the service {unit}",
+                    "Give each machine its own eventstore_service_name, or set eventstore_service_provider: process",
+                )
         for path, shown in dict(written).items():
             other = files.setdefault((disk, same_path(path, windows=machine.windows)), machine.host)
             if other != machine.host:

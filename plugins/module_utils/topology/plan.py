@@ -236,11 +236,13 @@ def _urlacls(nodes: list[_Server], manager: _Server | None) -> list[str]:
 
 def _endpoints(host: str, nodes: list[_Server], manager: _Server | None) -> t.Iterator[dict[str, str]]:
     for server in [*nodes, *([manager] if manager else [])]:
+        external = f"{server.network['ExtIp']}:{server.network['ExtHttpPort']}"
         yield {
             "name": f"{host}/{server.name}",
             "host": host,
             "kind": "manager" if server is manager else "database",
-            "address": f"{server.network['ExtIp']}:{server.network['ExtHttpPort']}",
+            # A node that does not gossip outside answers 404 there.
+            "address": external if server.free.get("GossipOnExt", True) else server.seed,
             "internal": server.seed,
         }
 

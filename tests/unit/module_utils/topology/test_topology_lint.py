@@ -75,6 +75,7 @@ SOUND = [
             f"node{n}": {
                 "eventstore_int_ip": f"127.0.0.1{n}",
                 "ansible_connection": "local",
+                "eventstore_service_provider": "process",
                 "eventstore_data_dir": f"/x/{n}/db",
                 "eventstore_config_dir": f"/x/{n}/config",
                 "eventstore_run_dir": f"/x/{n}/run",
@@ -342,7 +343,7 @@ WRONG = [
         id="option twice",
     ),
     # the size of the cluster
-    pytest.param(machines(count=2), ["even-cluster"], ["2 database nodes"], "Make it 1 or 3", id="two"),
+    pytest.param(machines(count=2), ["even-cluster"], ["2 database nodes"], "Make it 3", id="two"),
     pytest.param(machines(count=4), ["even-cluster"], ["4 database nodes"], "Make it 3 or 5", id="four"),
     pytest.param(
         machines(count=1), ["cluster-of-one"], ["node1/database", "never answers GET /gossip"], "three", id="one"
@@ -583,12 +584,30 @@ WRONG = [
     ),
     pytest.param(
         machines(
-            {"ansible_connection": "local"}, node1={"eventstore_data_dir": "/a"}, node2={"eventstore_data_dir": "/b"}
+            {"ansible_connection": "local", "eventstore_service_provider": "process"},
+            node1={"eventstore_data_dir": "/a"},
+            node2={"eventstore_data_dir": "/b"},
         ),
         ["file-twice"] * 6,
         ["node1 and node2", "/etc/eventstore/database.yaml"],
         "eventstore_config_dir",
         id="one disk",
+    ),
+    pytest.param(
+        {
+            f"node{n}": {
+                "eventstore_int_ip": f"127.0.0.1{n}",
+                "ansible_connection": "local",
+                "eventstore_data_dir": f"/x/{n}/db",
+                "eventstore_config_dir": f"/x/{n}/config",
+                "eventstore_run_dir": f"/x/{n}/run",
+            }
+            for n in (1, 2, 3)
+        },
+        ["service-twice"] * 2,
+        ["node1 and node2", "es-cluster1"],
+        "eventstore_service_provider: process",
+        id="one systemd",
     ),
     # the environment
     pytest.param(

@@ -215,6 +215,12 @@ def test_free_options_win_and_everything_follows_them():
     assert made["endpoints"][1]["address"] == "192.168.1.11:40778"
 
 
+def test_a_node_that_does_not_gossip_outside_is_asked_inside():
+    made = planned(three(node1={"eventstore_database_options": {"GossipOnExt": False}}))
+    assert made["endpoints"][0]["address"] == "192.168.1.11:2112"
+    assert made["endpoints"][2]["address"] == "192.168.1.12:2113"
+
+
 def test_log_stands_before_free_options():
     made = planned(three({"eventstore_log_dir": "/data/log", "eventstore_database_options": {"StatsPeriodSec": 1}}))
     assert list(made["hosts"]["node1"]["nodes"][0]["options"]) == [*PAGE_DATABASE, "Log", "StatsPeriodSec"]
