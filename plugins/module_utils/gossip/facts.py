@@ -27,7 +27,6 @@ Facts = dict[str, t.Any]
 _SILENT = frozenset({"no-answer", "not-itself", "master-silent", "gossip-not-ready"})
 
 _CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
-    "none": lambda _facts: True,
     "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),
     "quorum": lambda facts: bool(facts["has_quorum"]),
     "healthy": lambda facts: bool(facts["healthy"]),
@@ -54,18 +53,21 @@ def gather(params: t.Mapping[str, t.Any]) -> Facts:
     for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0)):
         if params[name] is not None and not least <= params[name] < float("inf"):
             raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+    if until == "none":
+        return report(view.Cluster(ask(targets, timeout_s), cluster_size))
+    if params["settle"] > params["wait_timeout"]:
+        raise GossipError(f"it is longer than wait_timeout ({params['wait_timeout']:g} s)", where="settle")
+    holds = _CONDITIONS[until]
     waited = wait_until(
         lambda: report(view.Cluster(ask(targets, timeout_s), cluster_size)),
-        _CONDITIONS[until],
-        timeout_s=0 if until == "none" else params["wait_timeout"],
-        settle_s=0 if until == "none" else params["settle"],
+        holds,
+        timeout_s=params["wait_timeout"],
+        settle_s=params["settle"],
     )
     if not waited.ok:
-        problems = [
-            f"- {each['code']}: {each['text'].rstrip('.')}. {each['hint']}." for each in waited.last["problems"]
-        ]
-        settled = f", or not for {params['settle']:g} s without a break" if params["settle"] and not problems else ""
-        first = f"{_FAILURES[until]} after {waited.elapsed_s:.1f} s (asked {len(targets)} endpoints{settled})"
+        why = f"it did not hold for {params['settle']:g} s without a break" if holds(waited.last) else _FAILURES[until]
+        first = f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was asked"
+        problems = [f"- {each['code']}: {each['text']}.\n  {each['hint']}." for each in waited.last["problems"]]
         raise ConditionNotMet("\n".join([first, *problems]), waited.last)
     return waited.last
 

@@ -123,12 +123,21 @@ def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
 def _no_quorum(cluster: Cluster) -> t.Iterator[Problem]:
     if cluster.has_quorum:
         return
-    names = _join(node.name for node in cluster.in_sync) or "none"
+    if len(cluster.claimants) > 1:
+        reason = f"{len(cluster.claimants)} nodes say that they are master"
+    elif not cluster.master:
+        reason = "no node says and shows that it is master"
+    elif len(cluster.in_sync) > cluster.cluster_size:
+        reason = "more nodes are in sync than there should be"
+    else:
+        names = _join(node.name for node in cluster.in_sync)
+        reason = (
+            f"{cluster.quorum_size} of {cluster.cluster_size} nodes have to be in sync, but these are only: {names}"
+        )
     yield Problem(
         "no-quorum",
-        f"quorum is not proved: {cluster.quorum_size} of {cluster.cluster_size} database nodes have to be in sync "
-        f"under one master, and these are: {names}",
-        "Writes may not be acknowledged. Do what the next problems say, beginning with the first",
+        f"quorum is not proved: {reason}",
+        "Writes may not be acknowledged, or not by all. Do what the next problems say, beginning with the first",
     )
 
 
@@ -164,7 +173,7 @@ def _own_cluster(cluster: Cluster) -> t.Iterator[Problem]:
             yield Problem(
                 "cluster-size-one",
                 f"{node.label} says in /info that it is {node.view.state}, but never answers /gossip: "
-                f"it runs as a cluster of its own. {_seen(cluster, node)}",
+                f"it runs as a cluster of its own{_seen(cluster, node)}",
                 f"On {_place(node)} set ClusterSize: {cluster.cluster_size} in the database node's configuration and "
                 "restart it; what was written to it meanwhile is not in the cluster",
             )
@@ -195,13 +204,12 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Problem]:
             continue
         if not (view.state and lets_gossip_hang(view)):
             yield Problem(
-                "no-answer", f"{node.label} does not answer: {view.text}. {_seen(cluster, node)}", _remedy(node, view)
+                "no-answer", f"{node.label} does not answer: {view.text}{_seen(cluster, node)}", _remedy(node, view)
             )
         elif view.state not in members.MASTERS:
             yield Problem(
                 "gossip-not-ready",
-                f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}. "
-                f"{_seen(cluster, node)}",
+                f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
                 f"Its seeds are not resolved yet. On {_place(node)} check that ClusterDns resolves if "
                 "DiscoverViaDns is on, and look into its log for 'Error while retrieving cluster members'",
             )
@@ -241,8 +249,7 @@ def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
     if missing > 0:
         hint = f"An election needs {cluster.quorum_size} nodes: bring back {missing} more of {silent or 'them'}"
     else:
-        hint = "An election takes up to 15 s: ask again. If it stays, look into the logs for 'ELECTIONS', and at the "
-        hint += "network between the internal addresses"
+        hint = "An election takes up to 15 s: ask again. If it stays, check the network between the internal addresses"
     yield Problem("no-master", f"no node says that it is master: {states}", hint)
 
 
@@ -250,6 +257,8 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Problem]:
     wrong_ports: list[Endpoint] = []
     for seed in cluster.seeds:
         known = cluster.node_at(seed)
+        if known and known.view and known.view not in cluster.trusted:
+            continue  # it does not answer: that is the problem, and has been told
         text = f"{_join(_view_name(view) for view in _listing(cluster, [seed]))} did not reach the seed {seed} yet"
         places = _places(_listing(cluster, [seed]))
         if known:
@@ -289,7 +298,12 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Problem]:
         return
     others = [view for view in cluster.trusted if view.target.kind != MANAGER]
     for node in [*cluster.asked, *cluster.managers]:
-        if node.view not in cluster.trusted or node.seen or all(view is node.view for view in others):
+        if (
+            node.view not in cluster.trusted
+            or node.seen
+            or node.key in cluster.seeds
+            or all(view is node.view for view in others)
+        ):
             continue
         is_manager = node in cluster.managers
         hint = (
@@ -478,14 +492,14 @@ def _remedy(node: Node, view: View) -> str:
 
 
 def _seen(cluster: Cluster, node: Node) -> str:
-    """What the others say of a node."""
+    """What the others say of a node, to be added to a sentence."""
     if not node.seen:
-        return "No other node lists it" if any(view.target != node.target for view in cluster.trusted) else ""
+        return ". No other node lists it" if any(view.target != node.target for view in cluster.trusted) else ""
     words: dict[str, list[str]] = {}
     for view, member in node.seen:
         word = f"{member.state}, {'alive' if member.is_alive else 'dead'}"
         words.setdefault(word, []).append(_view_name(view))
-    return "It is " + "; ".join(f"{word} for {_join(names)}" for word, names in words.items())
+    return ". It is seen as " + "; as ".join(f"{word}, by {_join(names)}" for word, names in words.items())
 
 
 def _place(node: Node) -> str:

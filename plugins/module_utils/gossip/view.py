@@ -216,15 +216,18 @@ class Cluster:
         managers: dict[Endpoint, Node] = {}
         for view in self.views:
             target, own = view.target, view.own if view in self.trusted else None
-            key = own.key if own else target.internal or self._key_of(target.address)
-            kind = target.kind or (MANAGER if own and own.is_manager else DATABASE)
-            room = managers if kind == MANAGER else nodes
+            # Its own word on what it is wins; the others' is enough for where it stands in gossip.
+            known = own or self._listed_at(target.address)
+            key = own.key if own else target.internal or (known.key if known else target.address)
+            is_manager = known.is_manager if known and (own or not target.kind) else target.kind == MANAGER
+            room = managers if is_manager else nodes
             if key not in room:
                 room[key] = Node(key, target, None if view in self.impostors else view, own)
         for view in self.trusted:
             for member in view.listed:
                 if not member.is_unresolved_seed and member is not view.own:
-                    room = managers if member.is_manager else nodes
+                    # From 5.0.11 on, managers too are Unknown to a node for a moment after an election.
+                    room = managers if member.is_manager or member.key in managers else nodes
                     room.setdefault(member.key, Node(member.key)).seen.append((view, member))
         order = {view.target: number for number, view in enumerate(self.views)}
 
@@ -233,13 +236,13 @@ class Cluster:
 
         return sorted(nodes.values(), key=by_target), sorted(managers.values(), key=by_target)
 
-    def _key_of(self, address: Endpoint) -> Endpoint:
-        """The key of a target that says nothing itself, as others know it."""
+    def _listed_at(self, address: Endpoint) -> Member | None:
+        """How others know a target that says nothing itself."""
         for view in self.trusted:
             for member in view.listed:
                 if address in (member.external_http, member.internal_http) and not member.is_unresolved_seed:
-                    return member.key
-        return address
+                    return member
+        return None
 
     def _find_master(self) -> Node | None:
         """The one node that says so itself, over /gossip, and is not contradicted by its own /info."""
