@@ -78,7 +78,7 @@ def _effective(options: OptionSet, arguments: list[str]) -> layers.Effective:
 
 def _usage(options: OptionSet) -> str:
     lines = [f"  {option.flag:<42} {option.type}" for option in options]
-    return "\n".join([STAND_IN, "", "Options:", "Usage: eventstored options", "", *lines])
+    return "\n".join(["Options:", "Usage: eventstored options", "", *lines, "", STAND_IN])
 
 
 def _dump(effective: layers.Effective) -> str:

@@ -11,7 +11,7 @@ import os
 import re
 import resource
 import typing as t
-from xml.sax.saxutils import escape
+from html import escape
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
@@ -254,7 +254,7 @@ def _xml(name: str, value: object, item: str = "") -> str:
     elif isinstance(value, list):
         content = "".join(_xml(item, inner) for inner in value)
     else:
-        content = escape(str(value).lower() if isinstance(value, bool) else str(value))
+        content = escape(str(value).lower() if isinstance(value, bool) else str(value), quote=False)
     return f"<{name}>{content}</{name}>"
 
 
