@@ -124,6 +124,8 @@ class Control:
 
     def _refuse_obstacles(self) -> None:
         definition = self._definition
+        if self._effective:
+            readiness.http_endpoint(self._listeners)
         problems = self._provider.obstacles(check_mode=self._check_mode)
         program = Path(definition.program)
         if not program.is_absolute():

@@ -94,7 +94,7 @@ def find(argv: t.Sequence[str]) -> list[int]:
 def listening(pids: t.Iterable[int]) -> list[tuple[int, Endpoint]]:
     """What each of these processes listens on, over TCP."""
     sockets = _listening_sockets()
-    return [(pid, sockets[inode]) for pid in pids for inode in sorted(_socket_inodes(pid) & sockets.keys())]
+    return [(pid, at) for pid in pids for at in sorted({sockets[i] for i in _socket_inodes(pid) & sockets.keys()})]
 
 
 def sockets_are_visible(pid: int) -> bool:
