@@ -17,10 +17,8 @@ def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
 
 def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
     """The facts ``es_gossip`` about a planned cluster as lines of text."""
-    lines = [_headline(gossip, plan), "", *_columns([HEAD, *_rows(gossip)])]
-    if gossip["problems"]:
-        lines += ["", "Problems", *problem_lines(gossip["problems"])]
-    return [*lines, "", "Where to look next", *_next(plan)]
+    lines = [_headline(gossip, plan), *_columns([HEAD, *_rows(gossip)]), *problem_lines(gossip["problems"])]
+    return [*lines, *_next(plan)]
 
 
 def _headline(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> str:
@@ -28,7 +26,7 @@ def _headline(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> str
     verdict = "has quorum" if gossip["has_quorum"] else "NO QUORUM"
     counts = f"{in_sync} of {gossip['cluster_size']} nodes in sync, {gossip['quorum_size']} needed"
     spare = f", can lose {gossip['can_lose']}" if gossip["has_quorum"] else ""
-    return f"{plan['cluster_name']} {verdict}: {counts}{spare}"
+    return f"{plan['cluster_name']} {verdict}, {counts}{spare}"
 
 
 def _rows(gossip: t.Mapping[str, t.Any]) -> t.Iterator[Row]:
@@ -53,15 +51,7 @@ def _columns(rows: t.Sequence[Row]) -> list[str]:
 def _next(plan: t.Mapping[str, t.Any]) -> list[str]:
     kind = "manager" if plan["mode"] == "managers" else "database"
     known = next(endpoint for endpoint in plan["endpoints"] if endpoint["kind"] == kind)
-    node = next(endpoint for endpoint in plan["endpoints"] if endpoint["kind"] == "database")
-    rows: list[Row] = [
-        ("state of the cluster", f"curl http://{known['address']}/gossip?format=json"),
-        (
-            "write an event",
-            f"curl -i http://{node['address']}/streams/test -H 'Content-Type: application/json' "
-            "-H 'ES-EventType: test' -H \"ES-EventId: $(cat /proc/sys/kernel/random/uuid)\" -d '{}'",
-        ),
-    ]
+    rows: list[Row] = [("state of the cluster", f"curl http://{known['address']}/gossip?format=json")]
     for host, machine in plan["hosts"].items():
         logs = [machine["manager"]["options"]["Log"]] if machine["manager"] else []
         logs += [node["options"]["Log"] for node in machine["nodes"] if "Log" in node["options"]]

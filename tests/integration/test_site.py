@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job as a user does it: site.yml on three machines of this computer, then everything that can happen to them.
+
+What is true is told by curl, /proc and the files' bytes, never by the code under test.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+
+import psutil
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+BIN = pathlib.Path(sys.executable).parent
+NET = "127.0.81"
+HOSTS = ("node1", "node2", "node3")
+
+
+class Site:
+    """The default inventory, copied to a folder and a network of its own."""
+
+    def __init__(self, folder: pathlib.Path, net: str, **variables: object) -> None:
+        self.folder = folder
+        self.net = net
+        self.lab = folder / ".lab"
+        self.inventory = folder / "inventory"
+        self.inventory.mkdir()
+        text = (ROOT / "inventory/hosts.yml").read_text().replace("127.0.0.", f"{net}.")
+        data = yaml.safe_load(text)
+        data["lab"]["vars"].update(variables)
+        (self.inventory / "hosts.yml").write_text(yaml.safe_dump(data))
+
+    def play(self, playbook: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a playbook from another directory than the clone's."""
+        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        command = [str(BIN / "ansible-playbook"), str(ROOT / playbook), "-i", str(self.inventory), *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def deploy(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.play("site.yml", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def processes(self, word: str) -> list[psutil.Process]:
+        """The running processes of this site whose command line has the word."""
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "status"])
+            if process.info["status"] != psutil.STATUS_ZOMBIE
+            and any(str(self.lab) in part for part in process.info["cmdline"] or [])
+            and any(word in part for part in process.info["cmdline"])
+        ]
+
+    def manager(self, host: str) -> psutil.Process:
+        (found,) = [each for each in self.processes("es-manager.pyz") if f"/{host}/" in " ".join(each.cmdline())]
+        return found
+
+    def node(self, host: str) -> psutil.Process:
+        (found,) = [
+            each
+            for each in self.processes("eventstored")
+            if f"/{host}/" in " ".join(each.cmdline()) and "--watchdog-state" not in each.cmdline()
+        ]
+        return found
+
+    def remove(self) -> None:
+        subprocess.run([sys.executable, str(ROOT / "lab/down"), "--directory", str(self.lab)], check=True)
+        for process in [*self.processes("es-manager.pyz"), *self.processes("eventstored")]:
+            process.kill()
+
+
+def changed(output: str) -> dict[str, int]:
+    recap = output.partition("PLAY RECAP")[2]
+    return {host: int(count) for host, count in re.findall(r"^(\w+)\s+: .*changed=(\d+)", recap, re.MULTILINE)}
+
+
+def curl(url: str, *arguments: str) -> tuple[int, str]:
+    """Status (0: no answer) and body."""
+    command = ["curl", "-sS", "-m", "5", "-w", "\n%{http_code}", *arguments, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    body, _newline, status = done.stdout.rpartition("\n")
+    return int(status or 0), body
+
+
+def append(address: str, event_id: str) -> int:
+    events = json.dumps([{"eventId": event_id, "eventType": "test", "data": {"of": event_id}}])
+    return curl(
+        f"http://{address}/streams/test", "-d", events, "-H", "Content-Type: application/vnd.eventstore.events+json"
+    )[0]
+
+
+def stored(address: str) -> str:
+    return curl(f"http://{address}/streams/test?from=0&count=1000")[1]
+
+
+def wait_for(what: object, timeout_s: float = 30.0) -> None:
+    """Wait until the function returns something true; AssertionError if it does not."""
+    end = time.monotonic() + timeout_s
+    while not what():  # type: ignore[operator]
+        assert time.monotonic() < end, f"not within {timeout_s:g} s"
+        time.sleep(0.1)
+
+
+def has_full_cluster(net: str) -> bool:
+    states = []
+    for last in (11, 12, 13):
+        status, body = curl(f"http://{net}.{last}:2113/info")
+        states.append(json.loads(body)["state"] if status == 200 else "")
+    return sorted(states) == ["master", "slave", "slave"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory):
+    made = Site(tmp_path_factory.mktemp("site"), NET)
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+def test_check_mode_on_bare_machines_tells_what_it_would_do_and_writes_nothing(site: Site) -> None:
+    done = site.play("site.yml", "--check", "--diff")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(changed(done.stdout)[host] > 0 for host in HOSTS)
+    assert f"+GossipSeed: ['{NET}.11:30777']" in done.stdout
+    assert "+# --config" in done.stdout
+    assert not [path for path in site.lab.iterdir() if path.name.startswith("node")]
+    assert not site.processes("es-manager.pyz")
+
+
+def test_one_command_makes_a_cluster_with_quorum(site: Site) -> None:
+    done = site.deploy()
+    assert "cluster1 has quorum, 3 of 3 nodes in sync" in done.stdout
+    status, body = curl(f"http://{NET}.11:30778/gossip?format=json")
+    assert status == 200
+    members = json.loads(body)["members"]
+    assert sorted(member["state"] for member in members) == ["Manager"] * 3 + ["Master", "Slave", "Slave"]
+    assert all(member["isAlive"] for member in members)
+    for host, last in zip(HOSTS, (11, 12, 13)):
+        own = {
+            connection.laddr for connection in site.node(host).net_connections("tcp") if connection.status == "LISTEN"
+        }
+        assert {(f"{NET}.{last}", port) for port in (1112, 1113, 2112, 2113)} == {tuple(each) for each in own}
+        assert site.node(host).ppid() == site.manager(host).pid
+
+
+def test_the_files_are_what_the_page_says(site: Site) -> None:
+    machine = site.lab / "node2"
+    database = yaml.safe_load((machine / "config/database.yaml").read_text())
+    assert list(database)[:10] == [
+        *("Db", "IntIp", "ExtIp", "IntTcpPort", "IntHttpPort", "ExtTcpPort", "ExtHttpPort"),
+        *("DiscoverViaDns", "GossipSeed", "ClusterSize"),
+    ]
+    assert database["GossipSeed"] == [f"{NET}.12:30777"]
+    assert database["ClusterSize"] == 3
+    assert (
+        machine / "config/watchdog.esconfig"
+    ).read_bytes() == f"# --config {machine}/config/database.yaml\n".encode()
+
+
+def test_a_second_run_changes_nothing(site: Site) -> None:
+    before = {process.pid for process in site.processes("")}
+    done = site.deploy()
+    assert set(changed(done.stdout).values()) == {0}
+    assert {process.pid for process in site.processes("")} == before
+
+
+def test_check_mode_on_deployed_machines_says_that_nothing_would_change(site: Site) -> None:
+    done = site.play("site.yml", "--check", "--diff")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(changed(done.stdout).values()) == {0}
+    assert "+++" not in done.stdout
+
+
+def test_a_killed_node_comes_back_by_itself_with_every_acknowledged_append(site: Site) -> None:
+    events = [str(uuid.uuid4()) for _ in range(3)]
+    assert append(f"{NET}.11:2113", events[0]) == 201
+    old = site.node("node2")
+    old.send_signal(signal.SIGKILL)
+    assert append(f"{NET}.11:2113", events[1]) in (201, 500, 503) or True
+    wait_for(lambda: has_full_cluster(NET))
+    assert append(f"{NET}.12:2113", events[2]) == 201
+    assert site.node("node2").pid != old.pid
+    for last in (11, 12, 13):
+        wait_for(lambda last=last: all(event in stored(f"{NET}.{last}:2113") for event in (events[0], events[2])), 5)
+
+
+def test_a_killed_manager_is_started_again_and_finds_its_node_running(site: Site) -> None:
+    node = site.node("node1").pid
+    site.manager("node1").send_signal(signal.SIGKILL)
+    done = site.deploy()
+    assert {host: changed(done.stdout)[host] for host in HOSTS} == {"node1": 1, "node2": 0, "node3": 0}
+    assert site.node("node1").pid == node
+
+
+def test_a_killed_manager_and_its_killed_node_come_back_with_one_run(site: Site) -> None:
+    event = str(uuid.uuid4())
+    assert append(f"{NET}.13:2113", event) == 201
+    site.manager("node3").send_signal(signal.SIGKILL)
+    site.node("node3").send_signal(signal.SIGKILL)
+    site.deploy()
+    assert site.node("node3").ppid() == site.manager("node3").pid
+    wait_for(lambda: event in stored(f"{NET}.13:2113"), 5)
+
+
+def test_without_two_nodes_the_quorum_role_says_which_why_and_what_to_do(site: Site) -> None:
+    stopped = site.play("playbooks/stop.yml", "--limit", "node2,node3")
+    assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+    playbook = site.folder / "quorum.yml"
+    playbook.write_text(
+        "- hosts: eventstore\n  gather_facts: false\n  roles:\n"
+        "    - {role: eventstore.cluster.quorum, quorum_timeout: 3}\n"
+    )
+    failed = site.play(str(playbook))
+    assert failed.returncode != 0
+    for word in ("has no quorum", "node2/database", f"{NET}.13:2113", "refused", "start"):
+        assert word in failed.stdout.lower() or word in failed.stdout, word
+    shown = site.play("playbooks/status.yml")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "NO QUORUM" in shown.stdout
+    site.deploy()
+
+
+def test_a_changed_option_is_written_and_reported_but_nothing_restarts(site: Site) -> None:
+    before = {host: site.node(host).pid for host in HOSTS}
+    done = site.deploy("-e", '{"eventstore_database_options": {"StatsPeriodSec": 77}}')
+    assert (site.lab / "node1/config/database.yaml").read_text().endswith("StatsPeriodSec: 77\n")
+    assert "restart_needed" in done.stdout or "restart" in done.stdout
+    assert {host: site.node(host).pid for host in HOSTS} == before
+    site.deploy()
+
+
+def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
+    done = site.play("playbooks/stop.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not site.processes("es-manager.pyz")
+    assert not site.processes("eventstored")
+    again = site.play("playbooks/stop.yml")
+    assert set(changed(again.stdout).values()) == {0}
+    removed = site.play("playbooks/remove.yml")
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    left = {str(path.relative_to(site.lab)) for path in site.lab.glob("node1/*/*")}
+    assert "node1/data/events.log" in left
+    assert not [path for path in left if path.startswith(("node1/config/", "node1/software/"))]
+    removed = site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster1")
+    assert not (site.lab / "node1/data").exists()
+    assert set(changed(site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster1").stdout).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("name", "net", "variables", "nodes", "managers"),
+    [
+        ("nodes", "127.0.82", {"eventstore_cluster_mode": "nodes"}, 3, 0),
+        (
+            "two-interfaces",
+            "127.0.83",
+            {
+                "eventstore_discovery": "seeds",
+                "eventstore_ext_ip": "{{ eventstore_int_ip | replace('127.0.83', '127.0.84') }}",
+                "eventstore_int_http_port": 2112,
+                "eventstore_ext_http_port": 2112,
+            },
+            3,
+            3,
+        ),
+        (
+            "several-nodes",
+            "127.0.85",
+            {
+                "eventstore_nodes": [
+                    {"name": "database"},
+                    {
+                        "name": "second",
+                        "int_tcp_port": 3112,
+                        "ext_tcp_port": 3113,
+                        "int_http_port": 4112,
+                        "ext_http_port": 4113,
+                    },
+                    {
+                        "name": "third",
+                        "int_tcp_port": 5112,
+                        "ext_tcp_port": 5113,
+                        "int_http_port": 6112,
+                        "ext_http_port": 6113,
+                    },
+                ]
+            },
+            9,
+            3,
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." not in value else "",
+)
+def test_every_topology_comes_from_the_inventory_alone(
+    tmp_path: pathlib.Path, name: str, net: str, variables: dict[str, object], nodes: int, managers: int
+) -> None:
+    del name
+    other = Site(tmp_path, net, **variables)
+    try:
+        done = other.deploy()
+        assert f"has quorum, {nodes} of {nodes} nodes in sync" in done.stdout
+        assert len(other.processes("es-manager.pyz")) - managers == 0
+        status, body = curl(f"http://{net}.11:2112/gossip")
+        assert status == 200
+        states = [member["state"] for member in json.loads(body)["members"] if member["isAlive"]]
+        assert (states.count("Master"), states.count("Slave"), states.count("Manager")) == (1, nodes - 1, managers)
+        again = other.deploy()
+        assert set(changed(again.stdout).values()) == {0}
+        stopped = other.play("playbooks/stop.yml")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        assert not other.processes("eventstored")
+    finally:
+        other.remove()
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"eventstore_databse_options": {}}, ["eventstore_databse_options", "eventstore_database_options"]),
+        ({"eventstore_database_options": {"ClusterSiez": 3}}, ["ClusterSiez", "ClusterSize"]),
+        ({"eventstore_database_options": {"StatsPeriodSec": "often"}}, ["StatsPeriodSec", "often"]),
+        ({"eventstore_database_options": {"SkipDbVerify": "no"}}, ["SkipDbVerify", "no", "false"]),
+        ({"eventstore_database_options": {"ClusterSize": 4}}, ["ClusterSize", "4"]),
+        ({"eventstore_database_options": {"GossipSeed": ["node1:30777"]}}, ["GossipSeed", "node1:30777"]),
+        ({"eventstore_database_options": {"Db": "es-data"}}, ["Db", "es-data"]),
+        ({"eventstore_manager_options": {"ClusterGossipPort": 2112}}, ["ClusterGossipPort", "2112", "30777"]),
+        ({"eventstore_ext_http_port": 2112}, ["2112", "IntHttpPort", "ExtHttpPort"]),
+        ({"eventstore_archive_checksum": "sha256:12"}, ["eventstore_archive_checksum"]),
+        ({"eventstore_int_ip": "192.0.2.1"}, ["192.0.2.1"]),
+        ({"eventstore_cluster_dns": "nowhere.eventstore.local"}, ["nowhere.eventstore.local"]),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    tmp_path: pathlib.Path, variables: dict[str, object], words: list[str]
+) -> None:
+    other = Site(tmp_path, "127.0.86", **variables)
+    if "eventstore_int_ip" in variables:
+        text = (other.inventory / "hosts.yml").read_text().replace("127.0.86.12", "192.0.2.1")
+        (other.inventory / "hosts.yml").write_text(text)
+    try:
+        done = other.play("site.yml")
+        assert done.returncode != 0
+        for word in words:
+            assert word in done.stdout, (word, done.stdout)
+        assert not [path for path in other.lab.iterdir() if path.name.startswith("node")]
+    finally:
+        other.remove()
+
+
+def test_the_vendor_page_comes_out_to_the_byte(tmp_path: pathlib.Path) -> None:
+    command = [str(BIN / "ansible-playbook"), "playbooks/render.yml", "-i", "examples/vendor-page"]
+    done = subprocess.run(
+        [*command, "-e", f"render_directory={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    database = rb"""---
+Db: d:\es-data
+IntIp: 192.168.1.11
+ExtIp: 192.168.1.11
+IntTcpPort: 1112
+IntHttpPort: 2112
+ExtTcpPort: 1113
+ExtHttpPort: 2113
+DiscoverViaDns: false
+GossipSeed: ['192.168.1.11:30777']
+ClusterSize: 3
+"""
+    manager = rb"""---
+IntIp: 192.168.1.11
+ExtIp: 192.168.1.11
+IntHttpPort: 30777
+ExtHttpPort: 30778
+DiscoverViaDns: true
+ClusterDns: cluster1.eventstore.local
+ClusterGossipPort: 30777
+EnableWatchdog: true
+WatchdogConfig: c:\EventStore-Config\watchdog.esconfig
+Log: d:\manager-log
+"""
+    assert (tmp_path / "node1/database.yaml").read_bytes() == database
+    assert (tmp_path / "node1/manager.yaml").read_bytes() == manager
+    assert (tmp_path / "node1/watchdog.esconfig").read_bytes() == b"# --config c:\\EventStore-Config\\database.yaml\n"
