@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import selectors
 import socket
 import time
@@ -51,6 +52,9 @@ class Result:
     time: float
 
 
+_STATUS = re.compile(r"[1-9][0-9][0-9]\Z")
+
+
 class BadAnswer(Exception):
     """An answer that is not read further; ``error`` is its kind."""
 
@@ -78,8 +82,9 @@ class ResponseParser:
         """Take more bytes; True when the answer is whole. BadAnswer when it never will be."""
         self._buffer += data
         self._received += len(data)
-        if not self.status and not self._read_head():
-            return False
+        while not self.status:
+            if not self._read_head():
+                return False
         if self._received > self._max + MAX_HEAD_BYTES:
             raise BadAnswer(TOO_LONG, f"more than {self._max} bytes")
         if self._chunks is not None:
@@ -103,21 +108,22 @@ class ResponseParser:
         self.body = bytes(self._buffer)
 
     def _read_head(self) -> bool:
+        """Take one head from the buffer; False if it is not whole yet."""
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
             if len(self._buffer) >= 5:
                 self._refuse_strangers()
-            if len(self._buffer) > MAX_HEAD_BYTES:
+            if self._received > MAX_HEAD_BYTES:
                 raise BadAnswer(TOO_LONG, f"a head of more than {MAX_HEAD_BYTES} bytes")
             return False
         lines = self._buffer[:end].decode("latin-1").split("\r\n")
         words = lines[0].split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not (words[1].isdigit() and len(words[1]) == 3):
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not _STATUS.match(words[1]):
             raise BadAnswer(NOT_HTTP, f"not an HTTP answer: {lines[0][:60]!r}")
         del self._buffer[: end + 4]
         status = int(words[1])
-        if 100 <= status < 200:  # an interim answer; the real one follows
-            return self._read_head()
+        if status < 200:  # an interim answer; the real one follows
+            return True
         self.status = status
         if status != 200:
             raise BadAnswer(STATUS, f"HTTP status {' '.join(words[1:])[:80]}")
