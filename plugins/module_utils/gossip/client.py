@@ -111,8 +111,7 @@ class ResponseParser:
         """Take one head from the buffer; False if it is not whole yet."""
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
-            if len(self._buffer) >= 5:
-                self._refuse_strangers()
+            self._refuse_strangers()
             if self._received > MAX_HEAD_BYTES:
                 raise BadAnswer(TOO_LONG, f"a head of more than {MAX_HEAD_BYTES} bytes")
             return False
@@ -138,7 +137,7 @@ class ResponseParser:
         return True
 
     def _refuse_strangers(self) -> None:
-        if not self._buffer.startswith(b"HTTP/"):
+        if not b"HTTP/".startswith(self._buffer[:5]):
             raise BadAnswer(NOT_HTTP, f"not an HTTP answer: {bytes(self._buffer[:40])!r}")
 
     def _read_chunks(self, chunks: list[bytes]) -> bool:

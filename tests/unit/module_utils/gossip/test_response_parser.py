@@ -32,11 +32,12 @@ UNTIL_CLOSE = [
 ]
 BAD = [
     (b"", client.CLOSED, "without an answer"),
-    (b"HT", client.NOT_HTTP, "not an HTTP answer: b'HT'"),
+    (b"HT", client.CLOSED, "in the middle of the answer's head"),
+    (b"SSH", client.NOT_HTTP, "not an HTTP answer: b'SSH'"),
     (b"HTTP/1.1 20", client.CLOSED, "in the middle of the answer's head"),
     (OK + b"Content-Length: 5\r\n\r\nhell", client.CLOSED, "closed after 4 of 5 bytes"),
     (OK + CHUNKED + b"5\r\nhello\r\n", client.CLOSED, "before the last chunk"),
-    (b"SSH-2.0-OpenSSH_9.6\r\n", client.NOT_HTTP, "not an HTTP answer: b'SSH-2.0"),
+    (b"SSH-2.0-OpenSSH_9.6\r\n", client.NOT_HTTP, "not an HTTP answer: b'SSH-"),
     (b"HTTP/1.1 100 Continue\r\n\r\n" * 600, client.CLOSED, "in the middle of the answer's head"),
     (b"HTTP/1.1 100 \r\n\r\n" * 5000 + b"HTTP", client.TOO_LONG, "a head of more than 16384 bytes"),
     (b"HTTP/2 200\r\n\r\n", client.NOT_HTTP, "not an HTTP answer"),
