@@ -8,14 +8,13 @@ reported as committed, and of every payload whose client was told so.
 from __future__ import annotations
 
 import heapq
+import json
 import random
 import typing as t
 
 import pytest
 
 from lab.node.raft import Answer, Append, Ballot, Entry, Kind, NotLeader, Raft, Request, Role, Unsafe, Vote
-
-MAX_BYTES = 40
 
 
 class MemoryLog:
@@ -299,7 +298,7 @@ def leader_of(cluster: Cluster) -> str:
 def test_a_cluster_forms_within_two_seconds() -> None:
     cluster = settled("ABC", 3, 2.0)
     assert cluster.nodes[leader_of(cluster)].is_established
-    assert all(node.caught_up for node in cluster.nodes.values())
+    assert all(node.caught_up or node.role is Role.LEADER for node in cluster.nodes.values())
 
 
 def test_one_voter_alone_is_master_of_a_cluster_of_one() -> None:
@@ -393,6 +392,110 @@ def test_a_node_without_a_log_does_not_vote_for_one_that_has_a_log() -> None:
     founder = raft.handle(0.0, Vote(5, "B", 0, 0, "", ("A", "B", "C"), pre=False))
     assert founder is not None
     assert founder.ok
+
+
+def alone(entries: t.Sequence[Entry] = (), *, size: int = 3) -> Raft:
+    """Node A with this log and nobody else; messages are put in by hand."""
+    log = MemoryLog()
+    log.append(entries)
+    return Raft("A", size, log, MemoryBox(), random.Random(1), lambda: "id", 0.0)
+
+
+def epoch(term: int, voters: str) -> Entry:
+    return Entry(term, Kind.EPOCH, json.dumps({"epochId": "x", "voters": list(voters)}).encode())
+
+
+def elect(raft: Raft, *peers: str) -> None:
+    """Give A every vote it asks these peers for."""
+    raft.tick(raft.now + 10)
+    for _round in range(2):
+        requests, raft.outbox = raft.outbox, []
+        for peer, request in requests:
+            if peer in peers and isinstance(request, Vote):
+                raft.answered(raft.now, peer, request, Answer(raft.term, True))
+
+
+def test_an_entry_of_an_older_term_is_not_committed_by_counting() -> None:
+    raft = alone([epoch(1, "ABC"), Entry(1, Kind.EVENTS, b"old")])
+    raft.box.save(Ballot(1, "B"))
+    elect(raft, "B")
+    ((peer, append),) = [(p, r) for p, r in raft.outbox if p == "B" and isinstance(r, Append)]
+    raft.answered(raft.now, peer, append, Answer(raft.term, True, match=2, last_index=2))
+    assert raft.commit == 0
+    raft.answered(raft.now, peer, append, Answer(raft.term, True, match=3, last_index=3))
+    assert raft.commit == 3
+
+
+def test_a_vote_counts_only_from_a_voter() -> None:
+    raft = alone([epoch(1, "ABC")])
+    raft.tick(10)
+    request = raft.outbox[0][1]
+    raft.answered(10, "D", request, Answer(0, True))
+    assert raft.role is Role.ASKING
+    raft.answered(10, "B", request, Answer(0, True))
+    assert raft.role is Role.CANDIDATE
+
+
+def test_a_founder_waits_until_no_more_nodes_turn_up() -> None:
+    raft = alone()
+    raft.discovered(0.0, {"B"})
+    raft.tick(0.9)
+    assert raft.outbox == []
+    raft.discovered(0.95, {"B", "C"})
+    raft.tick(1.9)
+    assert raft.outbox == []
+    raft.tick(3.0)
+    assert {peer for peer, _request in raft.outbox} == {"B", "C"}
+
+
+def test_one_voter_at_a_time_is_added() -> None:
+    raft = alone([epoch(1, "ABC")], size=5)
+    raft.discovered(0.0, set("BCDE"))
+    elect(raft, "B", "C")
+    for peer, request in list(raft.outbox):
+        if isinstance(request, Append):
+            raft.answered(raft.now, peer, request, Answer(raft.term, True, match=2, last_index=2))
+    assert raft.voters == ("A", "B", "C", "D")
+    assert raft.log.last_index == 3
+    raft.answered(raft.now, "E", raft.outbox[-1][1], Answer(raft.term, True, match=2, last_index=2))
+    assert raft.log.last_index == 3, "E must wait until the entry that adds D is committed"
+
+
+def test_what_a_peer_lost_does_not_count_any_more() -> None:
+    raft = alone([epoch(1, "ABCDE")], size=5)
+    elect(raft, "B", "C")
+    raft.propose(raft.now, [b"1"])
+    append = Append(raft.term, "A", 3, raft.term, 0, 3, "x", tuple("ABCDE"))
+    raft.answered(raft.now, "B", append, Answer(raft.term, True, match=3, last_index=3))
+    raft.answered(raft.now, "B", append, Answer(raft.term, False, last_index=0))
+    raft.answered(raft.now, "C", append, Answer(raft.term, True, match=3, last_index=3))
+    assert raft.commit == 0
+    raft.answered(raft.now, "D", append, Answer(raft.term, True, match=3, last_index=3))
+    assert raft.commit == 3
+
+
+def test_an_emptied_node_votes_again_when_it_has_what_its_master_had() -> None:
+    raft = alone()
+    part = Append(5, "B", 0, 0, 3, 3, "x", tuple("ABC"), (epoch(1, "ABC"), Entry(1, Kind.EVENTS, b"1")))
+    assert raft.handle(0.0, part) == Answer(5, True, match=2, last_index=2)
+    better = Vote(6, "C", 9, 5, "x", tuple("ABC"), pre=False)
+    assert raft.handle(0.0, better) == Answer(6, False)
+    rest = Append(6, "C", 2, 1, 3, 3, "x", tuple("ABC"), (Entry(1, Kind.EVENTS, b"2"),))
+    assert raft.handle(0.0, rest) == Answer(6, True, match=3, last_index=3)
+    assert raft.handle(0.0, Vote(7, "B", 9, 5, "x", tuple("ABC"), pre=False)) == Answer(7, True)
+
+
+def test_who_follows_a_master_does_not_vote_for_another_in_its_term() -> None:
+    raft = alone()
+    raft.handle(0.0, Append(5, "B", 0, 0, 1, 1, "x", tuple("ABC"), (epoch(5, "ABC"),)))
+    assert raft.handle(0.0, Vote(5, "C", 9, 5, "x", tuple("ABC"), pre=False)) == Answer(5, False)
+
+
+def test_two_masters_of_one_term_stop_the_node() -> None:
+    raft = alone([epoch(1, "ABC")])
+    elect(raft, "B")
+    with pytest.raises(Unsafe, match="both masters"):
+        raft.handle(raft.now, Append(raft.term, "C", 0, 0, 0, 0, "x", tuple("ABC")))
 
 
 def test_committed_entries_are_never_cut() -> None:
