@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ARGS goes to ansible-playbook, T names single checks:  make lab ARGS=--check    make test T="unit mypy"
+.POSIX:
+.PHONY: help lab stop clean test test-matrix bench requirements
+
+help: # This text
+	@sed -n 's/^\([a-z-]*\):.*# \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r what why; do printf '  %-18s %s\n' "$$what" "$$why"; done
+
+lab: # Deploy three machines on this computer and prove that they have quorum
+	@scripts/venv run
+	@.venv/bin/ansible-playbook site.yml -i inventory $(ARGS)
+
+stop: # Stop the lab; its data stay
+	@scripts/stop
+
+clean: # Stop the lab and remove everything that make has made
+	@scripts/stop
+	@git ls-files -oiz --directory --exclude-from=.gitignore | xargs -0 rm -rf
+
+test: # Every check, the cheapest first
+	@scripts/venv dev
+	@.venv/bin/python scripts/test.py $(T)
+
+test-matrix: # Unit and integration tests on every supported ansible-core
+	@scripts/test-matrix
+
+bench: # Measure what tests/bench measures
+	@scripts/venv dev
+	@for bench in tests/bench/*.py; do echo "== $$bench"; .venv/bin/python "$$bench" || exit 1; done
+
+requirements: # Pin the newest packages that requirements/*.in allow
+	@scripts/venv dev
+	@for name in run dev; do .venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+	  --python-version 3.11 "requirements/$$name.in" -o "requirements/$$name.txt" || exit 1; done
