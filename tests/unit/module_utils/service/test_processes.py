@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes from /proc: real ones against psutil, rare ones from made files."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+
+STAT = "S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 {start} 0 0"
+
+
+@pytest.fixture
+def proc(tmp_path, monkeypatch):
+    """A /proc made of files: ``proc(pid, stat=…, cmdline=…)``."""
+    monkeypatch.setattr(processes, "PROC", tmp_path)
+    (tmp_path / "net").mkdir()
+
+    def make(pid: int, **files: str | bytes) -> None:
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        for name, content in files.items():
+            data = content if isinstance(content, bytes) else content.encode()
+            (tmp_path / str(pid) / name).write_bytes(data)
+
+    return make
+
+
+COMMS = ["node", "a b", "(x)", "x) S 1 (y", ") Z 9", ""]
+
+
+@pytest.mark.parametrize("comm", COMMS)
+def test_a_name_may_hold_blanks_and_parentheses(proc, comm):
+    proc(7, stat=f"7 ({comm}) {STAT.format(start=4711)}")
+    assert processes.start_time(7) == 4711
+    assert processes.parent(7) == 1
+
+
+@pytest.mark.parametrize("state", ["Z", "X"])
+def test_what_has_ended_but_is_not_fetched_does_not_run(proc, state):
+    proc(7, stat=f"7 (x) {STAT.format(start=4711)}".replace(" S ", f" {state} "))
+    assert processes.start_time(7) is None
+    assert not processes.is_running(7, 4711)
+
+
+def test_another_process_with_the_same_pid_is_another(proc):
+    proc(7, stat=f"7 (x) {STAT.format(start=4711)}")
+    assert processes.is_running(7, 4711)
+    assert not processes.is_running(7, 4710)
+    assert not processes.is_running(8, 4711)
+
+
+def test_a_real_process_as_psutil_sees_it():
+    before = time.time()
+    with subprocess.Popen([sys.executable, "-c", "input()", "a b", ""], stdin=subprocess.PIPE) as child:
+        after = time.time()
+        real = psutil.Process(child.pid)
+        assert processes.command_line(child.pid) == real.cmdline() == [sys.executable, "-c", "input()", "a b", ""]
+        started = processes.started_at(child.pid)  # psutil knows it only to a second
+        assert before - 0.02 <= started <= after
+        assert processes.parent(child.pid) == os.getpid()
+        assert processes.environment(child.pid) == dict(os.environ)
+        assert child.pid in processes.find([sys.executable, "-c", "input()", "a b", ""])
+        assert child.pid not in processes.find([sys.executable, "-c", "input()", "a b"])
+        child.kill()
+        child.wait()
+    assert processes.start_time(child.pid) is None
+    assert processes.command_line(child.pid) == []
+    assert processes.started_at(child.pid) is None
+
+
+def test_a_zombie_does_not_run():
+    child = subprocess.Popen(["/bin/true"])
+    try:
+        give_up = time.monotonic() + 5
+        while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE and time.monotonic() < give_up:
+            time.sleep(0.01)
+        assert processes.start_time(child.pid) is None
+    finally:
+        child.wait()
+
+
+def test_descendants_are_children_and_theirs_only(proc):
+    for pid, above in ((2, 1), (10, 2), (11, 10), (12, 11), (13, 2), (14, 1)):
+        proc(pid, stat=f"{pid} (x) {STAT.format(start=1)}".replace("S 1 ", f"S {above} ", 1))
+    assert processes.descendants(10) == [11, 12]
+    assert processes.descendants(2) == [10, 11, 12, 13]
+    assert processes.descendants(14) == []
+
+
+SCRIPTS = [
+    ("#!/bin/bash\n", "/bin/bash\0{0}\0-x\0"),
+    ("#!/bin/bash -e\n", "/bin/bash\0-e\0{0}\0-x\0"),
+    ("#! /usr/bin/env python3\n", "python3\0{0}\0-x\0"),
+    ("", "{0}\0-x\0"),
+]
+
+
+@pytest.mark.parametrize(("line", "shown"), SCRIPTS)
+def test_a_script_is_found_by_the_command_line_that_was_asked_for(proc, tmp_path, line, shown):
+    script = tmp_path / "eventstored"
+    script.write_text(f"{line}exit\n")
+    proc(7, stat=f"7 (x) {STAT.format(start=1)}", cmdline=shown.format(script))
+    proc(8, stat=f"8 (x) {STAT.format(start=1)}", cmdline=f"/usr/bin/sudo\0{script}\0-x\0")
+    proc(9, stat=f"9 (x) {STAT.format(start=1)}", cmdline=f"{shown.format(script)}-y\0")
+    assert processes.find([str(script), "-x"]) == [7]
+
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0B00007F:0840 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 501 1 0
+   1: 0B00007F:0841 0B00007F:1234 01 00000000:00000000 00:00000000 00000000     0        0 502 1 0
+"""
+TCP6 = """\
+  sl  local_address                         remote_address                        st
+   0: 00000000000000000000000000000000:0840 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 503 1 0
+   1: 0000000000000000FFFF00000B00007F:0842 00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 504 1 0
+"""
+
+
+def test_addresses_of_sockets_as_the_kernel_writes_them(proc, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes.sys, "byteorder", "little")
+    (tmp_path / "net" / "tcp").write_text(TCP)
+    (tmp_path / "net" / "tcp6").write_text(TCP6)
+    proc(7)
+    for number, target in enumerate(["socket:[501]", "socket:[502]", "socket:[503]", "socket:[504]", "/dev/null"]):
+        (tmp_path / "7" / "fd" / str(number)).symlink_to(target)
+    assert processes.listening([7]) == [
+        (7, Endpoint("127.0.0.11", 2112)),
+        (7, Endpoint("127.0.0.11", 2114)),  # an IPv4 address in an IPv6 socket
+        (7, Endpoint("::", 2112)),
+    ]
+
+
+def test_who_listens_here():
+    with socket.create_server(("127.0.61.201", 0)) as server, socket.create_server(("0.0.0.0", 0)) as everywhere:
+        endpoint, port = Endpoint(*server.getsockname()), everywhere.getsockname()[1]
+        assert (os.getpid(), endpoint) in processes.listening([os.getpid()])
+        assert processes.holder(endpoint) == os.getpid()
+        assert processes.holder(Endpoint("127.0.61.202", port)) == os.getpid()
+        assert processes.holder(Endpoint("127.0.61.202", endpoint.port)) is None
+        assert processes.sockets_are_visible(os.getpid())
+    assert processes.holder(endpoint) is None
+    assert not processes.sockets_are_visible(0)
+
+
+def test_a_file_is_later_only_beyond_a_tick_of_the_clock(tmp_path):
+    path = tmp_path / "x"
+    path.touch()
+    os.utime(path, (100.0, 100.0))
+    assert not processes.is_later(path, 100.0)
+    assert not processes.is_later(path, 99.995)
+    assert processes.is_later(path, 99.9)
+    assert not processes.is_later(tmp_path / "absent", 0)
