@@ -59,16 +59,17 @@ def test_another_process_with_the_same_pid_is_another(proc):
 
 def test_a_real_process_as_psutil_sees_it():
     before = time.time()
-    with subprocess.Popen([sys.executable, "-c", "input()", "a b", ""], stdin=subprocess.PIPE) as child:
+    command, environment = [sys.executable, "-c", "input()", "a b", ""], {"A": "1=2", "B": ""}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as child:
         after = time.time()
         real = psutil.Process(child.pid)
-        assert processes.command_line(child.pid) == real.cmdline() == [sys.executable, "-c", "input()", "a b", ""]
+        assert processes.command_line(child.pid) == real.cmdline() == command
         started = processes.started_at(child.pid)  # psutil knows it only to a second
         assert before - 0.02 <= started <= after
         assert processes.parent(child.pid) == os.getpid()
-        assert processes.environment(child.pid) == dict(os.environ)
-        assert child.pid in processes.find([sys.executable, "-c", "input()", "a b", ""])
-        assert child.pid not in processes.find([sys.executable, "-c", "input()", "a b"])
+        assert processes.environment(child.pid) == environment
+        assert child.pid in processes.find(command)
+        assert child.pid not in processes.find(command[:-1])
         child.kill()
         child.wait()
     assert processes.start_time(child.pid) is None
