@@ -189,7 +189,7 @@ def test_a_killed_node_comes_back_by_itself_with_every_acknowledged_append(site:
     assert append(f"{NET}.11:2113", events[0]) == 201
     old = site.node("node2")
     old.send_signal(signal.SIGKILL)
-    assert append(f"{NET}.11:2113", events[1]) in (201, 500, 503) or True
+    append(f"{NET}.11:2113", events[1])  # acknowledged or not: node2 may have been the master
     wait_for(lambda: has_full_cluster(NET))
     assert append(f"{NET}.12:2113", events[2]) == 201
     assert site.node("node2").pid != old.pid
@@ -237,7 +237,8 @@ def test_a_changed_option_is_written_and_reported_but_nothing_restarts(site: Sit
     before = {host: site.node(host).pid for host in HOSTS}
     done = site.deploy("-e", '{"eventstore_database_options": {"StatsPeriodSec": 77}}')
     assert (site.lab / "node1/config/database.yaml").read_text().endswith("StatsPeriodSec: 77\n")
-    assert "restart_needed" in done.stdout or "restart" in done.stdout
+    assert done.stdout.count("A restart of es-cluster1 is needed") == 3
+    assert "config/database.yaml" in done.stdout
     assert {host: site.node(host).pid for host in HOSTS} == before
     site.deploy()
 
@@ -253,7 +254,7 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert removed.returncode == 0, removed.stdout + removed.stderr
     left = {str(path.relative_to(site.lab)) for path in site.lab.glob("node1/*/*")}
     assert "node1/data/events.log" in left
-    assert not [path for path in left if path.startswith(("node1/config/", "node1/software/"))]
+    assert not [path for path in left if path.startswith(("node1/config/", "node1/software/")) and path[-1] != "~"]
     removed = site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster1")
     assert not (site.lab / "node1/data").exists()
     assert set(changed(site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster1").stdout).values()) == {0}
