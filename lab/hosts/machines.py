@@ -22,9 +22,10 @@ REPOSITORY = HERE.parent.parent
 STATE = Path("/run/lab-hosts")
 CGROUPS = Path("/sys/fs/cgroup")
 DNS_PORT = 53
+DNS_PID = STATE / "dns.pid"
 # Capabilities over things that this computer has only once, its clock above all.
 NOT_OURS = "-sys_time,-sys_module,-sys_rawio,-syslog,-wake_alarm,-mknod,-mac_admin,-mac_override,-sys_pacct"
-DATA_SIZE = "64m"
+DATA_SIZE = "512m"  # preflight wants 256 MiB free for a chunk
 FAKE_CLOCK = "/etc/systemd/system.conf.d/clock.conf"
 ENTER = f"""#!/bin/sh
 # Runs a command in the machine as a login would. Its control group is the machine's, so that it freezes with it.
@@ -278,16 +279,16 @@ def machines() -> list[Machine]:
     return [Machine(path.parent.name) for path in sorted(STATE.glob("*/addresses"))]
 
 
-def dns(listen: str, records: t.Sequence[str]) -> None:
-    """Serve these records in place of those that were served; with none, nobody answers."""
-    pid = STATE / "dns.pid"
-    if pid.exists():
-        old = int(pid.read_text())
-        os.kill(old, signal.SIGTERM)
-        wait("the name server ends", lambda: not Path(f"/proc/{old}").exists(), 10)
-        pid.unlink()
-    if not records:
+def stop_dns() -> None:
+    if not DNS_PID.exists():
         return
+    pid = int(DNS_PID.read_text())
+    os.kill(pid, signal.SIGTERM)
+    wait("the name server ends", lambda: not Path(f"/proc/{pid}").exists(), 10)
+    DNS_PID.unlink()
+
+
+def serve_dns(listen: str, records: t.Sequence[str]) -> None:
     arguments = [argument for record in records for argument in ("--record", record)]
     log = STATE / "dns.log"
     with log.open("wb") as output:
@@ -299,11 +300,11 @@ def dns(listen: str, records: t.Sequence[str]) -> None:
             stderr=output,
             start_new_session=True,
         )
-    pid.write_text(str(server.pid))
+    DNS_PID.write_text(str(server.pid))
 
     def listens() -> bool:
         if server.poll() is not None:
-            pid.unlink()
+            DNS_PID.unlink()
             raise LabError(f"the name server ended: {log.read_text().strip()}")
         return "listening" in log.read_text()
 
@@ -329,15 +330,19 @@ def perform(options: argparse.Namespace) -> None:
             print(machine.name, machine.state(), *machine.addresses())
         return
     if options.command == "dns":
-        dns(options.listen, options.records)
+        stop_dns()
+        if options.records:
+            serve_dns(options.listen, options.records)
         return
     if options.command == "create":
         for machine, addresses in options.machines:
             machine.create(addresses)
         options.machines = [machine for machine, _ in options.machines]
         options.command = "start"
-    for machine in options.machines:
+    for machine in options.machines or machines():
         actions[options.command](machine)
+    if options.command == "destroy" and not machines():
+        stop_dns()
     if options.command == "start":
         for machine in options.machines:
             wait(f"{machine.name} boots", machine.has_booted, 30)
@@ -347,9 +352,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="lab/hosts/machine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, text: str, *, many: bool = True) -> argparse.ArgumentParser:
+    def command(name: str, text: str, *, nargs: str | int = "+") -> argparse.ArgumentParser:
         subparser = commands.add_parser(name, help=text, description=text)
-        subparser.add_argument("machines", type=existing, metavar="NAME", nargs="+" if many else 1)
+        subparser.add_argument("machines", type=existing, metavar="NAME", nargs=nargs)
         return subparser
 
     create = commands.add_parser("create", help="make machines with these addresses, eth0's first, and start them")
@@ -361,12 +366,12 @@ def main() -> int:
     command("thaw", "end of freeze")
     command("cut", "cut off from the other machines, not from the controller")
     command("heal", "end of cut")
-    command("clock", "set the clock of what starts from now on", many=False).add_argument("seconds", type=int)
+    command("clock", "set the clock of what starts from now on", nargs=1).add_argument("seconds", type=int)
     command("full-disk", "fill the data disk, /var/lib/eventstore")
     command("free-disk", "end of full-disk")
-    command("destroy", "cut the power and throw the disks away")
+    command("destroy", "cut the power and throw the disks away; the last one takes the name server along", nargs="*")
     commands.add_parser("list", help="name, state and addresses of each machine")
-    exec_ = command("exec", "run a command in a machine", many=False)
+    exec_ = command("exec", "run a command in a machine", nargs=1)
     exec_.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD...")
     serve = commands.add_parser(
         "dns", help="serve these names in place of the former ones; with none the server is dead"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A connection to a machine of lab/hosts by its namespaces: ansible-core suffices, and a cut network does not matter."""
+"""A connection to a machine of lab/hosts by its namespaces: ansible-core suffices, and a cut network does not hurt."""
 
 from __future__ import annotations
 
