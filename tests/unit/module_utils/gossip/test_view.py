@@ -11,71 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members, report, view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Result
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members, view
 from lab.gossip import picture
+from lab.gossip.answers import (
+    AWAY,
+    FROZEN,
+    HEALTHY,
+    REFUSED,
+    cluster_of,
+    codes,
+    info,
+    judge,
+    manager,
+    node,
+    ok,
+    problem,
+    status,
+)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gossip"
-
-REFUSED = Result(b"", client.REFUSED, "connection refused", 0, 0.001, 0.0)
-FROZEN = Result(b"", client.TIMEOUT, "connected, but no whole answer within 2 s", 0, 2.0, 0.0)
-AWAY = Result(b"", client.TIMEOUT, "no connection within 2 s", 0, 2.0, 0.0)
-
-
-def status(number: int) -> Result:
-    return Result(b"", client.STATUS, f"HTTP status {number}", number, 0.01, 0.0)
-
-
-def ok(body: object) -> Result:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Result(data, "", "", 200, 0.002, members.seconds(members.utc_now()))
-
-
-def info(state: str, version: str = "3.4.0.0") -> Result:
-    return ok({"esVersion": version, "state": state.lower(), "projectionsMode": "None"})
-
-
-def node(number: int, gossip: object, state: object = None, *, skew_s: float = 0.0, internal: str | None = None):
-    """The view of node ``number`` at 10.0.0.<number>; ``gossip`` is a result, or members in words."""
-    ip = f"10.0.0.{number}"
-    if isinstance(gossip, dict):
-        state = gossip[ip].split()[0] if state is None else state
-        gossip = ok(picture.body(picture.picture(f"{ip}:2112", gossip, skew_s=skew_s)))
-    target = view.Target(
-        Endpoint(ip, 2113), f"n{number}", f"host{number}", view.DATABASE, Endpoint.parse(internal or f"{ip}:2112")
-    )
-    if isinstance(state, str):
-        state = info(state)
-    return view.read(target, gossip, state or gossip)
-
-
-def manager(number: int, gossip: object):
-    ip = f"10.0.0.{number}"
-    if isinstance(gossip, dict):
-        gossip = ok(picture.body(picture.picture(f"{ip}:30777", gossip)))
-    target = view.Target(Endpoint(ip, 30778), f"m{number}", f"host{number}", view.MANAGER, Endpoint(ip, 30777))
-    return view.read(target, gossip, None)
-
-
-def cluster_of(*states: str, **more: str) -> dict[str, str]:
-    """Members in words: 10.0.0.1 is in the first state, 10.0.0.2 in the second, and so on."""
-    return {**{f"10.0.0.{number}": state for number, state in enumerate(states, start=1)}, **more}
-
-
-def judge(*views, size: int | None = 3) -> dict[str, object]:
-    return report.report(view.Cluster(views, size))
-
-
-def codes(facts) -> set[str]:
-    return {problem["code"] for problem in facts["problems"]}
-
-
-def problem(facts, code: str) -> dict[str, str]:
-    (found,) = [each for each in facts["problems"] if each["code"] == code]
-    return found
-
-
-HEALTHY = cluster_of("Master", "Slave", "Slave")
 
 
 def recorded(name: str) -> dict[str, object]:

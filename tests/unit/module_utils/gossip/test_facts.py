@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts import ConditionNotMet
+from lab.gossip.answers import HEALTHY, REFUSED, node
+
+GOOD = [node(number, HEALTHY) for number in (1, 2, 3)]
+TWO = [*GOOD[:2], node(3, REFUSED)]
+ONE = [*GOOD[:1], node(2, REFUSED), node(3, REFUSED)]
+
+
+def params(**changes):
+    defaults = {name: spec.get("default") for name, spec in facts.ARGUMENT_SPEC.items()}
+    return {**defaults, "endpoints": ["10.0.0.1:2113"], "cluster_size": 3, **changes}
+
+
+@pytest.fixture
+def sweeps(monkeypatch):
+    """Play these views one after the other in place of sweeps; the last one stays."""
+    played = []
+
+    def play(*views):
+        rest = list(views)
+
+        def ask(targets, timeout_s):
+            played.append((len(targets), timeout_s))
+            return rest.pop(0) if len(rest) > 1 else rest[0]
+
+        monkeypatch.setattr(facts, "ask", ask)
+        return played
+
+    return play
+
+
+def test_endpoints_in_both_forms():
+    (text, full) = facts.read_endpoints(
+        [
+            "10.0.0.1:2113",
+            {"name": "n/m", "host": "n", "kind": "manager", "address": "[::1]:30778", "internal": "10.0.0.1:30777"},
+        ]
+    )
+    assert text == view.Target(Endpoint("10.0.0.1", 2113))
+    assert text.label == "10.0.0.1:2113"
+    assert full == view.Target(Endpoint("::1", 30778), "n/m", "n", "manager", Endpoint("10.0.0.1", 30777))
+    assert full.label == "n/m ([::1]:30778)"
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "expected"),
+    [
+        ([], "endpoints: expected at least one endpoint"),
+        (["10.0.0.1"], "endpoints, entry 1: '10.0.0.1' has no port"),
+        (
+            ["10.0.0.1:2113", "node2:2113"],
+            "endpoints, entry 2: 'node2:2113' does not begin with an IP address",
+        ),
+        (["10.0.0.1:0"], "does not end in a port from 1 to 65535"),
+        (["10.0.0.1:99999"], "does not end in a port from 1 to 65535"),
+        ([7], "endpoints, entry 1: expected IP:PORT, or address with any of name, host, kind"),
+        ([None], "endpoints, entry 1: expected IP:PORT"),
+        ([{"name": "n1"}], "endpoints, entry 1: expected IP:PORT, or address"),
+        ([{"address": "10.0.0.1:1", "adress": "x"}], "endpoints, entry 1: expected IP:PORT, or address"),
+        ([{"address": "10.0.0.1:1", "kind": "master"}], "expected kind to be database or manager, but came 'master'"),
+        ([{"address": "10.0.0.1:1", "internal": "n1:2"}], "endpoints, entry 1, internal: 'n1:2' does not begin with"),
+        (["10.0.0.1:1", {"address": "10.0.0.1:1"}], "endpoints: entries 1 and 2 are both 10.0.0.1:1"),
+    ],
+)
+def test_endpoints_that_are_none(endpoints, expected):
+    with pytest.raises(GossipError) as caught:
+        facts.read_endpoints(endpoints)
+    assert str(caught.value).startswith("endpoints")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"cluster_size": 0}, "cluster_size: expected a number from 1 on, but came 0"),
+        ({"timeout": 0.0}, "timeout: expected a number from 0.001 on"),
+        ({"timeout": float("nan")}, "timeout: expected a number"),
+        ({"timeout": float("inf")}, "timeout: expected a number"),
+        ({"wait_timeout": -1.0}, "wait_timeout: expected a number from 0 on"),
+        ({"settle": -1.0}, "settle: expected a number from 0 on"),
+        ({"until": "quorum", "wait_timeout": 1.0, "settle": 2.0}, "settle: it is longer than wait_timeout (1 s)"),
+    ],
+)
+def test_numbers_that_are_none_are_refused_before_anybody_is_asked(sweeps, changes, expected):
+    asked = sweeps(GOOD)
+    with pytest.raises(GossipError) as caught:
+        facts.gather(params(**changes))
+    assert expected in str(caught.value)
+    assert asked == []
+
+
+def test_without_until_one_sweep_is_enough(sweeps):
+    asked = sweeps(ONE)
+    assert facts.gather(params(settle=5.0))["has_quorum"] is False
+    assert asked == [(1, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("until", "views"), [("quorum", [ONE, ONE, TWO]), ("healthy", [ONE, TWO, GOOD]), ("answered", [ONE, TWO, GOOD])]
+)
+def test_until(sweeps, until, views):
+    asked = sweeps(*views)
+    assert facts.gather(params(until=until))["has_quorum"]
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("until", "views", "expected"),
+    [
+        ("quorum", ONE, "until: quorum: the cluster has no quorum, "),
+        ("healthy", TWO, "until: healthy: the cluster is not healthy, "),
+        ("answered", TWO, "until: answered: not every endpoint answers for itself, "),
+    ],
+)
+def test_until_fails_with_the_problems_and_the_last_facts(sweeps, until, views, expected):
+    sweeps(views)
+    with pytest.raises(ConditionNotMet) as caught:
+        facts.gather(params(until=until, wait_timeout=0.05))
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith(expected)
+    found = caught.value.facts["problems"]
+    assert lines[1::2] == [f"- {each['code']}: {each['text']}." for each in found]
+    assert lines[2::2] == [f"  {each['hint']}." for each in found]
+    assert "n3 on host3 (10.0.0.3:2113) does not answer: connection refused" in str(caught.value)
+
+
+def test_settle_begins_anew_after_a_break(sweeps):
+    asked = sweeps(GOOD, GOOD, ONE, GOOD)
+    start = time.monotonic()
+    facts.gather(params(until="quorum", settle=0.2))
+    assert time.monotonic() - start >= 0.2
+    assert len(asked) > 4
+
+
+def test_what_holds_but_did_not_settle_is_not_called_no_quorum(sweeps):
+    sweeps(ONE, ONE, ONE, GOOD)
+    with pytest.raises(ConditionNotMet) as caught:
+        facts.gather(params(until="quorum", settle=0.2, wait_timeout=0.2))
+    assert caught.value.facts["has_quorum"]
+    assert "until: quorum: it did not hold for 0.2 s without a break, " in str(caught.value)

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each problem: who has it, where, and what to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, report
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Result
+from lab.gossip.answers import (
+    AWAY,
+    FROZEN,
+    HEALTHY,
+    REFUSED,
+    cluster_of,
+    codes,
+    judge,
+    manager,
+    node,
+    ok,
+    problem,
+    status,
+)
+
+
+def failed(kind: str, text: str) -> Result:
+    return Result(b"", kind, text, 0, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "hint"),
+    [
+        (REFUSED, "connection refused", "Nothing listens there. On host3 look whether the database node runs"),
+        (AWAY, "no connection within 2 s", "host3 is down, or a firewall drops what is sent to 10.0.0.3:2113"),
+        (FROZEN, "no whole answer within 2 s", "The database node hangs or is frozen: look at its process on host3"),
+        (failed(client.UNREACHABLE, "No route to host"), "No route to host", "There is no way to 10.0.0.3 from here"),
+        (failed(client.CLOSED, "the connection was reset"), "reset", "On host3 look at the database node's log"),
+        (failed(client.NOT_HTTP, "not an HTTP answer: b'SSH"), "SSH", "Something else than Event Store listens there"),
+        (failed(client.TOO_LONG, "104857600 bytes announced"), "104857600", "Something else than Event Store answers"),
+        (ok(b"<html></html>"), "expected JSON, but came HTML or XML", "Something else than Event Store answers there"),
+        (ok(b'{"members": ['), "/gossip: expected JSON", "Something else than Event Store answers there"),
+        (status(404), "HTTP status 404", "On host3 set GossipOnExt: true, or give the internal HTTP address"),
+        (status(400), "HTTP status 400", "The server does not know itself by this address"),
+        (status(503), "HTTP status 503", "On host3 look into the database node's log"),
+    ],
+)
+def test_why_a_node_does_not_answer_and_what_to_do(answer, text, hint):
+    words = cluster_of("Master", "Slave", "Slave dead")
+    facts = judge(node(1, words), node(2, words), node(3, answer))
+    assert codes(facts) == {"no-answer"}
+    found = problem(facts, "no-answer")
+    assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) does not answer: ")
+    assert text in found["text"]
+    assert found["text"].endswith("It is seen as Slave, dead, by n1, n2")
+    assert hint in found["hint"]
+
+
+def test_every_kind_of_failure_has_a_remedy():
+    kinds = {client.REFUSED, client.UNREACHABLE, client.CLOSED, client.NOT_HTTP, client.TOO_LONG}
+    for kind in kinds:
+        assert problem(judge(node(1, failed(kind, "x")), size=1), "no-answer")["hint"]
+
+
+def test_a_manager_that_does_not_answer():
+    words = cluster_of("Master", "Slave", "Slave", **{"10.0.0.1/manager": "Manager dead"})
+    facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, REFUSED))
+    found = problem(facts, "no-answer")
+    assert found["text"].startswith("m1 on host1 (10.0.0.1:30778) does not answer: connection refused")
+    assert "look whether the manager runs" in found["hint"]
+    assert (facts["has_quorum"], facts["healthy"]) == (True, False)
+
+
+def test_gossip_waits_for_a_name_that_does_not_resolve():
+    for silence in (status(408), FROZEN):
+        facts = judge(*(node(number, silence, "Unknown") for number in (1, 2, 3)))
+        hints = [each["hint"] for each in facts["problems"] if each["code"] == "gossip-not-ready"]
+        assert len(hints) == 3
+        assert "On host1 check that ClusterDns resolves" in hints[0]
+
+
+def test_nodes_that_never_met():
+    facts = judge(*(node(number, {f"10.0.0.{number}": "Unknown"}) for number in (1, 2, 3)))
+    assert codes(facts) == {"no-quorum", "never-formed"}
+    found = problem(facts, "never-formed")
+    assert "n1 is Unknown, n2 is Unknown, n3 is Unknown, and each lists only itself" in found["text"]
+    assert "GossipSeed, or DiscoverViaDns, ClusterDns and ClusterGossipPort, on host1, host2, host3" in found["hint"]
+
+
+def test_cluster_gossip_port_left_at_the_managers():
+    seeds = {f"10.0.0.{number}/seed": "Manager seed dead port=30777" for number in (1, 2, 3)}
+    facts = judge(*(node(number, {f"10.0.0.{number}": "Unknown", **seeds}) for number in (1, 2, 3)))
+    assert codes(facts) == {"no-quorum", "never-formed", "gossip-port"}
+    found = problem(facts, "gossip-port")
+    assert "did not reach the seeds 10.0.0.1:30777, 10.0.0.2:30777, 10.0.0.3:30777" in found["text"]
+    assert "with other internal ports (10.0.0.1:2112, 10.0.0.2:2112, 10.0.0.3:2112)" in found["text"]
+    assert "On host1, host2, host3 set ClusterGossipPort" in found["hint"]
+    assert facts["unresolved_seeds"] == ["10.0.0.1:30777", "10.0.0.2:30777", "10.0.0.3:30777"]
+
+
+def test_a_seed_that_is_nobody():
+    words = {**HEALTHY, "10.0.0.9": "Manager seed dead port=2112"}
+    facts = judge(node(1, words), node(2, HEALTHY), node(3, HEALTHY))
+    found = problem(facts, "unresolved-seed")
+    assert found["text"] == "n1 did not reach the seed 10.0.0.9:2112 yet, and no endpoint given here has this address"
+    assert found["hint"] == "On host1 correct GossipSeed, or the records of ClusterDns"
+
+
+def test_a_seed_that_should_answer():
+    words = {**HEALTHY, "10.0.0.1/manager": "Manager seed port=30777"}
+    true = {**HEALTHY, "10.0.0.1/manager": "Manager"}
+    facts = judge(node(1, words), node(2, true), node(3, true), manager(1, true))
+    assert "It should be m1 on host1 (10.0.0.1:30778)" in problem(facts, "unresolved-seed")["hint"]
+    # Of one that is down is told once that it is down.
+    facts = judge(node(1, words), node(2, words), node(3, words), manager(1, REFUSED))
+    assert codes(facts) == {"no-answer"}
+
+
+def test_a_node_outside_its_cluster():
+    two = cluster_of("Master", "Slave")
+    facts = judge(node(1, two), node(2, two), node(3, {"10.0.0.3": "Unknown"}))
+    found = problem(facts, "missing-member")
+    assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) answers, but no other node lists it")
+    assert found["hint"].startswith("On host3: check its GossipSeed, or ClusterDns and ClusterGossipPort")
+    assert (facts["has_quorum"], facts["healthy"]) == (True, False)
+
+
+def test_a_manager_that_nobody_asks():
+    facts = judge(*(node(number, HEALTHY) for number in (1, 2, 3)), manager(1, {**HEALTHY, "10.0.0.1/m": "Manager"}))
+    found = problem(facts, "missing-member")
+    assert found["hint"] == "On host1: the database node beside it has to have 10.0.0.1:30777 in GossipSeed"
+
+
+def test_members_that_are_not_expected():
+    words = {**HEALTHY, "10.0.0.7": "Clone", "10.0.0.8": "Slave dead"}
+    facts = judge(*(node(number, words) for number in (1, 2, 3)))
+    assert codes(facts) == {"unexpected-member", "old-member"}
+    assert problem(facts, "unexpected-member")["text"].startswith("10.0.0.7:2113 is a member (Clone, alive)")
+    assert "two clusters share a seed or a DNS name" in problem(facts, "unexpected-member")["hint"]
+    assert "dropped after 30 minutes" in problem(facts, "old-member")["hint"]
+    assert not facts["healthy"]
+    only_old = {**HEALTHY, "10.0.0.8": "Slave dead"}
+    assert judge(*(node(number, only_old) for number in (1, 2, 3)))["healthy"]
+
+
+def test_managers_that_are_not_expected():
+    words = {**HEALTHY, "10.0.0.1/m": "Manager", "10.0.0.7/m": "Manager"}
+    nodes = [node(number, words) for number in (1, 2, 3)]
+    assert codes(judge(*nodes, manager(1, words))) == {"unexpected-member"}
+    assert judge(*nodes)["healthy"]  # who asks no manager expects none
+
+
+def test_a_list_of_some_nodes_says_whom_to_add():
+    facts = judge(node(1, HEALTHY), node(2, HEALTHY), size=None)
+    found = problem(facts, "not-asked")
+    assert found["text"] == "10.0.0.3:2113 is a member (Slave, alive), but it was not asked"
+    assert found["hint"].startswith("Add it to endpoints")
+    assert (facts["has_quorum"], facts["can_lose"], facts["healthy"]) == (True, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "hint"),
+    [
+        ("CatchingUp at=7102", "n3 on host3 (10.0.0.3:2113) is CatchingUp, 10000 bytes behind the master", "wait"),
+        ("Clone", "n3 on host3 (10.0.0.3:2113) is Clone, 0 bytes behind the master", "wait"),
+        ("PreReplica at=-1", "n3 on host3 (10.0.0.3:2113) is PreReplica", "wait"),
+        ("Unknown", "n3 on host3 (10.0.0.3:2113) is Unknown", "look into its log on host3"),
+        ("ShuttingDown", "n3 on host3 (10.0.0.3:2113) is ShuttingDown", "look into its log on host3"),
+    ],
+)
+def test_nodes_on_their_way(state, text, hint):
+    words = cluster_of("Master", "Slave", state)
+    facts = judge(*(node(number, words) for number in (1, 2, 3)))
+    assert codes(facts) == {"not-in-sync"}
+    assert problem(facts, "not-in-sync")["text"] == text
+    assert hint in problem(facts, "not-in-sync")["hint"]
+    assert (facts["has_quorum"], facts["can_lose"], facts["healthy"]) == (True, 0, False)
+
+
+def test_more_nodes_than_cluster_size_stay_clones():
+    words = cluster_of("Master", "Slave", "Slave", "Clone")
+    assert judge(*(node(number, words) for number in (1, 2, 3, 4)), size=3)["healthy"]
+
+
+def test_an_election_that_misses_nodes():
+    facts = judge(node(1, REFUSED), node(2, REFUSED), node(3, cluster_of("Master dead", "Slave dead", "PreReplica")))
+    found = problem(facts, "no-master")
+    assert found["text"] == "no node says that it is master: n3 is PreReplica"
+    assert found["hint"].startswith("An election needs 2 nodes: bring back 1 more of n1 on host1 (10.0.0.1:2113), n2")
+
+
+def test_an_election_under_way():
+    words = cluster_of("Unknown", "Unknown", "Unknown")
+    facts = judge(*(node(number, words) for number in (1, 2, 3)))
+    assert "An election takes up to 15 s" in problem(facts, "no-master")["hint"]
+
+
+def test_views_that_differ():
+    facts = judge(node(1, HEALTHY), node(2, HEALTHY), node(3, cluster_of("Master", "Slave dead", "Slave")))
+    assert problem(facts, "disagree")["text"] == (
+        "the nodes do not agree on the states: n2 is Slave for n1, n2, dead or not listed for n3"
+    )
+    assert "up to 15 s" in problem(facts, "disagree")["hint"]
+
+
+def test_managers_count_as_views():
+    true = {**HEALTHY, "10.0.0.1/m": "Manager"}
+    stale = {**cluster_of("Slave", "Master", "Slave"), "10.0.0.1/m": "Manager"}
+    facts = judge(*(node(number, true) for number in (1, 2, 3)), manager(1, stale))
+    assert (facts["has_quorum"], facts["agreed"]) == (True, False)
+    assert problem(facts, "disagree")["text"] == "the nodes do not agree on the master (n1, n2, n3: n1; m1: n2)"
+
+
+def test_texts_stay_short_in_a_large_cluster():
+    words = cluster_of(*["Unknown"] * 60)
+    facts = judge(*(node(number, {**words, "10.0.0.1": "Slave"}) for number in range(1, 61)), size=61)
+    assert "and 50 more" in problem(facts, "no-master")["text"]
+    assert all(len(each["text"] + each["hint"]) < 2000 for each in facts["problems"])
+
+
+def test_all_rules_are_in_the_table():
+    named = {
+        value
+        for name, value in vars(report).items()
+        if getattr(value, "__annotations__", {}).get("return") == ("t.Iterator[Problem]")
+    }
+    assert named == set(report.RULES)
