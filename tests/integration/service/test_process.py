@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
@@ -159,6 +160,7 @@ def test_nodes_that_outlived_a_killed_manager_are_stopped_too(place):
     assert place.run(args, "stopped", check=True)["changed"]
     stopped = place.run(args, "stopped")
     assert stopped["changed"]
+    assert "warnings" not in stopped  # none had to be killed
     assert place.processes() == []
     assert not place.run(args, "stopped")["changed"]
 
@@ -457,3 +459,28 @@ def test_secrets_are_in_no_result(place):
         assert not result.get("failed")
         assert secret not in json.dumps(result)
     assert secret in json.dumps(pid_file(place))  # so the test would see it
+
+
+# -- by ansible itself -------------------------------------------------------------------------------------------------
+
+
+def test_ansible_comes_back_while_the_service_runs_on(place):
+    """The action plugin hands over to the module, and the daemon keeps no pipe of ansible's open."""
+    command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-i", "localhost,", "-c", "local"]
+    command += ["-e", f"ansible_python_interpreter={sys.executable}", "-m", "eventstore.cluster.es_service", "-o", "-a"]
+    collections = Path(__file__).parents[3] / "collections"
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_NOCOLOR": "1"}
+    for state, changed in (("started", True), ("started", False), ("absent", True)):
+        arguments = json.dumps({**place.database(), "state": state})
+        done = subprocess.run(
+            [*command, arguments],
+            env=environment,
+            cwd=place.path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f'"changed": {json.dumps(changed)}' in done.stdout
+        assert len(place.processes()) == (state == "started")

@@ -203,6 +203,7 @@ def test_nodes_that_a_manager_leaves_behind_are_stopped(place):
         pass
     stopped = place.run(args, "stopped")
     assert stopped["changed"]
+    assert "warnings" not in stopped  # none had to be killed
     assert place.processes() == []
 
 
