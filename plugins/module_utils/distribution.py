@@ -164,7 +164,7 @@ def wrong_owner(directory: Path, owner: tuple[int, int]) -> list[str]:
     paths = [str(directory)]
     for path, directories, files in os.walk(directory):
         paths += [os.path.join(path, name) for name in directories + files]
-    return [path for path in paths if _owned_by_another(os.lstat(path), owner)]
+    return [path for path in paths if is_owned_by_another(os.lstat(path), owner)]
 
 
 def give(paths: t.Iterable[str], owner: tuple[int, int]) -> None:
@@ -196,7 +196,8 @@ def _checksum(home: Path) -> str | None:
         ) from error
 
 
-def _owned_by_another(status: os.stat_result, owner: tuple[int, int]) -> bool:
+def is_owned_by_another(status: os.stat_result, owner: tuple[int, int]) -> bool:
+    """Whether user or group is not the wanted one; -1 is anybody."""
     return any(wanted not in (-1, found) for wanted, found in zip(owner, (status.st_uid, status.st_gid)))
 
 
@@ -212,6 +213,7 @@ __all__ = [
     "clear",
     "give",
     "is_complete",
+    "is_owned_by_another",
     "is_removable",
     "leftovers",
     "remove",

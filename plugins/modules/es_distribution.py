@@ -75,6 +75,12 @@ options:
   group:
     description: Group, name or number, to which all of O(home) shall belong. If unset, that of who unpacks it.
     type: str
+  directories:
+    description:
+      - Directories that the software works in, parents first. They are made, and given to O(owner) and O(group).
+    type: list
+    elements: path
+    default: []
 seealso:
   - plugin: eventstore.cluster.distribution
     plugin_type: role
@@ -175,14 +181,34 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         distribution.clear(home.parent)
     result = absent(module, home) if params["state"] == "absent" else present(module, home)
     removed = result.setdefault("removed", [])
-    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed]}
+    # Without its archive, nothing is written yet.
+    made = _make_directories(module, write=not (module.check_mode or "needs_archive" in result))
+    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": made}
     if "entries" in result:
         after["versions"].append(str(home))
         after["entries"] = result.pop("entries")
-    result["changed"] = bool(result["changed"] or removed or leftovers)
+    result["changed"] = bool(result["changed"] or removed or leftovers or made)
     result["executable"] = str(home / params["executable"])
-    result["diff"] = {"before": {"versions": before}, "after": after}
+    result["diff"] = {"before": {"versions": before, "directories": []}, "after": after}
     return result
+
+
+def _make_directories(module: AnsibleModule, *, write: bool) -> list[str]:
+    """Make the directories and give them to their owner; those that were, or in check mode would be, changed."""
+    owner = _owner(module.params)
+    changed = []
+    for path in module.params["directories"] if module.params["state"] == "present" else []:
+        if not os.path.isabs(path):
+            raise DistributionError(f"directories has {path!r}", hint="Write absolute paths")
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise DistributionError("is there, and is no directory", where=path, hint="Move it away")
+        if os.path.isdir(path) and not distribution.is_owned_by_another(os.stat(path), owner):
+            continue
+        changed.append(path)
+        if write:
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, *owner)
+    return changed
 
 
 def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[str]:
@@ -281,6 +307,7 @@ def main() -> None:
             "keep_versions": {"type": "int", "default": 0},
             "owner": {},
             "group": {},
+            "directories": {"type": "list", "elements": "path", "default": []},
         },
         mutually_exclusive=[("src", "url")],
         required_by={"src": "checksum", "url": "checksum"},
