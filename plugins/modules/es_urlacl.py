@@ -59,6 +59,7 @@ attributes:
   diff_mode:
     support: full
   platform:
+    support: full
     platforms: windows
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
