@@ -238,7 +238,7 @@ class Raft:
         self.peers = frozenset(peers) - {self.me}
         self._known_since = now
         if self.role is Role.LEADER:
-            for peer in (self.peers | set(self.voters)) - {self.me} - set(self.progress):
+            for peer in sorted((self.peers | set(self.voters)) - {self.me} - set(self.progress)):
                 self.progress[peer] = Progress(self.log.last_index + 1)
             for peer in set(self.progress) - self.peers - set(self.voters):
                 del self.progress[peer]
@@ -341,7 +341,7 @@ class Raft:
         self.leader = self.last_leader = self.me
         self.progress = {
             peer: Progress(self.log.last_index + 1, answered_at=self.now)
-            for peer in (self.peers | set(self._candidacy)) - {self.me}
+            for peer in sorted((self.peers | set(self._candidacy)) - {self.me})
         }
         payload = json.dumps({"epochId": self.new_id(), "voters": self._candidacy}).encode()
         self._append([Entry(self.term, Kind.EPOCH, payload)])

@@ -491,6 +491,15 @@ def test_who_follows_a_master_does_not_vote_for_another_in_its_term() -> None:
     assert raft.handle(0.0, Vote(5, "C", 9, 5, "x", tuple("ABC"), pre=False)) == Answer(5, False)
 
 
+def test_who_has_a_master_wants_no_election() -> None:
+    raft = alone([epoch(1, "ABC")])
+    raft.handle(0.0, Append(1, "B", 1, 1, 1, 1, "x", tuple("ABC")))
+    wish = Vote(2, "C", 9, 1, "x", tuple("ABC"), pre=True)
+    assert raft.handle(0.0, wish) == Answer(1, False)
+    raft.lost(1.0, "B")
+    assert raft.handle(1.0, wish) == Answer(1, True)
+
+
 def test_two_masters_of_one_term_stop_the_node() -> None:
     raft = alone([epoch(1, "ABC")])
     elect(raft, "B")
