@@ -1,3 +1,4 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The built-in manager as one file."""
 
@@ -37,7 +38,7 @@ _raw:
   description: Path of the file on the controller.
   type: list
   elements: path
-  sample: [/root/.ansible/tmp/ansible-local-2042/es-manager.pyz]
+  sample: [/tmp/ansible-local-2042/es-manager.pyz]
 """
 
 PACKAGE = Path(__file__).resolve().parents[2] / "roles" / "manager" / "files" / "es_manager"

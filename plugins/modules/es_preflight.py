@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ attributes:
     details: Nothing is ever changed.
   platform:
     platforms: linux
+    support: full
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 """
