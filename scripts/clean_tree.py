@@ -17,14 +17,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def copy(name: str) -> Path:
+def copy(name: str, *, without: tuple[str, ...] = ()) -> Path:
     """Make the copy under .cache/NAME; its folder."""
     tree = ROOT / ".cache" / name / "ansible_collections" / "eventstore" / "cluster"
     shutil.rmtree(tree, ignore_errors=True)
     listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)  # noqa: S607
     for path in filter(None, listed.split("\0")):
         source = ROOT / path
-        if source.is_file() and not path.startswith("collections/"):
+        if source.is_file() and not path.startswith(("collections/", *without)):
             target = tree / path
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)

@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
@@ -81,9 +82,6 @@ options:
     type: list
     elements: path
     default: []
-seealso:
-  - plugin: eventstore.cluster.distribution
-    plugin_type: role
 """
 
 EXAMPLES = r"""

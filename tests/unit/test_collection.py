@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must hold for the collection as a whole, whatever it consists of."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
+# Formats without comments, texts that a tool or somebody else writes, and recordings.
+NO_LICENCE_LINE = {".json", ".jsonl", ".txt", ".esconfig", ".html", ".raw", ".keep", ""}
+GENERATED = {"LICENSE", "CHANGELOG.md", "changelogs/changelog.yaml"}
+
+# Home directories, checkouts on a build machine, registries of Python packages.
+FOREIGN = re.compile(
+    r"/(?:home|Users)/[a-z]\w*/|/work/(?:main|shared)\b|/root/\.|pypi\.org|files\.pythonhosted|/simple/"
+)
+
+
+def committed() -> list[Path]:
+    """Files that git knows or would take; not the links under collections/."""
+    listed = subprocess.check_output(["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, text=True)  # noqa: S607
+    paths = [ROOT / name for name in listed.split("\0") if name and not name.startswith("collections/")]
+    return [path for path in paths if path.is_file()]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def load(path: Path) -> dict[str, object]:
+    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+
+
+FILES = committed()
+MODULES = sorted(path.stem for path in ROOT.glob("plugins/modules/*.py"))
+ROLES = sorted(path for path in ROOT.glob("roles/*") if path.is_dir())
+
+in_every_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+
+
+def test_there_is_something_to_test() -> None:
+    assert len(FILES) > 100
+    assert MODULES
+    assert ROLES
+
+
+def test_action_group_names_every_module_and_nothing_else() -> None:
+    assert load(ROOT / "meta/runtime.yml")["action_groups"] == {"es": MODULES}
+
+
+def test_every_action_plugin_has_a_module() -> None:
+    actions = {path.stem for path in ROOT.glob("plugins/action/*.py")}
+    assert actions <= set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_uses_the_shared_attributes(module: str) -> None:
+    text = (ROOT / f"plugins/modules/{module}.py").read_text(encoding="utf-8")
+    documentation = yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
+    assert "eventstore.cluster.attributes" in documentation["extends_documentation_fragment"]
+    assert documentation["version_added"] == "1.0.0"
+    assert {"check_mode", "diff_mode", "platform"} <= documentation["attributes"].keys()
+
+
+def test_every_file_names_its_licence() -> None:
+    without = [
+        name_of(path)
+        for path in FILES
+        if path.stat().st_size
+        and (path.suffix not in NO_LICENCE_LINE or path.read_bytes().startswith(b"#!"))
+        and name_of(path) not in GENERATED
+        and LICENCE not in path.read_text(encoding="utf-8", errors="replace")[:1000]
+    ]
+    assert without == []
+
+
+def test_no_file_names_a_machine_or_a_package_registry() -> None:
+    found = [
+        f"{name_of(path)}:{number}: {line.strip()[:100]}"
+        for path in FILES
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if FOREIGN.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["run", "dev"])
+def test_every_requirement_is_pinned_by_hash(name: str) -> None:
+    text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
+    packages = text.replace("\\\n", "").splitlines()
+    assert len(packages) >= 5
+    assert [line for line in packages if not re.match(r"[\w.\[\]-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", line)] == []
+
+
+def test_what_make_test_needs_holds_what_make_lab_needs() -> None:
+    def pins(name: str) -> set[str]:
+        return set(
+            re.findall(r"^\S+==\S+", (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8"), re.MULTILINE)
+        )
+
+    assert pins("run") <= pins("dev")
+
+
+@in_every_role
+def test_role_is_complete(role: Path) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", role.name)
+    for name in ("README.md", "meta/argument_specs.yml", "tasks/main.yml"):
+        assert (role / name).is_file(), f"{name_of(role)} has no {name}"
+
+
+@in_every_role
+def test_documented_entries_exist(role: Path) -> None:
+    entries = load(role / "meta/argument_specs.yml")["argument_specs"]
+    assert isinstance(entries, dict)
+    assert {"main"} <= entries.keys() <= {path.stem for path in (role / "tasks").glob("*.yml")}
+
+
+@in_every_role
+def test_defaults_are_those_of_the_argument_specs(role: Path) -> None:
+    defaults = load(role / "defaults/main.yml")
+    specs = load(role / "meta/argument_specs.yml")["argument_specs"]
+    assert isinstance(specs, dict)
+    options = {name: option for entry in specs.values() for name, option in entry.get("options", {}).items()}
+    own = {name: option for name, option in options.items() if name.startswith(f"{role.name}_")}
+    assert defaults == {name: option["default"] for name, option in own.items() if "default" in option}
