@@ -4,14 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-from pathlib import Path
-
-from ansible import constants
-from ansible.plugins.lookup import LookupBase
-
-from ansible_collections.eventstore.cluster.plugins.plugin_utils.zipapp import build
-
 DOCUMENTATION = r"""
 name: es_manager
 short_description: Build the built-in manager and give its path
@@ -40,6 +32,14 @@ _raw:
   elements: path
   sample: [/tmp/ansible-local-2042/es-manager.pyz]
 """
+
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.zipapp import build
 
 PACKAGE = Path(__file__).resolve().parents[2] / "roles" / "manager" / "files" / "es_manager"
 
