@@ -1,4 +1,5 @@
 #!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
@@ -238,7 +239,7 @@ def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
 
 def _texts(value: object) -> t.Iterator[str]:
     if isinstance(value, dict):
-        value = [*value, *value.values()]
+        value = list(value.values())
     if isinstance(value, list):
         for each in value:
             yield from _texts(each)

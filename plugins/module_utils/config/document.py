@@ -90,7 +90,6 @@ def is_blank(text: str) -> bool:
 
 
 def _compose(text: str, where: str) -> list[t.Any]:
-    text = text[1:] if text.startswith("\ufeff") else text
     text = _TABS.sub(lambda match: match[0].replace("\t", " "), text)
     try:
         return list(yaml.compose_all(text, Loader=yaml.SafeLoader))

@@ -281,7 +281,7 @@ SECRET = "hunter2"  # noqa: S105 (the point of the tests)
         {"options": {**OPTIONS, "certificate-password": SECRET}},
         {"options": {"CertificatePasword": SECRET}},
         {"options": {"CertificatePassword": [SECRET]}},
-        {"options": {"CertificatePassword": {"a": {SECRET: 1}}}},
+        {"options": {"CertificatePassword": {"a": {"b": SECRET}}}},
         {"environment": {"EVENTSTORE_CERTIFICATE_PASSWORD": SECRET}},
         {"environment": {"EVENTSTORE_CERTIFICATEPASSWORD": SECRET}},
         {"arguments": ["--certificate-password", SECRET]},

@@ -420,6 +420,7 @@ def test_values_that_the_server_reads(line, name, value):
         ("GossipSeed: ['127.0.0.12:2112', '']", "could not be converted to IPEndPoint[]"),
         ("IntIp: localhost", "the value 'localhost' could not be converted to IPAddress"),
         ("IntIp: 300.1.1.1", "the value '300.1.1.1' could not be converted to IPAddress"),
+        ("IntIp: 127.0.0.1 x", "could not be converted to IPAddress"),
         ("IntIp:", "the value '' could not be converted to IPAddress"),
         ("ClusterSize: abc", "the value 'abc' could not be converted to Int32"),
         ("ClusterSize: 0x3", "could not be converted to Int32"),
