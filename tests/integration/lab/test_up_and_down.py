@@ -76,6 +76,8 @@ def test_up_changes_only_what_is_not_so_and_down_ends_it(directory: Path) -> Non
     assert up(directory, "cluster1.eventstore.local=127.0.0.13") == "changed"
     assert addresses() == ["127.0.0.13"]
     assert is_gone(first)
+    assert up(directory, "cluster1.eventstore.local=127.0.0.13", "other.local=127.0.0.1") == "changed"
+    assert up(directory, "cluster1.eventstore.local=127.0.0.13") == "changed", "other.local must not be left"
     second = server(directory)
     second.kill()
     assert up(directory) == "changed"

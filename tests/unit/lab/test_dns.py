@@ -78,7 +78,8 @@ def test_answers(ask: t.Callable[[bytes], bytes], packet: bytes, expected: tuple
 @pytest.mark.parametrize("packet", [b"", b"x", b"\0" * 11, question(NAME, flags=0x8180)])
 @pytest.mark.usefixtures("server")
 def test_what_is_no_query_gets_no_answer_and_the_next_one_does(packet: bytes) -> None:
-    with pytest.raises(TimeoutError if packet else (TimeoutError, OSError)):
+    assert answer(packet, {}) is None
+    with pytest.raises(socket.timeout):
         by_udp(packet, 0.1)
     assert addresses(by_udp(question(NAME)))[0] == NOERROR
 
