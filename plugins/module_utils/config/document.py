@@ -173,7 +173,8 @@ def to_text(checked: t.Mapping[str, values.Value], *, header: str = "") -> str:
 def edit(text: str, checked: t.Mapping[str, values.Value], *, options: OptionSet, where: str) -> str:
     """``text`` with ``checked`` in place of, or after, what it sets; all other lines stay as they are.
 
-    A line whose value already reads as wanted is left alone, a byte order mark goes. ConfigError where lines cannot be changed one by one.
+    A line whose value already reads as wanted is left alone; a byte order mark goes. ConfigError where lines cannot be
+    changed one by one.
     """
     text = text.removeprefix("\ufeff")
     document = Document(where, (), ()) if is_blank(text) else read(text, where=where)
