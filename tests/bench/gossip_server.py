@@ -38,6 +38,7 @@ def main(port: int, hanging: int, count: int, size: int) -> None:
     prepared = {address(number): answers(number, size) for number in range(hanging, count)}
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
     listener.bind(("0.0.0.0", port))
     listener.listen(4096)
     listener.setblocking(False)

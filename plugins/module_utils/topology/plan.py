@@ -66,7 +66,6 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         "mode": cluster["cluster_mode"],
         "cluster_size": size,
         "quorum_size": size // 2 + 1,
-        "quorum_timeout": cluster["quorum_timeout"],
         "provider": cluster["service_provider"],
         "dns": None,
         "endpoints": [],

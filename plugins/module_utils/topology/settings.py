@@ -281,14 +281,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("eventstore_user", "str", None, "Account the services run under; the connection's if unset.", check=_name),
     Setting("eventstore_group", "str", None, "Group the services run under; the account's if unset.", check=_name),
     Setting("eventstore_environment", "dict", {}, "Environment variables of the services.", check=_environment),
-    Setting(
-        "eventstore_quorum_timeout",
-        "int",
-        60,
-        "Seconds to wait for the cluster's quorum.",
-        cluster_wide=True,
-        check=_at_least_one,
-    ),
 )
 
 # What an item of eventstore_nodes can say; where it is silent the machine's variable holds.

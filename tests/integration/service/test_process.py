@@ -318,7 +318,10 @@ def test_a_port_held_by_a_stranger_is_refused_with_its_name(place):
 
 
 def test_a_stranger_on_every_address_holds_the_port_too(place):
-    with socket.create_server(("0.0.0.0", 0)) as stranger:
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+        stranger.bind(("0.0.0.0", 0))
+        stranger.listen()
         port = stranger.getsockname()[1]
         place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, ExtHttpPort=port)
         assert f"{place.ip}:{port} is held by pid {os.getpid()} (" in refused(place, place.database())

@@ -141,7 +141,10 @@ def test_addresses_of_sockets_as_the_kernel_writes_them(proc, tmp_path, monkeypa
 
 
 def test_who_listens_here():
-    with socket.create_server(("127.0.61.201", 0)) as server, socket.create_server(("0.0.0.0", 0)) as everywhere:
+    with socket.create_server(("127.0.61.201", 0)) as server, socket.socket() as everywhere:
+        everywhere.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+        everywhere.bind(("0.0.0.0", 0))
+        everywhere.listen()
         endpoint, port = Endpoint(*server.getsockname()), everywhere.getsockname()[1]
         assert (os.getpid(), endpoint) in processes.listening([os.getpid()])
         assert processes.holder(endpoint) == os.getpid()
