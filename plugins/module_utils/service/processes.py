@@ -85,6 +85,12 @@ def descendants(pid: int) -> list[int]:
     return sorted(found)
 
 
+def group(leader: int) -> list[int]:
+    """The running processes of a process group, whether or not its leader still runs."""
+    found = ((pid, _stat(pid)) for pid in all_pids())
+    return sorted(pid for pid, fields in found if fields and int(fields[2]) == leader)
+
+
 def find(argv: t.Sequence[str]) -> list[int]:
     """The running processes with exactly this command line, as given or as the kernel rewrites it for a script."""
     wanted = (list(argv), [*_interpreter(argv[0]), *argv])
@@ -195,6 +201,7 @@ __all__ = [
     "descendants",
     "environment",
     "find",
+    "group",
     "holder",
     "is_later",
     "is_running",

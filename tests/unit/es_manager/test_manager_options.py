@@ -131,7 +131,7 @@ def test_what_cannot_work_is_refused(write, changes, message, tmp_path):
 
 
 def test_a_missing_node_configuration_is_refused(write, tmp_path):
-    with pytest.raises(EventStoreError, match="w.esconfig, line 1, --config: .*other.yaml cannot be read"):
+    with pytest.raises(EventStoreError, match=r"w\.esconfig, line 1, --config: .*other\.yaml cannot be read"):
         load(write(watchdog=f"# --config {tmp_path}/other.yaml"))
 
 

@@ -39,12 +39,12 @@ class GossipServer:
 
     async def start(self) -> None:
         """Listen on both; ServiceError names the option whose address or port cannot be had."""
-        try:
-            for prefix, server in self._servers.items():  # noqa: B007 -- the one that failed is named below
+        for prefix, server in self._servers.items():
+            try:
                 await server.start()
-        except OSError as error:
-            await self.stop()
-            raise _not_available(prefix, server.endpoint, error) from None
+            except OSError as error:  # noqa: PERF203 -- two servers
+                await self.stop()
+                raise _not_available(prefix, server.endpoint, error) from None
 
     async def stop(self) -> None:
         for server in self._servers.values():

@@ -234,15 +234,13 @@ class Process:
     async def _end_group(self) -> None:
         """End what outlived a wrapper such as run-node.sh: it would hold the Db directory."""
         group = self.running.pid
-        give_up = time.monotonic() + STOP_GRACE_S
-        number = signal.SIGTERM
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, number)
-            while True:
-                os.killpg(group, 0)
-                if number == signal.SIGTERM and time.monotonic() >= give_up:
-                    number = signal.SIGKILL
-                    os.killpg(group, number)
+            os.killpg(group, signal.SIGTERM)
+            give_up = time.monotonic() + STOP_GRACE_S
+            # Looked up, not asked of killpg: where nobody fetches orphans, a zombie keeps the group there for ever.
+            while processes.group(group):
+                if time.monotonic() >= give_up:
+                    os.killpg(group, signal.SIGKILL)
                 await asyncio.sleep(POLL_S)
 
 
