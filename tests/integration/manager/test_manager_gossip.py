@@ -14,7 +14,8 @@ from tests.integration.manager.machines import curl, eventually
 
 FIELDS = [
     "instanceId", "timeStamp", "state", "isAlive", "internalTcpIp", "internalTcpPort",
-    "internalSecureTcpPort", "externalTcpIp", "externalTcpPort", "externalSecureTcpPort", "internalHttpIp", "internalHttpPort",
+    "internalSecureTcpPort", "externalTcpIp", "externalTcpPort", "externalSecureTcpPort",
+    "internalHttpIp", "internalHttpPort",
     "externalHttpIp", "externalHttpPort", "lastCommitPosition", "writerCheckpoint", "chaserCheckpoint", "epochPosition",
     "epochNumber", "epochId", "nodePriority",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from es_manager import supervisor
 from es_manager.supervisor import Node, State, Supervisor
 from tests.integration.manager.machines import RUN, curl, eventually
 
-STUBBORN = "trap '' TERM; while :; do sleep 0.05; done"
+STUBBORN = "trap '' TERM; sleep 300 & while :; do wait; done"
 
 
 def running(machine):
@@ -83,6 +83,18 @@ def test_nodes_outlive_a_killed_manager_and_are_adopted_by_the_next(machine):
     os.kill(first, signal.SIGKILL)
     eventually(machine.starts, lambda starts: len(starts) == 2)
     running(machine)
+    assert machine.stop() == 0
+    assert machine.groups() == []
+
+
+def test_a_node_that_has_another_command_line_by_now_is_known_by_the_state_file(machine):
+    machine.configure(machine.node(behaviour="exec sleep 300"))
+    machine.start()
+    (first,) = eventually(machine.groups, lambda pids: [psutil.Process(pid).name() for pid in pids] == ["sleep"])
+    machine.stop(signal.SIGKILL)
+    machine.start()
+    machine.await_log(f"adopted, pid {first}")
+    assert machine.groups() == [first]
     assert machine.stop() == 0
     assert machine.groups() == []
 

@@ -191,16 +191,12 @@ class Process:
         return cls(Running(child.pid, processes.start_time(child.pid) or 0, node.command), child)
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the node and what it started itself."""
-        pid = self.running.pid
+        """Signal the node; what it started itself is ended once the node has."""
         reaped = self._child is not None and self._child.returncode is not None
-        if reaped or (self._child is None and not processes.is_running(pid, self.running.started)):
+        if reaped or (self._child is None and not processes.is_running(self.running.pid, self.running.started)):
             return
         with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, number)
-            else:
-                os.kill(pid, number)
+            os.kill(self.running.pid, number)
 
     async def wait(self) -> str:
         """Wait until the node and all processes it started have ended; says how it ended."""
