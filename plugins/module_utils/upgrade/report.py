@@ -87,7 +87,7 @@ def _head(way: planner.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Itera
     if not way.hops:
         yield f"{name} runs {way.target} on every node; there is nothing to do"
         return
-    yield f"{name} from {way.hops[0].start} to {way.target} {_count(way.hops)}"
+    yield from _wrapped(f"{name} from {way.hops[0].start} to {way.target} {_count(way.hops)}", "  ")
     by_version: dict[str, list[str]] = {}
     for member in members:
         by_version.setdefault(str(way.running[member["name"]]), []).append(f"{member['name']} ({member['state']})")
@@ -100,7 +100,7 @@ def _head(way: planner.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Itera
 def _count(hops: t.Sequence[planner.Hop]) -> str:
     stops = sum(hop.stops_all for hop in hops)
     count = "in 1 hop" if len(hops) == 1 else f"in {len(hops)} hops"
-    return f"{count}, {stops} of them with the whole cluster stopped" if stops else f"{count}, never all nodes down"
+    return f"{count}, {stops} of them with all nodes down" if stops else f"{count}, never all nodes down"
 
 
 def _not_now(way: planner.Plan, gossip: Facts) -> t.Iterator[str]:
