@@ -24,7 +24,7 @@ Facts = t.Mapping[str, t.Any]
 _MODES = {
     ROLLING: "rolling",
     MASTER_LAST: "rolling, slaves first, master last",
-    STOP_ALL: "STOP ALL nodes, upgrade all, start all; never roll here",
+    STOP_ALL: "STOP ALL nodes, upgrade, start all",
 }
 
 

@@ -73,6 +73,8 @@ NO_CELL = [
     ("3.4.0", "3.9.3"),
     ("3.4.0", "4.1.0"),
     ("3.9.4", "4.1.0"),
+    ("4.0.3", "4.0.3"),
+    ("4.0.3", "4.0.0"),
     ("4.0.3", "5.0.0"),
     ("4.1.0", "5.0.0"),
     ("4.1.1", "5.0.11"),
@@ -149,6 +151,8 @@ PATHS = [
         ],
     ),
     ("20.10.6", "26.0.0", [("20.10.6", "22.10.5", MASTER_LAST), ("22.10.5", "26.0.0", ROLLING)]),
+    # Of ways that are equal otherwise the one over the newest release, as long as a document has it.
+    ("21.10.11", "26.0.0", [("21.10.11", "23.10.6", MASTER_LAST), ("23.10.6", "26.0.0", ROLLING)]),
     ("5.0.11", "5.0.11", []),
     # An interrupted roll is finished first.
     (
@@ -249,6 +253,16 @@ def test_what_cannot_be_undone(running, target, doors):
 def test_a_full_stop_to_4_0_passes_both_doors():
     (hop,) = path({"node1": "3.4.0"}, "4.0.3").alternative
     assert [str(each.reached.first) for each in hop.crossings if each.one_way] == ["3.9.4", "4.0.0"]
+
+
+def test_a_downgrade_over_one_door_tells_that_one():
+    with pytest.raises(UpgradeError) as refused:
+        path({"node1": "5.0.11", "node2": "4.1.4"}, "4.1.4")
+    assert refused.value.problem == (
+        "4.1.4 would be a downgrade, which is never planned: node1 5.0.11. What is known of going back: from 5.0.0 on"
+        " it writes version 2 of the file indexmap, which 4.x cannot read; going back: a full rebuild of the index; the"
+        " notes speak of a workaround without telling it"
+    )
 
 
 versions = st.sampled_from(

@@ -77,7 +77,7 @@ def test_every_hop_is_told_with_what_cannot_be_undone_before_it_is_done():
             "before Stop all projections",
             "Hop 4 of 5: 4.1.4 -> 5.0.11",
             "go back a full rebuild of the index",
-            "Hop 5 of 5: 5.0.11 -> 20.10.6, STOP ALL nodes, upgrade all, start all; never roll here",
+            "Hop 5 of 5: 5.0.11 -> 20.10.6, STOP ALL nodes, upgrade, start all",
             "note Managers are gone",
             "Or in 4 hops, 2 of them with all nodes down: 3.4.0 -> 4.0.3 (stop all) -> 4.1.4",
             "configuration for 20.x and later is not managed by this collection",
@@ -198,6 +198,12 @@ def test_a_reference_in_the_environment_changes_its_meaning_with_5_0(start, end,
     said = text(gossip(*[start] * 3), end, made)
     assert ("the environment variable EVENTSTORE_EXT_IP was the text ${env:HOST_IP}" in said) == told
     assert "OTHER" not in said
+
+
+def test_a_changed_meaning_is_told_where_5_0_is_passed_and_not_again():
+    made = planned()
+    made["hosts"]["node2"]["nodes"][0]["environment"] = {"EVENTSTORE_EXT_IP": "${env:HOST_IP}"}
+    assert text(gossip("4.1.4", "5.0.9", "5.0.9"), "5.0.11", made).count("${env:HOST_IP}") == 1
 
 
 @pytest.mark.parametrize("target", ["3.9.4", "5.0.11", "26.0.0"])
