@@ -233,11 +233,13 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGTERM)
             give_up = time.monotonic() + STOP_GRACE_S
+            pause_s = 0.002
             # Looked up, not asked of killpg: where nobody fetches orphans, a zombie keeps the group there for ever.
             while processes.group(group):
                 if time.monotonic() >= give_up:
                     os.killpg(group, signal.SIGKILL)
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, POLL_S)
 
 
 class Supervisor:
