@@ -61,11 +61,15 @@ def test_a_node_started_by_hand_during_a_pause_is_adopted(machine):
     machine.start()
     machine.await_log("started again in 2 s")
     machine.behave(RUN)
-    with subprocess.Popen([machine.executable, "--config", config], start_new_session=True) as by_hand:
+    by_hand = subprocess.Popen([machine.executable, "--config", config], start_new_session=True)
+    try:
         machine.await_log(f"adopted, pid {by_hand.pid}")
         assert machine.starts()[-1] == by_hand.pid
         machine.stop()
-    assert machine.groups() == []
+        assert machine.groups() == []
+    finally:
+        by_hand.kill()
+        by_hand.wait()
 
 
 def test_a_node_that_uses_up_its_budget_is_given_up_and_gossip_goes_on(machine):
