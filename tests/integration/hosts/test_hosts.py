@@ -112,6 +112,7 @@ def test_nothing_is_left(ending: str | signal.Signals) -> None:
         else:
             box.process.send_signal(ending)
         box.process.wait(SLOW_S)
+        assert ending == signal.SIGKILL or not groups_of(box.process.pid), "it ended before all was swept"
         until("the keeper has swept", lambda: not groups_of(box.process.pid), 10)
     finally:
         box.end()
