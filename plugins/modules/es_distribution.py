@@ -173,40 +173,39 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the version to its state; the result of the module."""
     params = module.params
     home = _home(params)
+    directories = _wrong_directories(params)
     before = [str(path) for path in distribution.versions(home.parent)]
     leftovers = distribution.leftovers(home.parent)
     if leftovers and not module.check_mode:
         distribution.clear(home.parent)
     result = absent(module, home) if params["state"] == "absent" else present(module, home)
     removed = result.setdefault("removed", [])
-    # Without its archive, nothing is written yet.
-    made = _make_directories(module, write=not (module.check_mode or "needs_archive" in result))
-    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": made}
+    if not module.check_mode and "needs_archive" not in result:
+        for path in directories:
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, *_owner(params))
+    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": directories}
     if "entries" in result:
         after["versions"].append(str(home))
         after["entries"] = result.pop("entries")
-    result["changed"] = bool(result["changed"] or removed or leftovers or made)
+    result["changed"] = bool(result["changed"] or removed or leftovers or directories)
     result["executable"] = str(home / params["executable"])
     result["diff"] = {"before": {"versions": before, "directories": []}, "after": after}
     return result
 
 
-def _make_directories(module: AnsibleModule, *, write: bool) -> list[str]:
-    """Make the directories and give them to their owner; those that were, or in check mode would be, changed."""
-    owner = _owner(module.params)
-    changed = []
-    for path in module.params["directories"] if module.params["state"] == "present" else []:
+def _wrong_directories(params: dict[str, t.Any]) -> list[str]:
+    """Those of the directories that are not there, or belong to another."""
+    owner = _owner(params)
+    wrong = []
+    for path in params["directories"] if params["state"] == "present" else []:
         if not os.path.isabs(path):
             raise DistributionError(f"directories has {path!r}", hint="Write absolute paths")
         if os.path.lexists(path) and not os.path.isdir(path):
             raise DistributionError("is there, and is no directory", where=path, hint="Move it away")
-        if os.path.isdir(path) and not distribution.is_owned_by_another(os.stat(path), owner):
-            continue
-        changed.append(path)
-        if write:
-            os.makedirs(path, exist_ok=True)
-            os.chown(path, *owner)
-    return changed
+        if not os.path.isdir(path) or distribution.is_owned_by_another(os.stat(path), owner):
+            wrong.append(path)
+    return wrong
 
 
 def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[str]:

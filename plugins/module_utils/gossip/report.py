@@ -233,9 +233,8 @@ def _impostor(cluster: Cluster) -> t.Iterator[Problem]:
 
 def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
     answering = [node for node in cluster.asked if node.own]
-    if cluster.claimants or not answering:
-        return
     states = _join(f"{node.name} is {node.state}" for node in answering)
+    # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
     if _never_formed(cluster):
         yield Problem(
             "never-formed",
@@ -243,6 +242,8 @@ def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
             "Each node needs the others, or its manager, as seeds. Check GossipSeed, or DiscoverViaDns, ClusterDns and "
             "ClusterGossipPort, on " + _join(_place(node) for node in answering),
         )
+        return
+    if cluster.claimants or not answering:
         return
     missing = cluster.quorum_size - len(answering)
     silent = _join(node.label for node in cluster.asked if not node.answers)

@@ -55,6 +55,23 @@ def test_a_node_that_ends_again_and_again_is_started_after_growing_pauses_also_a
     running(machine)
 
 
+def test_a_node_started_by_hand_during_a_pause_is_adopted(machine):
+    config = machine.node(behaviour="exit 1")
+    machine.configure(config)
+    machine.start()
+    machine.await_log("started again in 2 s")
+    machine.behave(RUN)
+    by_hand = subprocess.Popen([machine.executable, "--config", config], start_new_session=True)
+    try:
+        machine.await_log(f"adopted, pid {by_hand.pid}")
+        assert machine.starts()[-1] == by_hand.pid
+        machine.stop()
+        assert machine.groups() == []
+    finally:
+        by_hand.kill()
+        by_hand.wait()
+
+
 def test_a_node_that_uses_up_its_budget_is_given_up_and_gossip_goes_on(machine):
     bad = machine.node("bad", "echo the disk is full; exit 3")
     good = machine.node("good")
