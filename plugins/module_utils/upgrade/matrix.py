@@ -256,5 +256,6 @@ __all__ = [
     "Crossing",
     "Edge",
     "crossings",
+    "edge",
+    "is_known",
 ]
-__all__ += ["edge", "is_known"]
