@@ -174,8 +174,10 @@ def _own_cluster(cluster: Cluster) -> t.Iterator[Problem]:
                 "cluster-size-one",
                 f"{node.label} says in /info that it is {node.view.state}, but never answers /gossip: "
                 f"it runs as a cluster of its own{_seen(cluster, node)}",
-                f"On {_place(node)} set ClusterSize: {cluster.cluster_size} in the database node's configuration and "
-                "restart it; what was written to it meanwhile is not in the cluster",
+                # With its own data it returned as the later master, and the other nodes ended (molecule/faults).
+                f"On {_place(node)} stop the database node, set ClusterSize: {cluster.cluster_size} in its "
+                "configuration, and if the others form the cluster move its data directory away before the start: "
+                "what was written to it alone is not in the cluster, and could win over what is",
             )
 
 

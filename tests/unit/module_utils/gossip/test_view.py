@@ -169,7 +169,8 @@ def test_a_master_by_info_alone_takes_the_quorum_away():
     assert not facts["has_quorum"]
     found = problem(facts, "cluster-size-one")
     assert "n3 on host3 (10.0.0.3:2113) says in /info that it is Master, but never answers /gossip" in found["text"]
-    assert found["hint"].startswith("On host3 set ClusterSize: 3 ")
+    assert found["hint"].startswith("On host3 stop the database node, set ClusterSize: 3 ")
+    assert "move its data directory away before the start" in found["hint"]
     assert "several-masters" in codes(facts)
     # The same when it answers 408 within the deadline.
     assert "cluster-size-one" in codes(judge(node(1, words), node(2, words), node(3, status(408), "Master")))
