@@ -70,18 +70,20 @@ options:
       - V(0) keeps all.
     type: int
     default: 0
-  owner:
-    description: User, name or number, to whom all of O(home) shall belong. If unset, who unpacks it.
-    type: str
-  group:
-    description: Group, name or number, to which all of O(home) shall belong. If unset, that of who unpacks it.
-    type: str
   directories:
     description:
       - Directories that the software works in, parents first. They are made, and given to O(owner) and O(group).
     type: list
     elements: path
     default: []
+  owner:
+    description:
+      - User, name or number, to whom O(directories) shall belong. If unset, who makes them.
+      - The software itself belongs to who unpacks it, so that what runs from it cannot change it.
+    type: str
+  group:
+    description: Group, name or number, to which O(directories) shall belong. If unset, that of who makes them.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -139,21 +141,17 @@ def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
     """Unpack the version if it is not there, and remove superfluous ones."""
     params = module.params
     given = params["src"] or params["url"]
-    owner = _owner(params)
     if distribution.is_complete(home, params["executable"], params["checksum"] if given else None):
         if not given:
             return {"changed": False}
-        strangers = distribution.wrong_owner(home, owner)
-        if not module.check_mode:
-            distribution.give(strangers, owner)
-        result: dict[str, t.Any] = {"changed": bool(strangers)}
+        result: dict[str, t.Any] = {"changed": False}
     elif params["src"] and not params["remote_src"]:
         # The action plugin looks at the archive on the controller and, out of check mode, comes again with it.
         result = {"changed": True, "needs_archive": True, "entries": []}
     elif params["url"] and module.check_mode:
         result = {"changed": True, "entries": []}
     else:
-        result = {"changed": True, "entries": _unpack(module, home, owner)}
+        result = {"changed": True, "entries": _unpack(module, home)}
     superfluous = distribution.superfluous(home, params["keep_versions"])
     if not module.check_mode and "needs_archive" not in result:
         for path in superfluous:
@@ -208,7 +206,7 @@ def _wrong_directories(params: dict[str, t.Any]) -> list[str]:
     return wrong
 
 
-def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[str]:
+def _unpack(module: AnsibleModule, home: Path) -> list[str]:
     """Check the archive and, out of check mode, unpack it; its top-level entries."""
     params = module.params
     path = params["src"] or _download(module)
@@ -216,7 +214,7 @@ def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[s
     with open_archive(path) as archive:
         archive.require(params["executable"])
         if not module.check_mode:
-            distribution.unpack(archive, home, params["executable"], params["checksum"], owner)
+            distribution.unpack(archive, home, params["executable"], params["checksum"])
         return archive.top_level()
 
 

@@ -16,7 +16,6 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
 
 CHECKSUM = "sha256:" + 64 * "a"
-ANYBODY = (-1, -1)
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def make_version(home: Path, *, age: int = 0) -> Path:
 
 
 def unpack(archive: Archive, home: Path) -> None:
-    distribution.unpack(archive, home, "eventstored", CHECKSUM, ANYBODY)
+    distribution.unpack(archive, home, "eventstored", CHECKSUM)
 
 
 def test_unpacked_is_complete_and_executable(tmp_path: Path, archive: Archive) -> None:
@@ -226,18 +225,3 @@ def test_only_own_versions_are_removable(tmp_path: Path) -> None:
     assert not distribution.is_removable(tmp_path / "absent")
     distribution.remove(make_version(tmp_path / "3.3.0"))
     assert os.listdir(tmp_path) == ["3.4.0"]
-
-
-def test_owner_is_that_of_all_of_it_and_links_are_not_followed(tmp_path: Path) -> None:
-    home = make_version(tmp_path / "3.4.0")
-    (home / "link").symlink_to(tmp_path / "outside")
-    me = (os.getuid(), os.getgid())
-    assert distribution.wrong_owner(home, me) == []
-    assert distribution.wrong_owner(home, ANYBODY) == []
-    other = (me[0], me[1] + 1)
-    assert set(distribution.wrong_owner(home, other)) == {str(home), *map(str, home.iterdir())}
-    with pytest.MonkeyPatch.context() as patch:
-        called: list[t.Any] = []
-        patch.setattr(os, "chown", lambda *arguments, **options: called.append((arguments, options)))
-        distribution.give([str(home / "link")], other)
-    assert called == [((str(home / "link"), *other), {"follow_symlinks": False})]
