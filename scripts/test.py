@@ -23,7 +23,7 @@ CHECKS = {
     "docs": "python scripts/clean_tree.py antsibull-docs lint-collection-docs --plugin-docs .",
     "ansible-lint": "ansible-lint -q",
     "sanity": "python scripts/sanity.py",
-    "integration": "python -m pytest tests/integration",
+    "integration": "python -m pytest tests/integration -n 2 --dist loadfile",
 }
 
 
@@ -42,7 +42,7 @@ def main() -> int:
             print(f"\nThe check {name} failed. Alone: make test T={name}", file=sys.stderr)
             return 1
         # pytest closes with what it has counted.
-        counted = last_line.strip("= ") if "pytest" in CHECKS[name] else ""
+        counted = last_line.strip("= \n") if "pytest" in CHECKS[name] else ""
         summary.append(f"{name:14}{time.monotonic() - began:7.1f} s  {counted}".rstrip())
     print("", "== all checks passed", *summary, sep="\n")
     return 0
