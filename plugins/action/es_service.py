@@ -15,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants
+from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
@@ -36,6 +37,13 @@ class ActionModule(HostAction):
         if self._task.args.get("state") not in ("stopped", "restarted", "absent") or not isinstance(given, dict):
             return super().run_on_posix(task_vars)
         host = str(task_vars.get("inventory_hostname", ""))
+        if self._task.check_mode:
+            return super().run_on_posix(task_vars)
+        if self._task.async_val:
+            raise AnsibleActionFail(
+                "es_service was not started: a task with async would let the next host stop its node meanwhile. "
+                "Run it without async; it says by itself how far a restarted node has come."
+            )
         # The parent of this worker is ansible-playbook.
         owner = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}:{host}"
         self._task.args["cluster"] = {"owner": owner, **given}
@@ -50,9 +58,15 @@ def _alone(cluster: str, owner: str) -> t.Iterator[None]:
     The lease of the managers does that for all; this one also holds where there are no managers, and waits.
     """
     directory = Path(constants.config.get_config_value("ANSIBLE_HOME")) / "eventstore.cluster"
-    directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', cluster)}.lock"
-    with path.open("a+") as stream:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+")
+    except OSError as error:
+        raise AnsibleActionFail(
+            f"{path} cannot be locked: {error.strerror}. Set ANSIBLE_HOME to a directory of your own."
+        ) from None
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

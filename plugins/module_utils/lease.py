@@ -69,7 +69,10 @@ class Book:
 
 def parse(body: bytes) -> tuple[str, float]:
     """Read what is posted: owner and seconds; ValueError says what was expected."""
-    data = json.loads(body)
+    try:
+        data = json.loads(body)
+    except RecursionError:
+        raise ValueError("expected a JSON object") from None
     owner, seconds = (data.get("owner"), data.get("seconds")) if isinstance(data, dict) else (None, None)
     if not isinstance(owner, str) or not owner.isprintable() or not 0 < len(owner) <= MAX_OWNER:
         raise ValueError(f"expected an owner of 1 to {MAX_OWNER} printable characters")

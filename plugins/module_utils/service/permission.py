@@ -50,6 +50,9 @@ class Cluster:
         self._break: str = given.get("break_lease") or ""
         managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
         self._borrower = Borrower(managers, given["owner"], cluster=self.name) if managers else None
+        for option in ("settle", "wait", "stall"):
+            if not 0 <= given[option] < float("inf"):
+                raise ServiceError(f"expected a number from 0 on, but came {given[option]}", where=f"cluster.{option}")
         if self.override and self.override != self.name:
             raise ServiceError(
                 f"override is {self.override!r}, but the cluster is {self.name!r}",
