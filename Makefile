@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ARGS goes to ansible-playbook, T names single checks:  make lab ARGS=--check    make test T="unit mypy"
 .POSIX:
-.PHONY: help lab stop clean test test-matrix rolling bench requirements
+.PHONY: help lab stop clean test test-matrix rolling molecule bench requirements
 
 help: # This text
-	@sed -n 's/^\([a-z-]*\):.*# \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r what why; do printf '  %-18s %s\n' "$$what" "$$why"; done
+	@sed -n 's/^\([a-z-]*\): # \(.*\)/\1|\2/p' Makefile | \
+	  while IFS='|' read -r target what; do printf '  make %-13s %s\n' "$$target" "$$what"; done
 
 lab: # Deploy three machines on this computer and prove that they have quorum
 	@scripts/venv run
@@ -28,11 +29,20 @@ rolling: # Every way to lose a quorum with a play, against the guard; takes many
 	@scripts/venv dev
 	@.venv/bin/python -m pytest tests/rolling
 
+molecule: # Scenarios on machines with systemd, made on this computer; T names some
+	@scripts/venv dev
+	@PATH="$$PWD/.venv/bin:$$PATH" scripts/molecule $(T)
+
 bench: # Measure what tests/bench measures
 	@scripts/venv dev
-	@for bench in tests/bench/*.py; do echo "== $$bench"; .venv/bin/python "$$bench" || exit 1; done
+	@for bench in tests/bench/*.py; do \
+	  case $$bench in *_server.py) continue ;; esac; \
+	  echo "== $$bench"; .venv/bin/python "$$bench" || exit 1; \
+	done
 
 requirements: # Pin the newest packages that requirements/*.in allow
 	@scripts/venv dev
-	@for name in run dev; do .venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
-	  --python-version 3.11 "requirements/$$name.in" -o "requirements/$$name.txt" || exit 1; done
+	@for name in run dev; do \
+	  .venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate \
+	    --python-version 3.11 "requirements/$$name.in" -o "requirements/$$name.txt" || exit 1; \
+	done

@@ -16,7 +16,7 @@ CHECKS = {
     "lint": "ruff check .",
     "format": "ruff format --check .",
     "yaml": "yamllint --strict .",
-    "shell": "shellcheck .ci/run scripts/venv scripts/stop scripts/test-matrix",
+    "shell": "python scripts/shell.py",
     "changelog": "python scripts/clean_tree.py antsibull-changelog lint",
     "types": "mypy",
     "unit": "python -m pytest tests/unit -n 2 --dist worksteal",

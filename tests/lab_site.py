@@ -31,6 +31,8 @@ class Site:
         text = (ROOT / "inventory/hosts.yml").read_text().replace("127.0.0.", f"{net}.")
         data = yaml.safe_load(text)
         data["lab"]["vars"].update(variables)
+        for host in data["eventstore"]["hosts"].values():
+            host.update({name: value for name, value in variables.items() if name in host})
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(data))
 
     def play(self, playbook: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:

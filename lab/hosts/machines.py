@@ -192,12 +192,12 @@ class Machine:
         self._forget()
 
     def _forget(self) -> None:
-        if self.name in run("ip", "netns", "list").split():
-            run("ip", "netns", "delete", self.name)
         # The kernel keeps a network with unfinished connections for a while; the cables it need not keep.
         for port in self.ports():
             if Path("/sys/class/net", port).exists():
                 run("ip", "link", "delete", port)
+        if self.name in run("ip", "netns", "list").split():
+            run("ip", "netns", "delete", self.name)
         for group, _, _ in os.walk(self.cgroup, topdown=False):
             os.rmdir(group)
 

@@ -61,7 +61,7 @@ def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
     return True
 
 
-def unpack(archive: Archive, home: Path, executable: str, checksum: str, owner: tuple[int, int]) -> None:
+def unpack(archive: Archive, home: Path, executable: str, checksum: str) -> None:
     """Unpack to ``home``, which appears when all is on the disk."""
     existing = next(path for path in home.parents if path.exists())
     free = shutil.disk_usage(existing).free
@@ -85,7 +85,6 @@ def unpack(archive: Archive, home: Path, executable: str, checksum: str, owner: 
                 json.dump({"checksum": checksum}, file)
                 file.flush()
                 os.fsync(file.fileno())
-            give(wrong_owner(temporary, owner), owner)
             temporary.rename(home)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -159,20 +158,6 @@ def users(directory: Path) -> list[int]:
     return sorted(found)
 
 
-def wrong_owner(directory: Path, owner: tuple[int, int]) -> list[str]:
-    """What does not belong to this user and group; -1 is anybody."""
-    paths = [str(directory)]
-    for path, directories, files in os.walk(directory):
-        paths += [os.path.join(path, name) for name in directories + files]
-    return [path for path in paths if is_owned_by_another(os.lstat(path), owner)]
-
-
-def give(paths: t.Iterable[str], owner: tuple[int, int]) -> None:
-    """Change user and group; links themselves, not what they lead to."""
-    for path in paths:
-        os.chown(path, *owner, follow_symlinks=False)
-
-
 @contextlib.contextmanager
 def _lock(parent: Path) -> t.Iterator[None]:
     """One run at a time: several hosts of an inventory may be one machine. The kernel lets go when the run dies."""
@@ -211,7 +196,6 @@ def _sync(directory: Path) -> None:
 
 __all__ = [
     "clear",
-    "give",
     "is_complete",
     "is_owned_by_another",
     "is_removable",
@@ -221,5 +205,4 @@ __all__ = [
     "unpack",
     "users",
     "versions",
-    "wrong_owner",
 ]

@@ -7,7 +7,8 @@ EventStoreError
 ├── TopologyError    the plan of a cluster
 ├── GossipError      an endpoint, or what it answered
 ├── ServiceError     a process or a service
-└── DistributionError  an archive of the software
+├── DistributionError  an archive of the software
+└── UpgradeError     a way from one version to another
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class DistributionError(EventStoreError):
     """An archive of the software."""
 
 
+class UpgradeError(EventStoreError):
+    """A way from one version to another."""
+
+
 __all__ = [
     "ConfigError",
     "DistributionError",
@@ -58,5 +63,6 @@ __all__ = [
     "GossipError",
     "ServiceError",
     "TopologyError",
+    "UpgradeError",
     "WatchdogError",
 ]

@@ -11,8 +11,15 @@ HEAD: Row = ("machine", "server", "state", "external", "internal", "lag", "versi
 
 
 def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
-    """One line a problem: its code, what is wrong and where, what to do."""
-    return [f"- {each['code']}: {each['text'].rstrip('.')}. {each['hint'].rstrip('.')}." for each in problems]
+    """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
+    places: dict[tuple[str, str, str], list[str]] = {}
+    for each in problems:
+        place, colon, text = each["text"].partition(": ")
+        places.setdefault((each["code"], colon + text, each["hint"]), []).append(place)
+    return [
+        f"- {code}: {', '.join(dict.fromkeys(where))}{text.rstrip('.')}. {hint.rstrip('.')}."
+        for (code, text, hint), where in places.items()
+    ]
 
 
 def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:

@@ -63,24 +63,27 @@ def render(nodes: t.Iterable[t.Sequence[str]], *, where: str = "watchdog file") 
 
 
 def require_separate_configs(entries: t.Sequence[Entry], *, where: str = "watchdog file") -> None:
-    """Refuse configuration files that are relative, or given to two nodes: both would run on the same database.
+    """Refuse configuration files that are relative, and nodes that would run on the same database.
 
     The server itself does not refuse a second process on its Db directory (measured on 3.4.0).
     """
     seen: dict[str, int] = {}
     for number, entry in enumerate(entries, start=1):
-        if entry.config is None:
-            continue
-        windows = not entry.config.startswith("/")
-        problem = path_problem(entry.config, windows=windows)
-        if problem:
-            raise WatchdogError(
-                f"node {number}: --config {problem}", where=where, hint="Write the absolute path of the file"
-            )
-        first = seen.setdefault(same_path(entry.config, windows=windows), number)
+        shown = " ".join(entry.arguments)
+        key = shown
+        if entry.config is not None:
+            windows = not entry.config.startswith("/")
+            problem = path_problem(entry.config, windows=windows)
+            if problem:
+                raise WatchdogError(
+                    f"node {number}: --config {problem}", where=where, hint="Write the absolute path of the file"
+                )
+            shown = f"--config {entry.config}"
+            key = same_path(entry.config, windows=windows)
+        first = seen.setdefault(key, number)
         if first != number:
             raise WatchdogError(
-                f"nodes {first} and {number} both have --config {entry.config}",
+                f"nodes {first} and {number} both have {shown}",
                 where=where,
                 hint="Give each node a configuration file and a database of its own",
             )

@@ -70,18 +70,20 @@ options:
       - V(0) keeps all.
     type: int
     default: 0
-  owner:
-    description: User, name or number, to whom all of O(home) shall belong. If unset, who unpacks it.
-    type: str
-  group:
-    description: Group, name or number, to which all of O(home) shall belong. If unset, that of who unpacks it.
-    type: str
   directories:
     description:
       - Directories that the software works in, parents first. They are made, and given to O(owner) and O(group).
     type: list
     elements: path
     default: []
+  owner:
+    description:
+      - User, name or number, to whom O(directories) shall belong. If unset, who makes them.
+      - The software itself belongs to who unpacks it, so that what runs from it cannot change it.
+    type: str
+  group:
+    description: Group, name or number, to which O(directories) shall belong. If unset, that of who makes them.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -139,21 +141,17 @@ def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
     """Unpack the version if it is not there, and remove superfluous ones."""
     params = module.params
     given = params["src"] or params["url"]
-    owner = _owner(params)
     if distribution.is_complete(home, params["executable"], params["checksum"] if given else None):
         if not given:
             return {"changed": False}
-        strangers = distribution.wrong_owner(home, owner)
-        if not module.check_mode:
-            distribution.give(strangers, owner)
-        result: dict[str, t.Any] = {"changed": bool(strangers)}
+        result: dict[str, t.Any] = {"changed": False}
     elif params["src"] and not params["remote_src"]:
         # The action plugin looks at the archive on the controller and, out of check mode, comes again with it.
         result = {"changed": True, "needs_archive": True, "entries": []}
     elif params["url"] and module.check_mode:
         result = {"changed": True, "entries": []}
     else:
-        result = {"changed": True, "entries": _unpack(module, home, owner)}
+        result = {"changed": True, "entries": _unpack(module, home)}
     superfluous = distribution.superfluous(home, params["keep_versions"])
     if not module.check_mode and "needs_archive" not in result:
         for path in superfluous:
@@ -173,43 +171,42 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the version to its state; the result of the module."""
     params = module.params
     home = _home(params)
+    directories = _wrong_directories(params)
     before = [str(path) for path in distribution.versions(home.parent)]
     leftovers = distribution.leftovers(home.parent)
     if leftovers and not module.check_mode:
         distribution.clear(home.parent)
     result = absent(module, home) if params["state"] == "absent" else present(module, home)
     removed = result.setdefault("removed", [])
-    # Without its archive, nothing is written yet.
-    made = _make_directories(module, write=not (module.check_mode or "needs_archive" in result))
-    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": made}
+    if not module.check_mode and "needs_archive" not in result:
+        for path in directories:
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, *_owner(params))
+    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": directories}
     if "entries" in result:
         after["versions"].append(str(home))
         after["entries"] = result.pop("entries")
-    result["changed"] = bool(result["changed"] or removed or leftovers or made)
+    result["changed"] = bool(result["changed"] or removed or leftovers or directories)
     result["executable"] = str(home / params["executable"])
     result["diff"] = {"before": {"versions": before, "directories": []}, "after": after}
     return result
 
 
-def _make_directories(module: AnsibleModule, *, write: bool) -> list[str]:
-    """Make the directories and give them to their owner; those that were, or in check mode would be, changed."""
-    owner = _owner(module.params)
-    changed = []
-    for path in module.params["directories"] if module.params["state"] == "present" else []:
+def _wrong_directories(params: dict[str, t.Any]) -> list[str]:
+    """Those of the directories that are not there, or belong to another."""
+    owner = _owner(params)
+    wrong = []
+    for path in params["directories"] if params["state"] == "present" else []:
         if not os.path.isabs(path):
             raise DistributionError(f"directories has {path!r}", hint="Write absolute paths")
         if os.path.lexists(path) and not os.path.isdir(path):
             raise DistributionError("is there, and is no directory", where=path, hint="Move it away")
-        if os.path.isdir(path) and not distribution.is_owned_by_another(os.stat(path), owner):
-            continue
-        changed.append(path)
-        if write:
-            os.makedirs(path, exist_ok=True)
-            os.chown(path, *owner)
-    return changed
+        if not os.path.isdir(path) or distribution.is_owned_by_another(os.stat(path), owner):
+            wrong.append(path)
+    return wrong
 
 
-def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[str]:
+def _unpack(module: AnsibleModule, home: Path) -> list[str]:
     """Check the archive and, out of check mode, unpack it; its top-level entries."""
     params = module.params
     path = params["src"] or _download(module)
@@ -217,7 +214,7 @@ def _unpack(module: AnsibleModule, home: Path, owner: tuple[int, int]) -> list[s
     with open_archive(path) as archive:
         archive.require(params["executable"])
         if not module.check_mode:
-            distribution.unpack(archive, home, params["executable"], params["checksum"], owner)
+            distribution.unpack(archive, home, params["executable"], params["checksum"])
         return archive.top_level()
 
 

@@ -17,9 +17,7 @@ NO_LICENCE_LINE = {".json", ".jsonl", ".txt", ".esconfig", ".html", ".raw", ".ke
 GENERATED = {"LICENSE", "CHANGELOG.md", "changelogs/changelog.yaml"}
 
 # Home directories, checkouts on a build machine, registries of Python packages.
-FOREIGN = re.compile(
-    r"/(?:home|Users)/[a-z]\w*/|/work/(?:main|shared)\b|/root/\.|pypi\.org|files\.pythonhosted|/simple/"
-)
+FOREIGN = re.compile(r"/(?:home|Users)/[a-z]\w*/|/work/[a-z]|/root/\.|/simple/|--(?:extra-)?index-url")
 
 
 def committed() -> list[Path]:

@@ -16,6 +16,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import C
 VERSIONS = ("3.4.0", "4.0.3", "4.1.4", "5.0.11")
 KINDS = ("database", "manager")
 
+# What it takes until a changed option counts: nothing, a signal, a restart of the one server; or the agreement of the
+# whole cluster, because others look for it, count by it or talk to it under the old value. 3.x-5.x read every option
+# once, at their start, and none on a signal: "reload" is for later ones.
+CHANGES = ("none", "reload", "restart", "cluster")
+
 # The server's rule for environment names and for the titles of its dump: DisableHTTPCaching -> DISABLE HTTP CACHING.
 _WORD_BOUNDARY = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Z])(?=[A-Z])|(?<=[A-Za-z])(?=[^A-Za-z])")
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+){0,2}(?:-[0-9A-Za-z.]+)?")
@@ -25,7 +30,7 @@ _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+){0,2}(?:-[0-9A-Za-z.]+)?")
 class Option:
     """One option. ``since``: the first version known to have it. ``builtin``: only the collection's own manager has it.
 
-    ``default`` of a path is the one on Linux.
+    ``default`` of a path is the one on Linux. ``change`` is one of CHANGES.
     """
 
     name: str
@@ -36,6 +41,7 @@ class Option:
     since: str = "3.4.0"
     builtin: bool = False
     path: bool = False
+    change: str = "restart"
 
     @property
     def environment_name(self) -> str:
@@ -104,31 +110,31 @@ def _key(name: str) -> str:
 
 # Source: ClusterNodeOptions.cs and Opts.cs in the tags oss-v3.4.0, oss-v4.0.3, oss-v4.1.4 and oss-v5.0.11.
 _DATABASE = (
-    Option("Help", "bool", False),
-    Option("Version", "bool", False),
+    Option("Help", "bool", False, change="none"),
+    Option("Version", "bool", False, change="none"),
     Option("Log", "string", "/var/log/eventstore", path=True),
     Option("Config", "string", "", path=True),
     Option("Defines", "string[]", ()),
-    Option("WhatIf", "bool", False),
+    Option("WhatIf", "bool", False, change="none"),
     Option("StartStandardProjections", "bool", False),
     Option("DisableHTTPCaching", "bool", False),
     Option("MonoMinThreadpoolSize", "int", 10),
-    Option("IntIp", "ip", "127.0.0.1"),
+    Option("IntIp", "ip", "127.0.0.1", change="cluster"),
     Option("ExtIp", "ip", "127.0.0.1"),
-    Option("IntHttpPort", "int", 2112),
+    Option("IntHttpPort", "int", 2112, change="cluster"),
     Option("ExtHttpPort", "int", 2113),
-    Option("IntTcpPort", "int", 1112),
-    Option("IntSecureTcpPort", "int", 0),
+    Option("IntTcpPort", "int", 1112, change="cluster"),
+    Option("IntSecureTcpPort", "int", 0, change="cluster"),
     Option("ExtTcpPort", "int", 1113),
     Option("ExtSecureTcpPortAdvertiseAs", "int", 0),
     Option("ExtSecureTcpPort", "int", 0),
     Option("ExtIpAdvertiseAs", "ip", None),
     Option("ExtTcpPortAdvertiseAs", "int", 0),
     Option("ExtHttpPortAdvertiseAs", "int", 0),
-    Option("IntIpAdvertiseAs", "ip", None),
-    Option("IntSecureTcpPortAdvertiseAs", "int", 0),
-    Option("IntTcpPortAdvertiseAs", "int", 0),
-    Option("IntHttpPortAdvertiseAs", "int", 0),
+    Option("IntIpAdvertiseAs", "ip", None, change="cluster"),
+    Option("IntSecureTcpPortAdvertiseAs", "int", 0, change="cluster"),
+    Option("IntTcpPortAdvertiseAs", "int", 0, change="cluster"),
+    Option("IntHttpPortAdvertiseAs", "int", 0, change="cluster"),
     Option("IntTcpHeartbeatTimeout", "int", 700),
     Option("ExtTcpHeartbeatTimeout", "int", 1000),
     Option("IntTcpHeartbeatInterval", "int", 700),
@@ -138,20 +144,20 @@ _DATABASE = (
     Option("ConnectionQueueSizeThreshold", "int", 50000, since="5.0.11"),
     Option("StreamInfoCacheCapacity", "int", 100000, since="5.0.11"),
     Option("Force", "bool", False),
-    Option("ClusterSize", "int", 1),
+    Option("ClusterSize", "int", 1, change="cluster"),
     Option("NodePriority", "int", 0),
     Option("MinFlushDelayMs", "double", 2),
-    Option("CommitCount", "int", -1),
-    Option("PrepareCount", "int", -1),
+    Option("CommitCount", "int", -1, change="cluster"),
+    Option("PrepareCount", "int", -1, change="cluster"),
     Option("AdminOnExt", "bool", True),
     Option("StatsOnExt", "bool", True),
     Option("GossipOnExt", "bool", True),
     Option("DisableScavengeMerging", "bool", False),
     Option("ScavengeHistoryMaxAge", "int", 30, since="4.0.3"),
-    Option("DiscoverViaDns", "bool", True),
-    Option("ClusterDns", "string", "fake.dns"),
-    Option("ClusterGossipPort", "int", 30777),
-    Option("GossipSeed", "endpoint[]", ()),
+    Option("DiscoverViaDns", "bool", True, change="cluster"),
+    Option("ClusterDns", "string", "fake.dns", change="cluster"),
+    Option("ClusterGossipPort", "int", 30777, change="cluster"),
+    Option("GossipSeed", "endpoint[]", (), change="cluster"),
     Option("StatsPeriodSec", "int", 30),
     Option("CachedChunks", "int", -1),
     Option("ReaderThreadsCount", "int", 4, since="4.0.3"),
@@ -180,8 +186,8 @@ _DATABASE = (
     Option("CertificateThumbprint", "string", ""),
     Option("CertificateFile", "string", "", path=True),
     Option("CertificatePassword", "string", "", secret=True),
-    Option("UseInternalSsl", "bool", False),
-    Option("DisableInsecureTCP", "bool", False, since="4.0.3"),
+    Option("UseInternalSsl", "bool", False, change="cluster"),
+    Option("DisableInsecureTCP", "bool", False, since="4.0.3", change="cluster"),
     Option("SslTargetHost", "string", "n/a"),
     Option("SslValidateServer", "bool", True),
     Option("AuthenticationType", "string", "internal"),
@@ -213,19 +219,19 @@ _DATABASE = (
 # The manager is closed source: documents name these options, Opts.cs (3.4.0 to 5.0.11) their defaults. WatchdogState
 # and the two failure options are known from Opts.cs alone; GossipSeed and the two gossip times are inferred.
 _MANAGER = (
-    Option("Help", "bool", False),
-    Option("Version", "bool", False),
+    Option("Help", "bool", False, change="none"),
+    Option("Version", "bool", False, change="none"),
     Option("Log", "string", None, path=True),
     Option("Config", "string", "", path=True),
-    Option("WhatIf", "bool", False),
-    Option("IntIp", "ip", "127.0.0.1"),
+    Option("WhatIf", "bool", False, change="none"),
+    Option("IntIp", "ip", "127.0.0.1", change="cluster"),
     Option("ExtIp", "ip", "127.0.0.1"),
-    Option("IntHttpPort", "int", 30777),
+    Option("IntHttpPort", "int", 30777, change="cluster"),
     Option("ExtHttpPort", "int", 30778),
-    Option("DiscoverViaDns", "bool", True),
-    Option("ClusterDns", "string", "fake.dns"),
-    Option("ClusterGossipPort", "int", 30777),
-    Option("GossipSeed", "endpoint[]", ()),
+    Option("DiscoverViaDns", "bool", True, change="cluster"),
+    Option("ClusterDns", "string", "fake.dns", change="cluster"),
+    Option("ClusterGossipPort", "int", 30777, change="cluster"),
+    Option("GossipSeed", "endpoint[]", (), change="cluster"),
     Option("GossipIntervalMs", "int", 1000),
     Option("GossipTimeoutMs", "int", 500),
     Option("EnableWatchdog", "bool", True),
@@ -238,4 +244,4 @@ _MANAGER = (
     Option("Nameservers", "string[]", (), builtin=True),
 )
 
-__all__ = ["KINDS", "VERSIONS", "Option", "OptionSet", "option_set"]
+__all__ = ["CHANGES", "KINDS", "VERSIONS", "Option", "OptionSet", "option_set"]

@@ -153,7 +153,8 @@ def check(
         except ValueError as error:
             problems.append(f"{name}: {error}")
             values[written] = None
-    if unknown and refuse_unknown:
+    # With something else to correct the unknown ones are told in any case: they may be the same hand's slips.
+    if problems or refuse_unknown:
         problems = [*unknown.values(), *problems]
     if len(problems) > 1:
         problems = [f"{number}) {problem}" for number, problem in enumerate(problems, 1)]

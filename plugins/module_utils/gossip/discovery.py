@@ -83,6 +83,8 @@ def _ask(name: str, nameservers: t.Sequence[str], timeout_s: float) -> list[str]
         ip, port = _nameserver(server)
         resolver.nameservers = [*resolver.nameservers, ip]
         resolver.nameserver_ports[ip] = port
+    # Two questions, A and AAAA, have to get past all name servers that are silent.
+    resolver.timeout = timeout_s / (2 * len(nameservers))
     deadline = time.monotonic() + timeout_s
     asked = ", ".join(nameservers)
     addresses: list[str] = []

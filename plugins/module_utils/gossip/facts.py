@@ -9,6 +9,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import report
+from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -67,8 +68,7 @@ def gather(params: t.Mapping[str, t.Any]) -> Facts:
     if not waited.ok:
         why = f"it did not hold for {params['settle']:g} s without a break" if holds(waited.last) else _FAILURES[until]
         first = f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was asked"
-        problems = [f"- {each['code']}: {each['text']}.\n  {each['hint']}." for each in waited.last["problems"]]
-        raise ConditionNotMet("\n".join([first, *problems]), waited.last)
+        raise ConditionNotMet("\n".join([first, *problem_lines(waited.last["problems"])]), waited.last)
     return waited.last
 
 

@@ -157,7 +157,7 @@ def parse_object(body: bytes, *, where: str) -> dict[str, t.Any]:
         data = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise GossipError(f"expected JSON, but came {len(body)} bytes that are none: {error}", where=where) from None
-    if type(data) is not dict:
+    if not isinstance(data, dict):
         raise GossipError(f"expected a JSON object, but came {_shown(data)}", where=where)
     return data
 
@@ -201,7 +201,7 @@ class _Reader:
 
     def text(self, name: str) -> str:
         value = self._get(name)
-        if type(value) is not str:
+        if not isinstance(value, str):
             raise self._wrong(name, "a text", value)
         return value
 
@@ -215,13 +215,13 @@ class _Reader:
 
     def flag(self, name: str) -> bool:
         value = self._get(name)
-        if type(value) is not bool:
+        if not isinstance(value, bool):
             raise self._wrong(name, "true or false", value)
         return value
 
     def number(self, name: str, low: int = -(2**63), high: int = 2**63 - 1) -> int:
         value = self._get(name)
-        if type(value) is not int or not low <= value <= high:  # not isinstance: true is no number
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._wrong(name, f"a whole number from {low} to {high}", value)
         return value
 
@@ -230,7 +230,7 @@ class _Reader:
 
     def items(self, name: str) -> list[t.Any]:
         value = self._get(name)
-        if type(value) is not list:
+        if not isinstance(value, list):
             raise self._wrong(name, "a list", value)
         return value
 
@@ -258,7 +258,7 @@ def _shown(value: object) -> str:
 
 
 def _member(entry: object, where: str) -> Member:
-    if type(entry) is not dict:
+    if not isinstance(entry, dict):
         raise GossipError(f"expected an object, but came {_shown(entry)}", where=where)
     reader = _Reader(entry, where)
     if reader.has("internalHttpIp"):  # 3.x-5.x

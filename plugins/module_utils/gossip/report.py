@@ -174,8 +174,10 @@ def _own_cluster(cluster: Cluster) -> t.Iterator[Problem]:
                 "cluster-size-one",
                 f"{node.label} says in /info that it is {node.view.state}, but never answers /gossip: "
                 f"it runs as a cluster of its own{_seen(cluster, node)}",
-                f"On {_place(node)} set ClusterSize: {cluster.cluster_size} in the database node's configuration and "
-                "restart it; what was written to it meanwhile is not in the cluster",
+                # With its own data it returned as the later master, and the other nodes ended (molecule/faults).
+                f"On {_place(node)} stop the database node, set ClusterSize: {cluster.cluster_size} in its "
+                "configuration, and if the others form the cluster move its data directory away before the start: "
+                "what was written to it alone is not in the cluster, and could win over what is",
             )
 
 
@@ -233,9 +235,8 @@ def _impostor(cluster: Cluster) -> t.Iterator[Problem]:
 
 def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
     answering = [node for node in cluster.asked if node.own]
-    if cluster.claimants or not answering:
-        return
     states = _join(f"{node.name} is {node.state}" for node in answering)
+    # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
     if _never_formed(cluster):
         yield Problem(
             "never-formed",
@@ -243,6 +244,8 @@ def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
             "Each node needs the others, or its manager, as seeds. Check GossipSeed, or DiscoverViaDns, ClusterDns and "
             "ClusterGossipPort, on " + _join(_place(node) for node in answering),
         )
+        return
+    if cluster.claimants or not answering:
         return
     missing = cluster.quorum_size - len(answering)
     silent = _join(node.label for node in cluster.asked if not node.answers)

@@ -19,6 +19,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settin
 Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
 Rule = t.Callable[[Plan, t.Sequence[Machine]], Problems]
+_T = t.TypeVar("_T")
 
 
 class Server(t.NamedTuple):
@@ -55,12 +56,16 @@ def _known(plan: Plan) -> list[Server]:
     return list(_servers(plan, "manager" if plan["mode"] == "managers" else "database"))
 
 
+def _first(items: t.Iterable[_T]) -> _T:
+    return next(iter(items))
+
+
 def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
     size = plan["cluster_size"]
     if size == 1:
         yield Problem(
             "cluster-of-one",
-            f"the cluster has one database node, {next(_servers(plan, 'database')).label}: a node with ClusterSize 1 "
+            f"the cluster has one database node, {_first(_servers(plan, 'database')).label}: a node with ClusterSize 1 "
             "does not open its internal ports and never answers GET /gossip, so nobody can see that it is well",
             "Put three machines into the group, or three nodes into eventstore_nodes",
         )
@@ -93,14 +98,14 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         if kinds[ip] == "wildcard" and several:
             yield Problem(
                 "wildcard-address",
-                f"{', '.join(hosts)}: {next(iter(hosts.values()))} is {ip}, and the node would give that address "
+                f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, and the node would give that address "
                 "to the other machines as its own",
                 "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
             )
         elif kinds[ip] == "loopback" and several and "" in kinds.values():
             yield Problem(
                 "loopback-address",
-                f"{', '.join(hosts)}: {next(iter(hosts.values()))} is {ip}, which the other machines cannot reach",
+                f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, which the other machines cannot reach",
                 "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
             )
         elif len(hosts) > 1:
@@ -208,7 +213,7 @@ def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         if port not in found:
             yield Problem(
                 "gossip-ports-differ",
-                f"{host}: the internal HTTP port is {', '.join(map(str, found))}, and {port} on {next(iter(ports))}: "
+                f"{host}: the internal HTTP port is {', '.join(map(str, found))}, and {port} on {_first(ports)}: "
                 "with a DNS name all machines are asked at one port",
                 "Give them the same port, or set eventstore_discovery: seeds",
             )

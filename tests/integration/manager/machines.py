@@ -92,6 +92,7 @@ class Machine:
         """Start the manager and do not wait for anything."""
         self.process = subprocess.Popen(
             [sys.executable, self._program, "--config", self.path / "manager.yaml", *arguments],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

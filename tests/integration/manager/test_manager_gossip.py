@@ -14,7 +14,8 @@ from tests.integration.manager.machines import curl, eventually
 
 FIELDS = [
     "instanceId", "timeStamp", "state", "isAlive", "internalTcpIp", "internalTcpPort",
-    "internalSecureTcpPort", "externalTcpIp", "externalTcpPort", "externalSecureTcpPort", "internalHttpIp", "internalHttpPort",
+    "internalSecureTcpPort", "externalTcpIp", "externalTcpPort", "externalSecureTcpPort",
+    "internalHttpIp", "internalHttpPort",
     "externalHttpIp", "externalHttpPort", "lastCommitPosition", "writerCheckpoint", "chaserCheckpoint", "epochPosition",
     "epochNumber", "epochId", "nodePriority",
 ]  # fmt: skip
@@ -49,6 +50,7 @@ TEST_ANSWERS = [
     ("external", "/gossip", [*JSON, "-d", "@good"], 405),
     ("internal", "/gossip", [*JSON, "-d", "@good"], 200),
     ("internal", "/gossip", ["-H", "Content-Type: application/json; charset=utf-8", "-d", "@good"], 200),
+    ("internal", "/gossip", [*JSON, "-H", "Expect: 100-continue", "-d", "@good"], 200),
     ("internal", "/gossip", ["-H", "Content-Type:", "-d", "@good"], 415),
     ("internal", "/gossip", ["-H", "Content-Type: text/plain", "-d", "@good"], 415),
     ("internal", "/gossip", ["-d", "@good"], 415),

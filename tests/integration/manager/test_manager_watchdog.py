@@ -21,7 +21,7 @@ from es_manager import supervisor
 from es_manager.supervisor import Node, State, Supervisor
 from tests.integration.manager.machines import RUN, curl, eventually
 
-STUBBORN = "trap '' TERM; while :; do sleep 0.05; done"
+STUBBORN = "trap '' TERM; sleep 300 & while :; do wait; done"
 
 
 def running(machine):
@@ -55,6 +55,23 @@ def test_a_node_that_ends_again_and_again_is_started_after_growing_pauses_also_a
     running(machine)
 
 
+def test_a_node_started_by_hand_during_a_pause_is_adopted(machine):
+    config = machine.node(behaviour="exit 1")
+    machine.configure(config)
+    machine.start()
+    machine.await_log("started again in 2 s")
+    machine.behave(RUN)
+    by_hand = subprocess.Popen([machine.executable, "--config", config], start_new_session=True)
+    try:
+        machine.await_log(f"adopted, pid {by_hand.pid}")
+        assert machine.starts()[-1] == by_hand.pid
+        machine.stop()
+        assert machine.groups() == []
+    finally:
+        by_hand.kill()
+        by_hand.wait()
+
+
 def test_a_node_that_uses_up_its_budget_is_given_up_and_gossip_goes_on(machine):
     bad = machine.node("bad", "echo the disk is full; exit 3")
     good = machine.node("good")
@@ -83,6 +100,18 @@ def test_nodes_outlive_a_killed_manager_and_are_adopted_by_the_next(machine):
     os.kill(first, signal.SIGKILL)
     eventually(machine.starts, lambda starts: len(starts) == 2)
     running(machine)
+    assert machine.stop() == 0
+    assert machine.groups() == []
+
+
+def test_a_node_that_has_another_command_line_by_now_is_known_by_the_state_file(machine):
+    machine.configure(machine.node(behaviour="exec sleep 300"))
+    machine.start()
+    (first,) = eventually(machine.groups, lambda pids: [psutil.Process(pid).name() for pid in pids] == ["sleep"])
+    machine.stop(signal.SIGKILL)
+    machine.start()
+    machine.await_log(f"adopted, pid {first}")
+    assert machine.groups() == [first]
     assert machine.stop() == 0
     assert machine.groups() == []
 

@@ -128,7 +128,12 @@ def test_config_of_an_entry(arguments, config):
 
 
 def test_separate_configs_are_accepted():
-    require_separate_configs([Entry(LINUX), Entry(WINDOWS), Entry(("--mem-db",)), Entry(("--mem-db",))])
+    require_separate_configs([Entry(LINUX), Entry(WINDOWS), Entry(("--mem-db",)), Entry(("--mem-db", "--force"))])
+
+
+def test_nodes_without_a_config_that_are_the_same_are_refused():
+    with pytest.raises(WatchdogError, match="nodes 1 and 2 both have --mem-db"):
+        require_separate_configs([Entry(("--mem-db",)), Entry(("--mem-db",))])
 
 
 @pytest.mark.parametrize(("configs", "message"), TEST_NOT_SEPARATE)

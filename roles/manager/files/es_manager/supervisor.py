@@ -191,16 +191,12 @@ class Process:
         return cls(Running(child.pid, processes.start_time(child.pid) or 0, node.command), child)
 
     def send(self, number: signal.Signals) -> None:
-        """Signal the node and what it started itself."""
-        pid = self.running.pid
+        """Signal the node; what it started itself is ended once the node has."""
         reaped = self._child is not None and self._child.returncode is not None
-        if reaped or (self._child is None and not processes.is_running(pid, self.running.started)):
+        if reaped or (self._child is None and not processes.is_running(self.running.pid, self.running.started)):
             return
         with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, number)
-            else:
-                os.kill(pid, number)
+            os.kill(self.running.pid, number)
 
     async def wait(self) -> str:
         """Wait until the node and all processes it started have ended; says how it ended."""
@@ -237,11 +233,13 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGTERM)
             give_up = time.monotonic() + STOP_GRACE_S
+            pause_s = 0.002
             # Looked up, not asked of killpg: where nobody fetches orphans, a zombie keeps the group there for ever.
             while processes.group(group):
                 if time.monotonic() >= give_up:
                     os.killpg(group, signal.SIGKILL)
-                await asyncio.sleep(POLL_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, POLL_S)
 
 
 class Supervisor:
@@ -304,10 +302,10 @@ class Supervisor:
 
     async def _keep_running(self, node: Node, recorded: Running | None) -> None:
         restarts = Restarts(failure_count=self._failure_count, time_window_s=self._time_window_s)
+        running = recorded or find_running(node.command)
         while not self._stopping.is_set():
             started = time.monotonic()
-            how = await self._run_once(node, recorded)
-            recorded = None
+            how = await self._run_once(node, running)
             if self._stopping.is_set():
                 log.info("node %s stopped: %s", node.name, how)
                 return
@@ -330,10 +328,11 @@ class Supervisor:
             log.warning("node %s ended after %.1f s (%s): started again %s", node.name, now - started, how, when)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
+            # In a pause somebody may have started it by hand. To look takes time that a start at once does not have.
+            running = find_running(node.command) if pause_s else None
 
-    async def _run_once(self, node: Node, recorded: Running | None) -> str:
+    async def _run_once(self, node: Node, running: Running | None) -> str:
         """Adopt or start the node and stay with it to its end; says how it ended."""
-        running = recorded or find_running(node.command)
         try:
             process = Process(running) if running else Process.start(node)
         except OSError as error:

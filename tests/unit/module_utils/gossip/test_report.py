@@ -86,6 +86,20 @@ def test_nodes_that_never_met():
     assert "GossipSeed, or DiscoverViaDns, ClusterDns and ClusterGossipPort, on host1, host2, host3" in found["hint"]
 
 
+def test_nodes_that_elected_a_master_and_hear_of_nobody():
+    """Seen on machines that all started while their name server was dead."""
+    states = {1: "Master", 2: "Slave", 3: "Slave"}
+    words = {
+        number: {f"10.0.0.{number}": state, f"10.0.0.{number}/manager": "Manager"} for number, state in states.items()
+    }
+    views = [each for number in states for each in (node(number, words[number]), manager(number, words[number]))]
+    facts = judge(*views)
+    assert codes(facts) == {"no-quorum", "never-formed"}
+    assert (
+        "n1 is Master, n2 is Slave, n3 is Slave, and each lists only itself" in problem(facts, "never-formed")["text"]
+    )
+
+
 def test_cluster_gossip_port_left_at_the_managers():
     seeds = {f"10.0.0.{number}/seed": "Manager seed dead port=30777" for number in (1, 2, 3)}
     facts = judge(*(node(number, {f"10.0.0.{number}": "Unknown", **seeds}) for number in (1, 2, 3)))

@@ -169,7 +169,8 @@ def test_a_master_by_info_alone_takes_the_quorum_away():
     assert not facts["has_quorum"]
     found = problem(facts, "cluster-size-one")
     assert "n3 on host3 (10.0.0.3:2113) says in /info that it is Master, but never answers /gossip" in found["text"]
-    assert found["hint"].startswith("On host3 set ClusterSize: 3 ")
+    assert found["hint"].startswith("On host3 stop the database node, set ClusterSize: 3 ")
+    assert "move its data directory away before the start" in found["hint"]
     assert "several-masters" in codes(facts)
     # The same when it answers 408 within the deadline.
     assert "cluster-size-one" in codes(judge(node(1, words), node(2, words), node(3, status(408), "Master")))
@@ -179,6 +180,20 @@ def test_a_master_by_info_alone_takes_the_quorum_away():
 def test_a_node_between_two_states_is_not_believed(said, quorum):
     facts = judge(node(1, HEALTHY, said), node(2, HEALTHY), node(3, HEALTHY))
     assert (facts["has_quorum"], facts["agreed"]) == (quorum, quorum)
+
+
+def test_slaves_between_two_states_are_not_counted():
+    facts = judge(node(1, HEALTHY), node(2, HEALTHY, "PreReplica"), node(3, HEALTHY, "Clone"))
+    assert not facts["has_quorum"]
+
+
+def test_slaves_count_by_their_own_word():
+    """The master calls them slaves, as one does that was cut off a moment ago."""
+    views = [node(1, HEALTHY)]
+    for number in (2, 3):
+        words = {**HEALTHY, f"10.0.0.{number}": "PreReplica"}
+        views.append(node(number, words))
+    assert not judge(*views)["has_quorum"]
 
 
 def test_a_cluster_of_one_is_asked_by_info():
@@ -245,6 +260,22 @@ def test_who_lies_about_itself_is_not_counted():
     nobody = ok(picture.body(picture.picture("10.0.0.2:2112", cluster_of("Master"))))
     facts = judge(node(1, HEALTHY), node(2, nobody, "Slave"), node(3, REFUSED))
     assert "but lists no such member" in problem(facts, "not-itself")["text"]
+
+
+def test_an_answer_of_somebody_else_is_not_counted():
+    stranger = ok(picture.body(picture.picture("10.0.0.99:2112", {"10.0.0.99": "Slave", **HEALTHY})))
+    facts = judge(node(1, HEALTHY), node(2, stranger, "Slave"), node(3, REFUSED))
+    assert [each["error"] for each in facts["views"]] == ["", "not_itself", "refused"]
+
+
+def test_one_node_behind_two_addresses_counts_once():
+    views = []
+    for number in (1, 2, 3):
+        said = ok(picture.body(picture.picture("10.0.0.1:2112", HEALTHY)))
+        views.append(view.read(view.Target(Endpoint(f"192.0.2.{number}", 2113)), said, info("Master")))
+    facts = judge(*views)
+    assert [each["error"] for each in facts["views"]] == ["", "not_itself", "not_itself"]
+    assert not facts["has_quorum"]
 
 
 def test_behind_address_translation_a_node_may_give_another_address():

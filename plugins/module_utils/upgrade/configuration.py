@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the versions of an upgrade make of the configuration that is planned for the machines."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
+    VERSIONS,
+    OptionSet,
+    option_set,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
+
+_MANAGED = Version(20, 0, 0)  # the tables of options end before it
+_REFERENCES = Version(5, 0, 0)  # since then ${env:NAME} in an environment variable stands for another one
+_REFERENCE = re.compile(r"\$\{env:\w+\}")
+
+
+def findings(hosts: t.Mapping[str, t.Any], start: Version, ends: t.Iterable[Version]) -> list[str]:
+    """What each of the versions ``ends`` does not know, or reads otherwise than the one before it, as sentences."""
+    found: dict[str, list[str]] = {}
+    for end in ends:
+        if end >= _MANAGED:
+            text = (
+                f"{end}: configuration for 20.x and later is not managed by this collection: write it by hand, from the"
+                " vendor's upgrade guide"
+            )
+            found[text] = []
+            break
+        for server, kind, each in _servers(hosts):
+            options = option_set(kind, str(end))
+            texts = [*_unknown(options, each["options"])]
+            if start < _REFERENCES <= end:
+                texts += _references(options, each["environment"])
+            for text in texts:
+                found.setdefault(f"{end}: {text}", []).append(server)
+        start = end
+    return [f"{text} ({', '.join(servers)})" if servers else text for text, servers in found.items()]
+
+
+def _servers(hosts: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str, t.Mapping[str, t.Any]]]:
+    for host, machine in hosts.items():
+        for node in machine["nodes"]:
+            yield f"{host}/{node['name']}", "database", node
+        if machine["manager"]:
+            yield f"{host}/manager", "manager", machine["manager"]
+
+
+def _unknown(options: OptionSet, configured: t.Iterable[str]) -> t.Iterator[str]:
+    latest = option_set(options.kind, VERSIONS[-1])
+    for name in configured:
+        option = latest.find(name)
+        if option and not options.find(name):
+            yield f"the server refuses {option.name}, first known in {option.since}: configure it after this hop"
+
+
+def _references(options: OptionSet, environment: t.Mapping[str, str]) -> t.Iterator[str]:
+    names = {option.environment_name for option in options}
+    for name, value in environment.items():
+        if name in names and _REFERENCE.fullmatch(str(value)):
+            yield f"the environment variable {name} was the text {value}; from 5.0 on it is what that variable holds"
+
+
+__all__ = ["findings"]

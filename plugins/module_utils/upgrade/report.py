@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way to a version for an operator and for playbooks, from the facts ``es_gossip`` and the plan of the cluster."""
+
+from __future__ import annotations
+
+import textwrap
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
+from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, planner
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
+    BACK_UP_INDEX,
+    MASTER_LAST,
+    ROLLING,
+    STOP_ALL,
+    Crossing,
+)
+
+Facts = t.Mapping[str, t.Any]
+
+_MODES = {
+    ROLLING: "rolling",
+    MASTER_LAST: "rolling, slaves first, master last",
+    STOP_ALL: "STOP ALL nodes, upgrade, start all",
+}
+
+
+def upgrade(gossip: Facts, plan: Facts, target: str) -> dict[str, t.Any]:
+    """``hops`` and ``lines`` to read; ``problems`` where it is refused, and then the others are empty."""
+    refused: dict[str, t.Any] = {"hops": [], "lines": []}
+    planned = {endpoint["name"] for endpoint in plan["endpoints"]}
+    members = [each for each in gossip["members"] if each["name"] in planned or each["is_alive"]]
+    silent = [member for member in members if not member["es_version"]]
+    if silent or not members:
+        return {**refused, "problems": [_unknown_versions(silent), *gossip["problems"]]}
+    try:
+        way = planner.path({member["name"]: member["es_version"] for member in members}, target)
+    except UpgradeError as error:
+        text = f"{error.where}: {error.problem}" if error.where else error.problem
+        return {**refused, "problems": [{"code": "no-upgrade", "text": text, "hint": error.hint}]}
+    return {
+        "hops": [_hop_facts(hop, plan) for hop in way.hops],
+        "lines": [*_head(way, members, plan), *_not_now(way, gossip), *_body(way, plan)],
+        "problems": [],
+    }
+
+
+def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:
+    who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
+    return {
+        "code": "unknown-version",
+        "text": f"nothing is planned, because not every node says which version it runs; missing: {who}",
+        "hint": "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
+    }
+
+
+def _crossings(hop: planner.Hop, plan: Facts) -> list[Crossing]:
+    windows = any(machine["platform"] == "windows" for machine in plan["hosts"].values())
+    managers = plan["mode"] == "managers"
+    return [each for each in hop.crossings if (windows or not each.windows) and (managers or not each.managers)]
+
+
+def _hop_facts(hop: planner.Hop, plan: Facts) -> dict[str, t.Any]:
+    passed = _crossings(hop, plan)
+    return {
+        "from": str(hop.start),
+        "to": str(hop.end),
+        "mode": hop.edge.mode,
+        "nodes": list(hop.nodes),
+        "before": list(dict.fromkeys(each.before for each in passed if each.before)),
+        "one_way": [
+            {"since": str(each.reached.first), "text": each.one_way, "going_back": each.going_back}
+            for each in passed
+            if each.one_way
+        ],
+        "notes": [each.note for each in passed if each.note],
+        "inferred": hop.edge.inferred,
+        "sources": list(dict.fromkeys([*hop.edge.sources, *(each.source for each in passed)])),
+    }
+
+
+def _head(way: planner.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Iterator[str]:
+    name = plan["cluster_name"]
+    if not way.hops:
+        yield f"{name} runs {way.target} on every node; there is nothing to do"
+        return
+    yield from _wrapped(f"{name} from {way.hops[0].start} to {way.target} {_count(way.hops)}", "  ")
+    by_version: dict[str, list[str]] = {}
+    for member in members:
+        by_version.setdefault(str(way.running[member["name"]]), []).append(f"{member['name']} ({member['state']})")
+    for version, names in by_version.items():
+        yield from _wrapped(f"{version} runs on {', '.join(names)}", "  ")
+    if way.interrupted:
+        yield "An upgrade was interrupted; hop 1 finishes it"
+
+
+def _count(hops: t.Sequence[planner.Hop]) -> str:
+    stops = sum(hop.stops_all for hop in hops)
+    count = "in 1 hop" if len(hops) == 1 else f"in {len(hops)} hops"
+    return f"{count}, {stops} of them with all nodes down" if stops else f"{count}, never all nodes down"
+
+
+def _not_now(way: planner.Plan, gossip: Facts) -> t.Iterator[str]:
+    if not way.hops:
+        return
+    wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]
+    if not gossip["healthy"]:
+        yield "NOT NOW: the cluster is not healthy. Put this right before the first hop:"
+        for line in problem_lines(wrong):
+            yield from _wrapped(line, "  ")
+    if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in way.hops):
+        yield from _wrapped(
+            f"NO NODE TO SPARE: quorum needs all {gossip['cluster_size']}, so a rolling hop stops writes while a node"
+            " is down",
+            "  ",
+        )
+
+
+def _body(way: planner.Plan, plan: Facts) -> t.Iterator[str]:
+    if not way.hops:
+        return
+    for number, hop in enumerate(way.hops, start=1):
+        yield from ("", f"Hop {number} of {len(way.hops)}: {hop.start} -> {hop.end}, {_MODES[hop.edge.mode]}")
+        yield from _hop_lines(hop, way, plan)
+    if way.alternative:
+        steps = [f"{hop.end}{' (stop all)' if hop.stops_all else ''}" for hop in way.alternative]
+        ways = " -> ".join([str(way.alternative[0].start), *steps])
+        yield from ("", *_wrapped(f"Or {_count(way.alternative)}: {ways}", "  "))
+    found = configuration.findings(plan["hosts"], way.hops[0].start, [hop.end for hop in way.hops])
+    yield from ("", "Configuration:")
+    for each in found or ["each of these versions knows every planned option"]:
+        yield from _wrapped(f"  {each}", "    ")
+    yield from ("", "Nothing was changed. Take one hop at a time, and plan again after each.")
+
+
+def _hop_lines(hop: planner.Hop, way: planner.Plan, plan: Facts) -> t.Iterator[str]:
+    facts = _hop_facts(hop, plan)
+    if len(hop.nodes) < len(way.running):
+        yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others run {hop.end} already")
+    for step in facts["before"]:
+        yield from _lines("before", step)
+        if step == BACK_UP_INDEX:
+            yield from (f"{'':12}{each}" for each in _index_directories(hop, plan))
+    for door in facts["one_way"]:
+        yield from _lines("ONE WAY", f"from {door['since']} on: {door['text']}")
+        yield from _lines("go back", door["going_back"])
+    for note in facts["notes"]:
+        yield from _lines("note", note)
+    if hop.edge.inferred:
+        yield from _lines("inferred", hop.edge.inferred)
+    yield from _lines("source", "; ".join(facts["sources"]))
+
+
+def _lines(label: str, text: str) -> list[str]:
+    return _wrapped(f"  {label:9} {text}", " " * 12)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    """Lines that fit beside what Ansible puts before them; paths stay whole."""
+    return textwrap.wrap(text, 72, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _index_directories(hop: planner.Hop, plan: Facts) -> t.Iterator[str]:
+    for host, machine in plan["hosts"].items():
+        for node in machine["nodes"]:
+            if f"{host}/{node['name']}" in hop.nodes:
+                directory = node["options"].get("Index") or join(node["options"]["Db"], "index")
+                yield f"{host}: {directory}"
+
+
+__all__ = ["upgrade"]

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""es_distribution through ansible-playbook: check, run, check again, run again, and everything that must be refused."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+import typing as t
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Play(t.NamedTuple):
+    """One task on localhost: its result, and what ansible-playbook printed."""
+
+    result: dict[str, t.Any]
+    output: str
+
+
+def play(directory: Path, *arguments: str, **options: t.Any) -> Play:
+    """Run one es_distribution task on localhost, and have its result written to a file."""
+    tasks = [
+        {"name": "Unpack", "eventstore.cluster.es_distribution": options, "register": "it", "ignore_errors": True},
+        {
+            "name": "Keep the result",
+            "ansible.builtin.copy": {"content": "{{ it | to_json }}", "dest": str(directory / "result.json")},
+            "check_mode": False,
+            "diff": False,
+        },
+    ]
+    book = [{"name": "Test", "hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}]
+    (directory / "play.yml").write_text(json.dumps(book))
+    ran = subprocess.run(
+        [Path(sys.executable).parent / "ansible-playbook", "-i", "localhost,", "play.yml", "--diff", *arguments],
+        cwd=directory,
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_LOCAL_TEMP": str(directory / "local"),
+            "ANSIBLE_REMOTE_TEMP": str(directory / "remote"),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return Play(json.loads((directory / "result.json").read_text()), ran.stdout)
+
+
+def make_archive(path: Path, program: str = "program", name: str = "eventstored") -> str:
+    """Write a tar.gz in the vendor's shape; its checksum."""
+    with tarfile.open(path, "w:gz") as file:
+        for member, content in ((f"EventStore-v3.4.0/{name}", program), ("EventStore-v3.4.0/web/index.html", "page")):
+            info = tarfile.TarInfo(member)
+            info.size = len(content)
+            info.mode = 0o755
+            file.addfile(info, io.BytesIO(content.encode()))
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def tree(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*")}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "versions" / "3.4.0"
+
+
+def test_check_run_check_run(tmp_path: Path, home: Path) -> None:
+    options = {"src": "a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home)}
+    unpacked = {".es_distribution.json", "eventstored", "web", "web/index.html"}
+    after = {"versions": [str(home)], "entries": ["eventstored", "web/"], "directories": []}
+
+    checked = play(tmp_path, "--check", **options)
+    assert checked.result["changed"]
+    assert checked.result["diff"] == {"before": {"versions": [], "directories": []}, "after": after}
+    assert not home.parent.exists()
+
+    ran = play(tmp_path, **options)
+    assert ran.result["changed"]
+    assert ran.result["diff"] == checked.result["diff"]
+    assert ran.result["executable"] == f"{home}/eventstored"
+    assert tree(home) == unpacked
+    assert list(home.parent.iterdir()) == [home]
+
+    (tmp_path / "a.tar.gz").unlink()  # where all is there nobody reads the archive
+    for again in (play(tmp_path, "--check", **options), play(tmp_path, **options)):
+        assert not again.result["changed"]
+        assert again.result["diff"]["before"] == again.result["diff"]["after"]
+    assert tree(home) == unpacked
+    assert [path for path in (tmp_path / "remote").rglob("*") if path.is_file()] == []
+
+    assert play(tmp_path, "--check", home=str(home), state="absent").result["changed"]
+    assert tree(home) == unpacked
+    gone = play(tmp_path, home=str(home), state="absent")
+    assert gone.result["removed"] == [str(home)]
+    assert list(home.parent.iterdir()) == []
+    assert not play(tmp_path, home=str(home), state="absent").result["changed"]
+
+
+def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(tmp_path: Path, home: Path) -> None:
+    checksum = make_archive(tmp_path / "a.tar.gz")
+    for version in ("3.0.0", "3.1.0"):
+        play(tmp_path, src="a.tar.gz", checksum=checksum, home=str(home.with_name(version)))
+    left = home.with_name(".es_distribution-3.4.0")
+    left.mkdir()
+    (left / "eventstored").write_text("half")
+    options = {"src": "a.tar.gz", "checksum": checksum, "home": str(home), "keep_versions": 2}
+    removed = [str(home.with_name("3.0.0"))]
+
+    assert play(tmp_path, "--check", **options).result["removed"] == removed
+    assert {path.name for path in home.parent.iterdir()} == {"3.0.0", "3.1.0", left.name}
+    ran = play(tmp_path, **options)
+    assert ran.result["removed"] == removed
+    assert {path.name for path in home.parent.iterdir()} == {"3.1.0", "3.4.0"}
+    assert (home / "eventstored").read_text() == "program"
+    assert not play(tmp_path, **options).result["changed"]
+
+
+def test_refuses_another_archive_of_the_same_version(tmp_path: Path, home: Path) -> None:
+    first = make_archive(tmp_path / "a.tar.gz")
+    play(tmp_path, src="a.tar.gz", checksum=first, home=str(home))
+    second = make_archive(tmp_path / "b.tar.gz", program="other")
+    for mode in ([], ["--check"]):
+        refused = play(tmp_path, *mode, src="b.tar.gz", checksum=second, home=str(home))
+        assert refused.result["failed"]
+        assert f"expected {second}, found {first}" in refused.result["msg"]
+    assert (home / "eventstored").read_text() == "program"
+
+
+WRONG = "sha256:" + 64 * "0"
+ASKED = "that was asked for: expected"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: is not the archive {ASKED} {WRONG}"),
+        ({"src": "absent.tar.gz"}, "Put the archive there, or mend the path"),
+        ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it has eventstored, web/"),
+        ({"executable": "../eventstored"}, "executable is '../eventstored'"),
+        ({"checksum": "5e88"}, "Write sha256: and the 64 hexadecimal digits"),
+        ({"checksum": None}, "missing parameter(s) required by 'src': checksum"),
+        ({"home": "versions/3.4.0"}, "Write an absolute path"),
+        ({"home": "/"}, "Write an absolute path"),
+        ({"directories": ["data"]}, "directories has 'data'. Write absolute paths"),
+        ({"directories": ["{directory}/a.tar.gz"]}, "{directory}/a.tar.gz: is there, and is no directory"),
+        ({"owner": "no-such-user"}, "owner is 'no-such-user', which this host does not know"),
+        ({"src": None, "checksum": None}, "there is no eventstored, and no archive is given"),
+        ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "holds a user or password"),
+        ({"src": None, "url": "file:///etc/passwd"}, "is no http or https address"),
+    ],
+)
+def test_refuses_and_writes_nothing(tmp_path: Path, home: Path, options: dict[str, t.Any], message: str) -> None:
+    options = json.loads(json.dumps(options).replace("{directory}", str(tmp_path)))
+    made = {"src": "a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home), **options}
+    refused = play(tmp_path, **{name: value for name, value in made.items() if value is not None})
+    assert refused.result["failed"]
+    assert message.format(directory=tmp_path) in refused.result["msg"]
+    assert not home.parent.exists()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> t.Iterator[str]:
+    """Serves the files of a directory, and counts nothing."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: t.Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *_arguments: t.Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_downloads_on_the_host(tmp_path: Path, home: Path, server: str) -> None:
+    options = {"url": f"{server}/a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home)}
+    missing = play(tmp_path, **{**options, "url": f"{server}/b.tar.gz"})
+    assert f"{server}/b.tar.gz: expected status 200, got 404" in missing.result["msg"]
+    make_archive(tmp_path / "other.tar.gz", program="other")
+    wrong = play(tmp_path, **{**options, "url": f"{server}/other.tar.gz"})
+    assert f"expected {options['checksum']}, found sha256:" in wrong.result["msg"]
+    assert not home.parent.exists()
+
+    assert play(tmp_path, "--check", **options).result["changed"]
+    assert not home.parent.exists()
+    assert play(tmp_path, **options).result["changed"]
+    assert (home / "eventstored").read_text() == "program"
+    assert not play(tmp_path, **options).result["changed"]
+
+
+def test_makes_directories(tmp_path: Path, home: Path) -> None:
+    data, log = tmp_path / "data" / "node", tmp_path / "log"
+    log.mkdir()
+    (log / "kept").touch()
+    checksum = make_archive(tmp_path / "a.tar.gz")
+    options = {"src": "a.tar.gz", "checksum": checksum, "home": str(home), "directories": [str(data), str(log)]}
+    assert play(tmp_path, "--check", **options).result["diff"]["after"]["directories"] == [str(data)]
+    assert not data.parent.exists()
+    assert play(tmp_path, **options).result["diff"]["after"]["directories"] == [str(data)]
+    assert data.is_dir()
+    assert not play(tmp_path, **options).result["changed"]
+    assert (log / "kept").exists()
+
+
+def test_takes_an_archive_that_is_on_the_host(tmp_path: Path, home: Path) -> None:
+    options = {"checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home), "remote_src": True}
+    absent = play(tmp_path, src=str(tmp_path / "b.tar.gz"), **options)
+    assert f"{tmp_path}/b.tar.gz: cannot read the archive: No such file or directory" in absent.result["msg"]
+    assert play(tmp_path, "--check", src=str(tmp_path / "a.tar.gz"), **options).result["diff"]["after"]["entries"]
+    assert not home.parent.exists()
+    assert play(tmp_path, src=str(tmp_path / "a.tar.gz"), **options).result["changed"]
+    assert (home / "eventstored").read_text() == "program"

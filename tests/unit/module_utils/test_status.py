@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines, table
+
+
+def problem(text: str, code: str = "wrong-value", hint: str = "Write it right") -> dict[str, str]:
+    return {"code": code, "text": text, "hint": hint}
+
+
+def test_the_same_problem_of_several_places_is_one_line():
+    lines = problem_lines(
+        [problem("node1: Db is relative"), problem("node2: Db is relative"), problem("node2: Log is relative.")]
+    )
+    assert lines == [
+        "- wrong-value: node1, node2: Db is relative. Write it right.",
+        "- wrong-value: node2: Log is relative. Write it right.",
+    ]
+
+
+def test_a_problem_without_a_place_and_one_with_another_hint_stay_apart():
+    lines = problem_lines([problem("no master"), problem("no master"), problem("no master", hint="Wait")])
+    assert lines == ["- wrong-value: no master. Write it right.", "- wrong-value: no master. Wait."]
+
+
+PLAN = {
+    "cluster_name": "cluster1",
+    "mode": "managers",
+    "endpoints": [
+        {"kind": "database", "address": "192.168.1.11:2113"},
+        {"kind": "manager", "address": "192.168.1.11:30778"},
+    ],
+    "hosts": {
+        "node1": {
+            "manager": {"options": {"Log": "/var/log/manager"}},
+            "nodes": [{"options": {"Log": "/var/log/nodes"}}],
+        },
+        "node2": {"manager": None, "nodes": [{"options": {}}]},
+    },
+}
+
+
+def gossip(**changes: object) -> dict[str, object]:
+    server = {"host": "node1", "address": "192.168.1.11:2113", "internal": "192.168.1.11:2112"}
+    member = {**server, "name": "node1/database", "state": "Master", "answers": True, "in_sync": True}
+    return {
+        "has_quorum": True,
+        "cluster_size": 1,
+        "quorum_size": 1,
+        "can_lose": 0,
+        "members": [{**member, "lag_bytes": 0, "es_version": "3.4.0.0"}],
+        "managers": [{**server, "name": "node1/manager", "answers": False}],
+        "problems": [],
+        **changes,
+    }
+
+
+def test_the_table_says_what_runs_where_and_where_to_look():
+    assert table(gossip(), PLAN) == [
+        "cluster1 has quorum, 1 of 1 nodes in sync, 1 needed, can lose 0",
+        "machine  server    state      external           internal           lag  version",
+        "node1    database  Master     192.168.1.11:2113  192.168.1.11:2112  0 B  3.4.0.0",
+        "node1    manager   no answer  192.168.1.11:2113  192.168.1.11:2112",
+        "state of the cluster  curl http://192.168.1.11:30778/gossip?format=json",
+        "logs on node1         /var/log/manager /var/log/nodes",
+        "logs on node2         the server's default directory",
+    ]
+
+
+def test_without_quorum_the_first_line_says_so_and_the_problems_follow():
+    lines = table(gossip(has_quorum=False, problems=[problem("node2 is down", "no-answer", "Start it")]), PLAN)
+    assert lines[0] == "cluster1 NO QUORUM, 1 of 1 nodes in sync, 1 needed"
+    assert "- no-answer: node2 is down. Start it." in lines
