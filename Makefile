@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ARGS goes to ansible-playbook, T names single checks:  make lab ARGS=--check    make test T="unit mypy"
 .POSIX:
-.PHONY: help lab stop clean test test-matrix molecule bench requirements
+.PHONY: help lab stop clean test test-matrix rolling molecule bench requirements
 
 help: # This text
 	@sed -n 's/^\([a-z-]*\): # \(.*\)/\1|\2/p' Makefile | \
@@ -24,6 +24,10 @@ test: # Every check, the cheapest first
 
 test-matrix: # Unit and integration tests on every supported ansible-core
 	@scripts/test-matrix
+
+rolling: # Every way to lose a quorum with a play, against the guard; takes many minutes
+	@scripts/venv dev
+	@.venv/bin/python -m pytest tests/rolling
 
 molecule: # Scenarios on machines with systemd, made on this computer; T names some
 	@scripts/venv dev

@@ -37,10 +37,25 @@ class Site:
 
     def play(self, playbook: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a playbook from another directory than the clone's."""
-        environment = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+        with self.start(playbook, *arguments) as process:
+            try:
+                stdout, stderr = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+    def start(self, playbook: str, *arguments: str, controller: str = "controller") -> subprocess.Popen[str]:
+        """Start a playbook; another ``controller`` is one that shares no lock with the first."""
+        environment = {
+            **os.environ,
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / controller),
+        }
         command = [str(BIN / "ansible-playbook"), str(ROOT / playbook), "-i", str(self.inventory), *arguments]
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=timeout, check=False
+        return subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     def deploy(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,10 +1,108 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller half of es_service."""
+"""The controller half of es_service: who asks for a stop, one at a time, and how far a restarted node has come."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import getpass
+import os
+import re
+import socket
+import threading
+import time
+import typing as t
+from pathlib import Path
+
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.utils.display import Display
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
+
+display = Display()
+
+# A restart that takes longer than this is told of, and again after each such time.
+TELL_S = 10.0
 
 
 class ActionModule(HostAction):
     """Runs the module es_service where it can run."""
+
+    def run_on_posix(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        given = self._task.args.get("cluster")
+        if self._task.args.get("state") not in ("stopped", "restarted", "absent") or not isinstance(given, dict):
+            return super().run_on_posix(task_vars)
+        host = str(task_vars.get("inventory_hostname", ""))
+        if self._task.check_mode:
+            return super().run_on_posix(task_vars)
+        if self._task.async_val:
+            raise AnsibleActionFail(
+                "es_service was not started: a task with async would let the next host stop its node meanwhile. "
+                "Run it without async; it says by itself how far a restarted node has come."
+            )
+        # The parent of this worker is ansible-playbook.
+        owner = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}:{host}"
+        self._task.args["cluster"] = {"owner": owner, **given}
+        with _alone(str(given.get("name")), owner), _told(given, host):
+            return super().run_on_posix(task_vars)
+
+
+@contextlib.contextmanager
+def _alone(cluster: str, owner: str) -> t.Iterator[None]:
+    """Let the hosts of one play, and the plays of one user, stop nodes of a cluster one after the other.
+
+    The lease of the managers does that for all; this one also holds where there are no managers, and waits.
+    """
+    directory = Path(constants.config.get_config_value("ANSIBLE_HOME")) / "eventstore.cluster"
+    path = directory / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', cluster)}.lock"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+")
+    except OSError as error:
+        raise AnsibleActionFail(
+            f"{path} cannot be locked: {error.strerror}. Set ANSIBLE_HOME to a directory of your own."
+        ) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            display.display(f"waiting for another stop in {cluster} to end: {stream.read().strip()} ({path})")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.truncate(0)
+        stream.write(f"{owner}\n")
+        stream.flush()
+        yield
+
+
+@contextlib.contextmanager
+def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
+    """Meanwhile say how far the nodes have come that are not in sync, where they can be asked from here."""
+    try:
+        targets = facts.read_endpoints(given.get("endpoints") or [])
+    except EventStoreError:
+        yield  # the module says what is wrong
+        return
+    over = threading.Event()
+
+    def tell() -> None:
+        progress = Progress()
+        while not over.wait(TELL_S):
+            cluster = view.Cluster(facts.ask(targets, TELL_S / 2), given.get("cluster_size"))
+            for line in progress.lines(cluster, time.monotonic()):
+                display.display(f"{host}: {line}")
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
+__all__ = ["ActionModule"]

@@ -16,8 +16,8 @@ description:
     M(eventstore.cluster.es_gossip_facts) to say.
   - Before a start, everything is checked and all problems are told at once. The executable is there, the configuration
     is valid, the addresses are on this machine, the ports are free. A restart does this before it stops anything.
-  - A service that runs is never restarted because of RV(restart_needed); that is for the play to decide, one machine
-    at a time.
+  - A service that runs is never restarted because of RV(restart_needed); that is for the play to decide.
+  - A service that runs a node of a cluster is stopped only if the cluster keeps its quorum, see O(cluster).
 extends_documentation_fragment:
   - eventstore.cluster.attributes
   - eventstore.cluster.attributes.action
@@ -117,6 +117,56 @@ options:
     description: How many seconds a start may take until the service answers, and a stop until it is killed.
     type: int
     default: 60
+  cluster:
+    description:
+      - The cluster that the database nodes of this service belong to. A service that runs a node of a cluster is
+        stopped, restarted or removed only if the others keep a quorum without it. Which nodes that takes down is read
+        from the running processes.
+      - The module asks all endpoints itself, right before the stop. It refuses unless one master answers and all agree
+        on it, a majority of O(cluster.cluster_size) stays in sync and caught up without these nodes, and nothing
+        changed for O(cluster.settle). While it works, it holds a lease from a majority of the built-in managers, so
+        that nobody else stops a node meanwhile, from whatever controller. Without managers, a lock of the user on the
+        controller keeps runs apart; runs of different users or controllers are told apart only by the nodes that they
+        find down.
+      - After V(restarted), the module returns when the nodes are in sync and have caught up.
+      - Without it, a running node of a cluster of several is not stopped at all. A service that does not run, or a
+        node that runs with C(ClusterSize) 1, needs none.
+    type: dict
+    suboptions:
+      name:
+        description: The cluster's name, for texts and for O(cluster.override).
+        type: str
+        required: true
+      endpoints:
+        description: Whom to ask, as in M(eventstore.cluster.es_gossip_facts). Needed unless O(cluster.override) is.
+        type: list
+        elements: raw
+      cluster_size:
+        description: How many database nodes make up the cluster. A larger C(ClusterSize) of the nodes wins.
+        type: int
+      settle:
+        description: Seconds for which the cluster must be and stay as it has to be before the stop.
+        type: float
+        default: 1.0
+      wait:
+        description: Seconds to wait for the lease and for a cluster that is not ready for the stop yet.
+        type: float
+        default: 15.0
+      stall:
+        description: Seconds without any progress after which restarted nodes are not waited for any longer.
+        type: float
+        default: 120.0
+      override:
+        description:
+          - The cluster's name once more, as typed by the operator, to stop without asking anybody. The cluster may lose
+            its quorum.
+        type: str
+      break_lease:
+        description: The owner of a lease to be broken, as the refusal has named it.
+        type: str
+      owner:
+        description: Who wants the lease. By default, user and process on the controller, and the host of the task.
+        type: str
 notes:
   - Needs PyYAML on the managed host.
   - A manager takes its database nodes along when it stops. Nodes of a manager that crashed run on, and the next
@@ -149,6 +199,16 @@ EXAMPLES = r"""
     config: /etc/eventstore/manager.yaml
     arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
     user: eventstore
+    cluster:
+      name: cluster1
+      cluster_size: 3
+      endpoints:
+        - {name: node1/database, kind: database, address: "192.168.1.11:2113", internal: "192.168.1.11:2112"}
+        - {name: node2/database, kind: database, address: "192.168.1.12:2113", internal: "192.168.1.12:2112"}
+        - {name: node3/database, kind: database, address: "192.168.1.13:2113", internal: "192.168.1.13:2112"}
+        - {name: node1/manager, kind: manager, address: "192.168.1.11:30778", internal: "192.168.1.11:30777"}
+        - {name: node2/manager, kind: manager, address: "192.168.1.12:30778", internal: "192.168.1.12:30777"}
+        - {name: node3/manager, kind: manager, address: "192.168.1.13:30778", internal: "192.168.1.13:30777"}
   when: manager.restart_needed | length > 0
 
 - name: Run a database node without a manager, for longer than a large index takes to load
@@ -160,13 +220,16 @@ EXAMPLES = r"""
     config: /etc/eventstore/database.yaml
     timeout: 900
 
-- name: Stop a manager and its database nodes
+- name: Stop a manager and its database nodes, whatever becomes of the cluster
   eventstore.cluster.es_service:
     name: es-cluster1
     kind: manager
     state: stopped
     config: /etc/eventstore/manager.yaml
     arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
+    cluster:
+      name: cluster1
+      override: "{{ stop_cluster }}"  # -e stop_cluster=cluster1
 """
 
 RETURN = r"""
@@ -207,8 +270,11 @@ unit:
   sample: /etc/systemd/system/es-cluster1.service
 """
 
+import getpass
 import os
 import re
+import signal
+import socket
 import sys
 import typing as t
 from pathlib import Path
@@ -224,7 +290,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     ServiceError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes, systemd
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, systemd
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.process import ProcessProvider
@@ -248,6 +314,20 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "group": {"type": "str"},
     "run_dir": {"type": "path", "default": "/run/eventstore"},
     "timeout": {"type": "int", "default": 60},
+    "cluster": {
+        "type": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "endpoints": {"type": "list", "elements": "raw"},
+            "cluster_size": {"type": "int"},
+            "settle": {"type": "float", "default": 1.0},
+            "wait": {"type": "float", "default": 15.0},
+            "stall": {"type": "float", "default": 120.0},
+            "override": {"type": "str"},
+            "break_lease": {"type": "str"},
+            "owner": {"type": "str"},
+        },
+    },
 }
 RUNS = ("started", "restarted", "installed")
 SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
@@ -340,6 +420,14 @@ def _effective(module: AnsibleModule, definition: Definition, options: OptionSet
         return None
 
 
+def _cluster(params: t.Mapping[str, t.Any]) -> permission.Cluster | None:
+    given = params["cluster"]
+    if given is None or params["state"] not in ("stopped", "restarted", "absent"):
+        return None
+    owner = given["owner"] or f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"
+    return permission.Cluster({**given, "owner": owner})
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     options = option_set(params["kind"], params["version"])
@@ -357,8 +445,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         options=options,
         config=params["config"],
         effective=effective,
+        cluster=_cluster(params),
         check_mode=module.check_mode,
     )
+    if params["state"] == "restarted":
+        # A controller that goes away takes its connection along, and must not leave a restart half done.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     result = control.bring_to(params["state"], enabled=enabled)
     for warning in result.warnings:
         module.warn(warning)

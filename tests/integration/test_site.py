@@ -116,7 +116,7 @@ def test_a_killed_manager_and_its_killed_node_come_back_with_one_run(site: Site)
 
 
 def test_without_two_nodes_the_quorum_role_says_which_why_and_what_to_do(site: Site) -> None:
-    stopped = site.play("playbooks/stop.yml", "--limit", "node2,node3")
+    stopped = site.play("playbooks/stop.yml", "--limit", "node2,node3", "-e", "stop_cluster=cluster1")
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     playbook = site.folder / "quorum.yml"
     playbook.write_text(
@@ -144,7 +144,12 @@ def test_a_changed_option_is_written_and_reported_but_nothing_restarts(site: Sit
 
 
 def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
-    done = site.play("playbooks/stop.yml")
+    refused = site.play("playbooks/stop.yml")
+    assert refused.returncode != 0
+    assert "can lose 1 of its nodes in sync, but this play would stop 3" in refused.stdout
+    assert "-e stop_cluster=cluster1" in refused.stdout
+    assert has_full_cluster(NET)
+    done = site.play("playbooks/stop.yml", "-e", "stop_cluster=cluster1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert not site.processes("es-manager.pyz")
     assert not site.processes("eventstored")
@@ -205,7 +210,7 @@ def test_every_topology_comes_from_the_inventory_alone(
         assert (states.count("Master"), states.count("Slave"), states.count("Manager")) == (1, nodes - 1, managers)
         again = other.deploy()
         assert set(changed(again.stdout).values()) == {0}
-        stopped = other.play("playbooks/stop.yml")
+        stopped = other.play("playbooks/stop.yml", "-e", "stop_cluster=cluster1")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
         assert not other.processes("eventstored")
     finally:

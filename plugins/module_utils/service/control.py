@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import typing as t
@@ -11,9 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes, readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, readiness
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
@@ -54,6 +58,7 @@ class Control:
         options: OptionSet,
         config: str | None,
         effective: Effective | None,
+        cluster: permission.Cluster | None = None,
         check_mode: bool = False,
     ) -> None:
         self._definition = definition
@@ -61,6 +66,7 @@ class Control:
         self._options = options
         self._config = config or ""
         self._effective = effective
+        self._cluster = cluster
         self._check_mode = check_mode
         self._listeners = readiness.listeners(effective) if effective else []
         self._nodes = self._node_commands()
@@ -69,19 +75,24 @@ class Control:
         """``started``, ``restarted``, ``installed``, ``stopped`` or ``absent``; ServiceError where that fails."""
         ends = state in ("stopped", "absent")
         present = None if state == "stopped" else state != "absent"
-        lock = contextlib.nullcontext() if self._check_mode else self._provider.lock(create=not ends)
-        with lock:
+        with contextlib.ExitStack() as held:
+            if not self._check_mode:
+                held.enter_context(self._provider.lock(create=not ends))
             result = Result()
             active, pid = self._provider.is_active(), self._provider.pid()
             runs = active or bool(self.family())
             starts = state == "restarted" or (state == "started" and pid is None)
+            stops = runs and (ends or state == "restarted")
             if starts:
                 self._refuse_obstacles()
             # What is to run is written before anything is stopped, what is to go is removed after it.
             if not ends:
                 self._install(result, present=present, enabled=enabled)
-            if runs and (ends or state == "restarted"):
+            permitted = permission.Permission()
+            if stops:
                 result.change(self._definition.name, "running\n", "stopped\n" if ends else "running, started anew\n")
+                permitted = held.enter_context(self._permit())
+                result.warnings += permitted.warnings
                 self._stop(result, active=active, main=pid)
             elif starts:
                 result.change(self._definition.name, "stopped\n", "running\n")
@@ -89,6 +100,7 @@ class Control:
                 self._install(result, present=present, enabled=enabled)
             if starts:
                 self._start(result)
+                permitted.wait_until_back()
             elif pid is not None and state == "started":
                 self._look_at_running(result, pid)
             return result
@@ -210,6 +222,11 @@ class Control:
                 f"{self._definition.name}: {seen.problem}; it has to be restarted: {'; '.join(reasons)}"
             )
 
+    def _permit(self) -> t.ContextManager[permission.Permission]:
+        # It may take its whole timeout to stop, and again to start.
+        hold_s = 2 * self._definition.timeout_s + KILL_TIMEOUT_S
+        return permission.permit(self._cluster, self._members(), hold_s=hold_s, check_mode=self._check_mode)
+
     def _stop(self, result: Result, *, active: bool, main: int | None) -> None:
         if self._check_mode:
             return
@@ -262,6 +279,30 @@ class Control:
         except (OSError, UnicodeDecodeError, EventStoreError):
             return []  # the manager itself says what is wrong with it
 
+    def _members(self) -> permission.Members:
+        """The database nodes among the processes, which a stop takes down: as they run, whatever the caller thinks."""
+        family = self.family()
+        nodes = set(family[:1] if self._definition.kind == "database" else ())
+        nodes.update(pid for command in self._nodes for pid in processes.find(command))
+        held: dict[int, set[Endpoint]] = {}
+        for pid, endpoint in processes.listening(family):
+            held.setdefault(pid, set()).add(endpoint)
+        if self._definition.kind == "manager":
+            # Also without its configuration: what a manager started and what listens is a node.
+            nodes.update(pid for pid in held if pid != self._provider.pid())
+        found: list[frozenset[Endpoint]] = []
+        sizes: set[int | None] = set()
+        for pid in sorted(nodes):
+            effective = _effective_of(pid)
+            addresses = held.get(pid, set())
+            if effective:
+                value = effective.value
+                addresses |= {Endpoint(value(f"{side}Ip"), value(f"{side}HttpPort")) for side in ("Int", "Ext")}
+            found.append(frozenset(addresses))
+            sizes.add(effective.value("ClusterSize") if effective else None)
+        size = None if None in sizes else max(filter(None, sizes), default=None)
+        return permission.Members(Stop(self._definition.name, tuple(found)), size)
+
     def _files_of(self, pid: int) -> list[Path]:
         """The configuration files of a process: from its command line, and the watchdog file of the manager."""
         argv = processes.command_line(pid)
@@ -279,6 +320,25 @@ class Control:
         asked = self._definition.environment
         names = {*asked, *(name for name in has if name.startswith(layers.PREFIX))}
         return sorted(name for name in names if has.get(name) != asked.get(name))
+
+
+def _effective_of(pid: int) -> Effective | None:
+    """What the node that runs as this process works with; None if that cannot be told."""
+    options = option_set("database", VERSIONS[-1])  # the newest table has those of all versions before
+    arguments = list(itertools.dropwhile(lambda word: not word.startswith("-"), processes.command_line(pid)))
+    try:
+        path = layers.config_file(options, arguments)
+        text = Path(path).read_text("utf-8-sig") if path else None
+        items = document.read(text, where=path or "").items if text else ()
+        return layers.effective(
+            options.extended(item.key for item in items if not options.find(item.key)),
+            file=text,
+            file_name=path or "",
+            environment=processes.environment(pid),
+            arguments=arguments,
+        )
+    except (OSError, UnicodeDecodeError, EventStoreError):
+        return None
 
 
 def _replaced(program: str, started: float) -> bool:

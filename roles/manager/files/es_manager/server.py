@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the manager answers over HTTP: gossip to whoever asks, and on the internal port to whoever gossips.
 
-Routes, headers and status codes are those of a 3.4.0 database node (measured); it answers in JSON only.
+Routes, headers and status codes are those of a 3.4.0 database node (measured); it answers in JSON only. The internal
+port also lends the lease on stopping nodes, which no server has.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import time
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import lease
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Request, Response
@@ -35,6 +38,7 @@ class GossipServer:
     def __init__(self, membership: Membership, *, internal: Endpoint, external: Endpoint) -> None:
         self._membership = membership
         self._internal = internal
+        self._leases = lease.Book(clock=time.monotonic)
         self._servers = {"Int": HttpServer(internal, self._answer), "Ext": HttpServer(external, self._answer)}
 
     async def start(self) -> None:
@@ -60,6 +64,8 @@ class GossipServer:
             allowed = ["GET", "POST", "OPTIONS"] if internal else ["GET", "OPTIONS"]
         elif request.path == "/ping":
             allowed = ["GET", "OPTIONS"]
+        elif request.path == lease.PATH and internal:
+            allowed = ["GET", "POST", "OPTIONS"]
         else:
             return Response.of_text("Not found", 404)
         if request.method not in allowed:
@@ -69,6 +75,8 @@ class GossipServer:
             return Response(200, {"Access-Control-Allow-Methods": ", ".join(allowed)})
         if request.path == "/ping":
             return Response.of_json({"text": "Ping request successfully handled"})
+        if request.path == lease.PATH:
+            return self._lend(request) if request.method == "POST" else Response.of_json(self._holder())
         return self._receive(request) if request.method == "POST" else self._show(request)
 
     def _show(self, request: Request) -> Response:
@@ -79,8 +87,23 @@ class GossipServer:
             return Response.of_text("Gossip is available as application/json", 406)
         return Response.of_json(members.render(self._membership.info()))
 
+    def _lend(self, request: Request) -> Response:
+        if not _is_json(request):
+            return Response.of_text("A lease is asked for as application/json", 415)
+        try:
+            owner, seconds = lease.parse(request.body)
+        except ValueError as error:
+            return Response.of_text(f"Not a request for a lease: {error}", 400)
+        granted = self._leases.ask(owner, seconds)
+        if granted:
+            log.info("%s %s the lease on stopping nodes", owner, f"has for {seconds:g} s" if seconds else "gave back")
+        return Response.of_json(self._holder(), 200 if granted else 409)
+
+    def _holder(self) -> dict[str, object]:
+        return self._leases.holder().to_wire()
+
     def _receive(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        if not _is_json(request):
             return Response.of_text("Gossip is received as application/json", 415)
         try:
             lines = self._membership.receive(members.parse(request.body, where=f"gossip from {request.peer.ip}"))
@@ -89,6 +112,10 @@ class GossipServer:
         for line in lines:
             log.info("%s", line)
         return Response.of_json(members.render(self._membership.info()))
+
+
+def _is_json(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
 def _not_available(prefix: str, endpoint: Endpoint, error: OSError) -> ServiceError:

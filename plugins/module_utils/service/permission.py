@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import guard
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.lease import MAX_S, Borrower, Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
+
+SWEEP_TIMEOUT_S = 2.0
+# How long a lease lasts beyond the next sign of life of who has it.
+LEASE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a service has of a cluster. ``cluster_size``: the largest in its configuration, None if that is unknown."""
+
+    stop: guard.Stop
+    cluster_size: int | None
+
+
+@dataclass
+class Permission:
+    """A permitted stop. ``wait_until_back()`` after a restart; ``warnings`` are for the operator."""
+
+    wait_until_back: t.Callable[[], None] = lambda: None
+    warnings: list[str] = field(default_factory=list)
+
+
+class Cluster:
+    """The option ``cluster``: whom to ask before a stop, and what the operator has typed."""
+
+    def __init__(self, given: t.Mapping[str, t.Any]) -> None:
+        self.name: str = given["name"]
+        self.override: str = given.get("override") or ""
+        self._targets = facts.read_endpoints(given["endpoints"]) if given.get("endpoints") else []
+        self._size: int = given.get("cluster_size") or 0
+        self._settle_s: float = given["settle"]
+        self._wait_s: float = given["wait"]
+        self._stall_s: float = given["stall"]
+        self._break: str = given.get("break_lease") or ""
+        managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
+        self._borrower = Borrower(managers, given["owner"], cluster=self.name) if managers else None
+        for option in ("settle", "wait", "stall"):
+            if not 0 <= given[option] < float("inf"):
+                raise ServiceError(f"expected a number from 0 on, but came {given[option]}", where=f"cluster.{option}")
+        if self.override and self.override != self.name:
+            raise ServiceError(
+                f"override is {self.override!r}, but the cluster is {self.name!r}",
+                where="cluster",
+                hint="Nothing was stopped. Type the name of the cluster that may lose its quorum",
+            )
+
+    @contextlib.contextmanager
+    def permit(self, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
+        """Hold the permission to stop; ServiceError says what would have happened. ``hold_s``: the stop's own time."""
+        if not self._targets:
+            raise ServiceError("endpoints are missing", where="cluster", hint="Give those of all its nodes")
+        size = max(self._size, members.cluster_size or 0, 1)
+        if check_mode:
+            self._decide(members.stop, size, settle_s=0, wait_s=0)
+            yield Permission()
+            return
+        if self._borrower and self._break:
+            self._borrower.give_back(self._break)
+        with self._lease(hold_s) as warnings:
+            self._decide(members.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
+            yield Permission(lambda: self._wait_until_back(members.stop, size), warnings)
+
+    @contextlib.contextmanager
+    def _lease(self, hold_s: float) -> t.Iterator[list[str]]:
+        if self._borrower is None:
+            yield []
+            return
+        borrower, seconds = self._borrower, min(MAX_S, hold_s + self._wait_s + self._settle_s + LEASE_S)
+
+        def attempt() -> Taken | bool:
+            try:
+                return borrower.take(seconds)
+            except Taken as refusal:
+                return refusal
+
+        try:
+            waited = wait_until(attempt, lambda got: not isinstance(got, Taken), timeout_s=self._wait_s)
+            if isinstance(waited.last, Taken):
+                raise waited.last
+            known = waited.last
+            yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
+        finally:
+            borrower.give_back()
+
+    def _look(self, size: int) -> view.Cluster:
+        return view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
+
+    def _decide(self, stop: guard.Stop, size: int, *, settle_s: float, wait_s: float) -> None:
+        """Return when the cluster can do without these nodes, and could for the settle time."""
+        history: list[view.Cluster] = []
+
+        def look() -> list[Problem]:
+            history.append(self._look(size))
+            problems = guard.refusals(history, stop)
+            if problems:
+                del history[:-1]  # the settle time begins anew
+            return problems
+
+        waited = wait_until(look, lambda problems: not problems, timeout_s=settle_s + wait_s, settle_s=settle_s)
+        if waited.ok:
+            return
+        problems = waited.last or [_RESTLESS]
+        names = ", ".join(node.name for node in guard.taken(history[-1], stop)) or "its database nodes"
+        reasons = "; ".join(problem.text for problem in problems)
+        raise ServiceError(
+            f"not stopped: it would take down {names}, but {reasons}",
+            where=f"{stop.service} of {self.name}",
+            hint=f"{problems[0].hint}. To lose the quorum on purpose, type the cluster's name: override: {self.name}",
+        )
+
+    def _wait_until_back(self, stop: guard.Stop, size: int) -> None:
+        """Wait while it comes nearer: what a node has to copy may take hours, but standing still is a failure."""
+        best: dict[object, int] = {}
+        moved = renewed = time.monotonic()
+
+        def look() -> list[str]:
+            nonlocal moved, renewed
+            cluster = self._look(size)
+            now = time.monotonic()
+            for node in guard.taken(cluster, stop):
+                lag = cluster.lag_bytes(node)
+                key = (node.key, node.state, lag is None)
+                if key not in best or (lag or 0) < best[key]:
+                    best[key] = lag or 0
+                    moved = now
+            if self._borrower and now - renewed > LEASE_S / 3:
+                self._borrower.take(LEASE_S)
+                renewed = now
+            return guard.missing(cluster, stop)
+
+        waited = wait_until(
+            look, lambda lacks: not lacks or time.monotonic() - moved > self._stall_s, timeout_s=float("inf")
+        )
+        if waited.last:
+            raise ServiceError(
+                f"it was started again, but has come no nearer for {self._stall_s:g} s: {'; '.join(waited.last)}",
+                where=f"{stop.service} of {self.name}",
+                hint="It was left running. Look into its log before another node is stopped",
+            )
+
+
+_RESTLESS = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
+
+
+@contextlib.contextmanager
+def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
+    """Permit what harms no cluster, or what was asked for by name; ServiceError for all else."""
+    if not members.stop.nodes or (cluster and cluster.override):
+        yield Permission()
+    elif cluster:
+        with cluster.permit(members, hold_s=hold_s, check_mode=check_mode) as permission:
+            yield permission
+    elif members.cluster_size == 1:
+        yield Permission()
+    else:
+        size = members.cluster_size or "an unknown number of"
+        raise ServiceError(
+            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
+            "the others keep a quorum cannot be asked",
+            where=members.stop.service,
+            hint="Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case",
+        )
+
+
+__all__ = ["Cluster", "Members", "Permission", "permit"]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lease over HTTP: the built-in manager lends it on its internal port, a majority decides."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import subprocess
+import threading
+
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
+from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Borrower, Taken
+from es_manager.server import GossipServer
+
+IPS = ("127.0.93.1", "127.0.93.2", "127.0.93.3")
+ALL = [Endpoint(ip, 30777) for ip in IPS]
+
+
+class Managers:
+    """Servers of managers in a thread of their own; ``strangers`` answer 404, as what knows no leases does."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._servers: list[GossipServer | HttpServer] = []
+
+    def run(self, *ips: str, strangers: tuple[str, ...] = ()) -> None:
+        for ip in ips:
+            internal, external = Endpoint(ip, 30777), Endpoint(ip, 30778)
+            own = Member.manager("c0c063f9-481d-41e2-aee3-309a9b61c87f", utc_now(), internal, external)
+            membership = Membership(own, rng=random.Random(1), now=utc_now)
+            self._servers.append(GossipServer(membership, internal=internal, external=external))
+        self._servers += [HttpServer(Endpoint(ip, 30777), _not_found) for ip in strangers]
+        for server in self._servers:
+            asyncio.run_coroutine_threadsafe(server.start(), self._loop).result(5)
+
+    def end(self) -> None:
+        for server in self._servers:
+            asyncio.run_coroutine_threadsafe(server.stop(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _not_found(_request: object) -> Response:
+    return Response(404)
+
+
+@pytest.fixture
+def managers():
+    made = Managers()
+    yield made
+    made.end()
+
+
+def curl(url: str, *arguments: str) -> tuple[int, str]:
+    command = ["curl", "-sS", "-m", "5", "-w", "\n%{http_code}", *arguments, url]
+    body, _newline, status = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
+    return int(status), body
+
+
+def owner_at(ip: str) -> str:
+    status, body = curl(f"http://{ip}:30777/lease")
+    assert status == 200
+    return json.loads(body)["owner"]
+
+
+def test_only_one_of_two_has_it_and_the_other_is_told_who(managers):
+    managers.run(*IPS)
+    alice, bob = (Borrower(ALL, name, cluster="c1") for name in ("alice@a:1:node1", "bob@b:2:node2"))
+    assert alice.take(60)
+    assert alice.take(90)
+    with pytest.raises(Taken, match=r"alice@a:1:node1 has had it for 0 s; it expires in 90 s.*break_lease: 'alice@a"):
+        bob.take(60)
+    alice.give_back()
+    assert [owner_at(ip) for ip in IPS] == ["", "", ""]
+    assert bob.take(60)
+
+
+def test_it_is_broken_by_the_owner_s_name_only(managers):
+    managers.run(*IPS)
+    Borrower(ALL, "alice", cluster="c1").take(600)
+    bob = Borrower(ALL, "bob", cluster="c1")
+    bob.give_back("alicia")
+    with pytest.raises(Taken):
+        bob.take(60)
+    bob.give_back("alice")
+    assert bob.take(60)
+
+
+def test_a_majority_is_enough_and_less_is_not(managers):
+    managers.run(*IPS[:2])
+    assert Borrower(ALL, "alice", cluster="c1").take(60)
+    with pytest.raises(Taken, match="alice"):
+        Borrower(ALL, "bob", cluster="c1").take(60)
+
+
+def test_a_minority_of_managers_lends_nothing_that_stays(managers):
+    managers.run(IPS[0])
+    with pytest.raises(Taken, match=r"2 of 3 managers lend no lease.*127.0.93.[23]"):
+        Borrower(ALL, "alice", cluster="c1").take(60)
+    assert owner_at(IPS[0]) == ""
+
+
+def test_managers_that_know_no_leases_are_told_apart_from_silent_ones(managers):
+    managers.run(IPS[0], strangers=IPS[1:])
+    assert not Borrower(ALL, "alice", cluster="c1").take(60)
+    with pytest.raises(Taken, match="alice"):  # the one that knows them still has its say
+        Borrower(ALL, "bob", cluster="c1").take(60)
+
+
+@pytest.mark.parametrize(
+    ("port", "arguments", "status"),
+    [
+        (30778, (), 404),  # nothing for clients
+        (30777, ("-X", "DELETE"), 405),
+        (30777, ("-d", '{"owner": "a", "seconds": 1}'), 415),  # what a form can send
+        (30777, ("-H", "Content-Type: application/json", "-d", "{}"), 400),
+        (30777, ("-H", "Content-Type: application/json", "-d", '{"owner": "a", "seconds": 99999}'), 400),
+    ],
+)
+def test_what_is_refused(managers, port, arguments, status):
+    managers.run(IPS[0])
+    assert curl(f"http://{IPS[0]}:{port}/lease", *arguments)[0] == status
+    assert owner_at(IPS[0]) == ""

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator reads while a restarted node copies what it lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress, size
+from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, node
+
+
+def behind(position: int) -> view.Cluster:
+    words = cluster_of("Master at=10485760", "Slave at=10485760", f"CatchingUp at={position}")
+    return view.Cluster([node(number, words) for number in (1, 2, 3)], 3)
+
+
+def test_rate_and_estimate_count_from_the_first_look():
+    progress = Progress()
+    assert progress.lines(behind(0), 100.0) == ["n3 is CatchingUp, 10.0 MiB behind"]
+    assert progress.lines(behind(0), 110.0) == ["n3 is CatchingUp, 10.0 MiB behind, no nearer than 10 s ago"]
+    assert progress.lines(behind(5242880), 120.0) == ["n3 is CatchingUp, 5.0 MiB behind, 256.0 KiB/s, about 20 s left"]
+
+
+def test_only_those_that_are_not_in_sync_are_told_of():
+    progress = Progress()
+    assert progress.lines(view.Cluster([node(number, HEALTHY) for number in (1, 2, 3)], 3), 0.0) == []
+    silent = view.Cluster([node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)], 3)
+    assert progress.lines(silent, 0.0) == ["n3 is silent"]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (2**30, "1.0 GiB"), (2**60, "1048576.0 TiB")]
+)
+def test_sizes(number, text):
+    assert size(number) == text
