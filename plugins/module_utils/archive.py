@@ -184,7 +184,7 @@ def _limited(where: str, infos: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
 
 def _mode(mode: int) -> int:
     """Readable and, where the archive says so, executable; never setuid, never writable for all."""
-    return mode & 0o755 | 0o600
+    return 0o755 if mode & 0o100 else 0o644
 
 
 def _parts(where: str, name: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def test_unpacks_what_is_in_it(tmp_path: Path, suffix: str) -> None:
         "clusternode-web/lib l 777 ../libjs1.so",
         "eventstored f 755 ",
         "libjs1.so l 777 libjs1.so.1",
-        "libjs1.so.1 f 600 ",
+        "libjs1.so.1 f 644 ",
     ]
     assert (tmp_path / "out/clusternode-web/lib").read_text() == "library"
 
