@@ -18,11 +18,12 @@ options: {}
 """
 
 EXAMPLES = r"""
-- name: Install the manager
-  ansible.builtin.copy:
-    src: "{{ lookup('eventstore.cluster.es_manager') }}"
-    dest: /opt/eventstore/es-manager.pyz
-    mode: "0755"
+- name: Install the manager beside the software
+  eventstore.cluster.es_distribution:
+    home: /opt/eventstore/3.4.0
+    programs:
+      - src: "{{ lookup('eventstore.cluster.es_manager') }}"
+        dest: /opt/eventstore/es-manager.pyz
 """
 
 RETURN = r"""

@@ -112,8 +112,8 @@ def open_archive(path: str) -> t.Iterator[Archive]:
         yield archive
 
 
-def check_checksum(path: str, expected: str) -> None:
-    """Compare the file with ``sha256:HEX``, as an operator writes it."""
+def checksum(path: str) -> str:
+    """``sha256:HEX`` of the file."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -121,9 +121,14 @@ def check_checksum(path: str, expected: str) -> None:
                 digest.update(block)
     except OSError as error:
         raise DistributionError(
-            f"cannot read the archive: {error.strerror}", where=path, hint="Put the archive there, or mend its path"
+            f"cannot be read: {error.strerror}", where=path, hint="Put the file there, or mend its path"
         ) from error
-    found = f"sha256:{digest.hexdigest()}"
+    return f"sha256:{digest.hexdigest()}"
+
+
+def check_checksum(path: str, expected: str) -> None:
+    """Compare the archive with ``sha256:HEX``, as an operator writes it."""
+    found = checksum(path)
     if found != expected:
         raise DistributionError(
             f"is not the archive that was asked for: expected {expected}, found {found}",
@@ -244,4 +249,4 @@ def _refused(where: str, name: str, problem: str) -> DistributionError:
     return DistributionError(f"{name!r} {problem}", where=where, hint=REFUSED)
 
 
-__all__ = ["Archive", "Entry", "check_checksum", "open_archive"]
+__all__ = ["Archive", "Entry", "check_checksum", "checksum", "open_archive"]

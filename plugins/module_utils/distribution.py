@@ -15,11 +15,9 @@ import shutil
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
-
-if t.TYPE_CHECKING:
-    from ansible_collections.eventstore.cluster.plugins.module_utils.archive import Archive
 
 MARKER = ".es_distribution.json"
 TEMPORARY = ".es_distribution-"
@@ -61,13 +59,13 @@ def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
     return True
 
 
-def unpack(archive: Archive, home: Path, executable: str, checksum: str) -> None:
+def unpack(software: archive.Archive, home: Path, executable: str, checksum: str) -> None:
     """Unpack to ``home``, which appears when all is on the disk."""
     existing = next(path for path in home.parents if path.exists())
     free = shutil.disk_usage(existing).free
-    if archive.size > free:
+    if software.size > free:
         raise DistributionError(
-            f"the archive unpacks to {archive.size} bytes, and {free} are free",
+            f"the archive unpacks to {software.size} bytes, and {free} are free",
             where=str(existing),
             hint="Nothing was unpacked. Make room there",
         )
@@ -79,7 +77,7 @@ def unpack(archive: Archive, home: Path, executable: str, checksum: str) -> None
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(mode=0o700)
         try:
-            archive.unpack(temporary)
+            software.unpack(temporary)
             (temporary / executable).chmod(0o755)  # an archive made on Windows keeps no modes
             with open(temporary / MARKER, "x", encoding="utf-8") as file:
                 json.dump({"checksum": checksum}, file)
@@ -105,7 +103,10 @@ def clear(parent: Path) -> None:
     """Remove what interrupted runs left behind."""
     with _lock(parent):
         for path in leftovers(parent):
-            shutil.rmtree(path)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def leftovers(parent: Path) -> list[Path]:
@@ -158,6 +159,27 @@ def users(directory: Path) -> list[int]:
     return sorted(found)
 
 
+def is_installed(program: Path, checksum: str) -> bool:
+    """Whether a program that is one file is there, whole, and everybody's to execute."""
+    return program.is_file() and program.stat().st_mode & 0o777 == 0o755 and archive.checksum(str(program)) == checksum
+
+
+def install(source: Path, program: Path) -> None:
+    """Bring a program that is one file to its place, whole or not at all."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    temporary = program.with_name(f"{TEMPORARY}{program.name}")
+    with _lock(program.parent):
+        try:
+            shutil.copyfile(source, temporary)
+            temporary.chmod(0o755)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(program)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync(program.parent)
+
+
 @contextlib.contextmanager
 def _lock(parent: Path) -> t.Iterator[None]:
     """One run at a time: several hosts of an inventory may be one machine. The kernel lets go when the run dies."""
@@ -196,7 +218,9 @@ def _sync(directory: Path) -> None:
 
 __all__ = [
     "clear",
+    "install",
     "is_complete",
+    "is_installed",
     "is_owned_by_another",
     "is_removable",
     "leftovers",

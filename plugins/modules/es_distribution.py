@@ -13,6 +13,7 @@ description:
   - An archive with a wrong checksum, or one that could write elsewhere, is refused before anything is written.
   - When the software is there already, neither the archive is read nor anything transferred.
   - Without an archive, checks that the software is there.
+  - Also installs programs that are one file, as the built-in manager, and makes the directories that all work in.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 extends_documentation_fragment:
@@ -48,7 +49,7 @@ options:
     description: Path of the archive on the controller, or with O(remote_src) on the host.
     type: path
   remote_src:
-    description: Whether O(src) is on the host.
+    description: Whether O(src) and the O(programs) are on the host.
     type: bool
     default: false
   url:
@@ -70,6 +71,23 @@ options:
       - V(0) keeps all.
     type: int
     default: 0
+  programs:
+    description: Programs that are one file, to be executed by everybody. They stay when the version is removed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      src:
+        description: Path of the program on the controller, or with O(remote_src) on the host.
+        type: path
+        required: true
+      dest:
+        description: Absolute path to install it to.
+        type: path
+        required: true
+      checksum:
+        description: SHA-256 of the program as C(sha256:HEX). If unset, that of the file at O(programs[].src).
+        type: str
   directories:
     description:
       - Directories that the software works in, parents first. They are made, and given to O(owner) and O(group).
@@ -100,6 +118,15 @@ EXAMPLES = r"""
     checksum: sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
     home: /opt/eventstore/3.4.0
 
+- name: Unpack the software, and install the built-in manager
+  eventstore.cluster.es_distribution:
+    src: EventStore-OSS-Ubuntu-16.04-v3.4.0.tar.gz
+    checksum: sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+    home: /opt/eventstore/3.4.0
+    programs:
+      - src: "{{ lookup('eventstore.cluster.es_manager') }}"
+        dest: /opt/eventstore/es-manager.pyz
+
 - name: Check that the software is there
   eventstore.cluster.es_distribution:
     home: /opt/eventstore/3.4.0
@@ -128,13 +155,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import fetch_url
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import distribution
-from ansible_collections.eventstore.cluster.plugins.module_utils.archive import MAX_BYTES, check_checksum, open_archive
+from ansible_collections.eventstore.cluster.plugins.module_utils.archive import (
+    MAX_BYTES,
+    check_checksum,
+    checksum,
+    open_archive,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 
 BLOCK_BYTES = 1024 * 1024
+# What the result ``needs`` of the controller, beside the programs named by their ``dest``.
+NEEDS_ARCHIVE = "archive"
 
 
 def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
@@ -147,13 +180,13 @@ def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
         result: dict[str, t.Any] = {"changed": False}
     elif params["src"] and not params["remote_src"]:
         # The action plugin looks at the archive on the controller and, out of check mode, comes again with it.
-        result = {"changed": True, "needs_archive": True, "entries": []}
+        result = {"changed": True, "needs": [NEEDS_ARCHIVE], "entries": []}
     elif params["url"] and module.check_mode:
         result = {"changed": True, "entries": []}
     else:
         result = {"changed": True, "entries": _unpack(module, home)}
     superfluous = distribution.superfluous(home, params["keep_versions"])
-    if not module.check_mode and "needs_archive" not in result:
+    if not module.check_mode and "needs" not in result:
         for path in superfluous:
             distribution.remove(path)
     return {**result, "removed": [str(path) for path in superfluous]}
@@ -172,23 +205,34 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     home = _home(params)
     directories = _wrong_directories(params)
+    programs = _wrong_programs(params)
     before = [str(path) for path in distribution.versions(home.parent)]
     leftovers = distribution.leftovers(home.parent)
     if leftovers and not module.check_mode:
         distribution.clear(home.parent)
     result = absent(module, home) if params["state"] == "absent" else present(module, home)
     removed = result.setdefault("removed", [])
-    if not module.check_mode and "needs_archive" not in result:
+    if programs and not params["remote_src"]:
+        # As with the archive: the action plugin comes again with them.
+        result.setdefault("needs", []).extend(program["dest"] for program in programs)
+    if not module.check_mode and "needs" not in result:
         for path in directories:
             os.makedirs(path, exist_ok=True)
             os.chown(path, *_owner(params))
-    after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": directories}
+        for program in programs:
+            distribution.install(Path(program["src"]), Path(program["dest"]))
+    installed = [program["dest"] for program in programs]
+    after: dict[str, t.Any] = {
+        "versions": [path for path in before if path not in removed],
+        "programs": installed,
+        "directories": directories,
+    }
     if "entries" in result:
         after["versions"].append(str(home))
         after["entries"] = result.pop("entries")
-    result["changed"] = bool(result["changed"] or removed or leftovers or directories)
+    result["changed"] = bool(result["changed"] or removed or leftovers or directories or programs)
     result["executable"] = str(home / params["executable"])
-    result["diff"] = {"before": {"versions": before, "directories": []}, "after": after}
+    result["diff"] = {"before": {"versions": before, "programs": [], "directories": []}, "after": after}
     return result
 
 
@@ -206,6 +250,21 @@ def _wrong_directories(params: dict[str, t.Any]) -> list[str]:
     return wrong
 
 
+def _wrong_programs(params: dict[str, t.Any]) -> list[dict[str, str]]:
+    """Those of the programs that are not there, are others, or cannot be executed by everybody."""
+    wrong = []
+    for program in params["programs"] if params["state"] == "present" else []:
+        path = Path(program["dest"])
+        if not path.is_absolute():
+            raise DistributionError(f"programs has {program['dest']!r}", hint="Write absolute paths")
+        if path.is_dir():
+            raise DistributionError("is there, and is no file", where=str(path), hint="Move it away")
+        program["checksum"] = program["checksum"] or checksum(program["src"])
+        if not distribution.is_installed(path, program["checksum"]):
+            wrong.append(program)
+    return wrong
+
+
 def _unpack(module: AnsibleModule, home: Path) -> list[str]:
     """Check the archive and, out of check mode, unpack it; its top-level entries."""
     params = module.params
@@ -220,6 +279,8 @@ def _unpack(module: AnsibleModule, home: Path) -> list[str]:
 
 def _download(module: AnsibleModule) -> str:
     """Fetch the archive; its path, in a directory that the module removes at its end."""
+    from ansible.module_utils.urls import fetch_url  # costs as much as all other imports, and few runs download
+
     url = module.params["url"]
     answer, info = fetch_url(module, url, timeout=30)
     if info["status"] != 200:
@@ -302,6 +363,16 @@ def main() -> None:
             "keep_versions": {"type": "int", "default": 0},
             "owner": {},
             "group": {},
+            "programs": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "src": {"type": "path", "required": True},
+                    "dest": {"type": "path", "required": True},
+                    "checksum": {},
+                },
+            },
             "directories": {"type": "list", "elements": "path", "default": []},
         },
         mutually_exclusive=[("src", "url")],

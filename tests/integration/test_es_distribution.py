@@ -83,11 +83,14 @@ def home(tmp_path: Path) -> Path:
 def test_check_run_check_run(tmp_path: Path, home: Path) -> None:
     options = {"src": "a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home)}
     unpacked = {".es_distribution.json", "eventstored", "web", "web/index.html"}
-    after = {"versions": [str(home)], "entries": ["eventstored", "web/"], "directories": []}
+    after = {"versions": [str(home)], "entries": ["eventstored", "web/"], "programs": [], "directories": []}
 
     checked = play(tmp_path, "--check", **options)
     assert checked.result["changed"]
-    assert checked.result["diff"] == {"before": {"versions": [], "directories": []}, "after": after}
+    assert checked.result["diff"] == {
+        "before": {"versions": [], "programs": [], "directories": []},
+        "after": after,
+    }
     assert not home.parent.exists()
 
     ran = play(tmp_path, **options)
@@ -110,6 +113,33 @@ def test_check_run_check_run(tmp_path: Path, home: Path) -> None:
     assert gone.result["removed"] == [str(home)]
     assert list(home.parent.iterdir()) == []
     assert not play(tmp_path, home=str(home), state="absent").result["changed"]
+
+
+def test_brings_a_program_alone_with_the_archive_and_again(tmp_path: Path, home: Path) -> None:
+    built, dest = tmp_path / "built.pyz", home.parent / "manager.pyz"
+    built.write_text("first")
+    options = {
+        "src": "a.tar.gz",
+        "checksum": make_archive(tmp_path / "a.tar.gz"),
+        "home": str(home),
+        "programs": [{"src": str(built), "dest": str(dest)}],
+    }
+    assert play(tmp_path, "--check", **options).result["diff"]["after"]["programs"] == [str(dest)]
+    assert not dest.exists()
+    assert play(tmp_path, **options).result["changed"]
+    assert dest.read_text() == "first"
+    assert (home / "eventstored").exists()
+
+    built.write_text("second")
+    assert play(tmp_path, "--check", **options).result["changed"]
+    assert dest.read_text() == "first"
+    assert play(tmp_path, **options).result["changed"]
+    assert dest.read_text() == "second"
+    assert not play(tmp_path, **options).result["changed"]
+    assert [path for path in (tmp_path / "remote").rglob("*") if path.is_file()] == []
+
+    built.unlink()
+    assert "Put the file there, or mend the path" in play(tmp_path, **options).result["msg"]
 
 
 def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(tmp_path: Path, home: Path) -> None:
@@ -150,7 +180,7 @@ ASKED = "that was asked for: expected"
     ("options", "message"),
     [
         ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: is not the archive {ASKED} {WRONG}"),
-        ({"src": "absent.tar.gz"}, "Put the archive there, or mend the path"),
+        ({"src": "absent.tar.gz"}, "Put the file there, or mend the path"),
         ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it has eventstored, web/"),
         ({"executable": "../eventstored"}, "executable is '../eventstored'"),
         ({"checksum": "5e88"}, "Write sha256: and the 64 hexadecimal digits"),
@@ -226,7 +256,7 @@ def test_makes_directories(tmp_path: Path, home: Path) -> None:
 def test_takes_an_archive_that_is_on_the_host(tmp_path: Path, home: Path) -> None:
     options = {"checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home), "remote_src": True}
     absent = play(tmp_path, src=str(tmp_path / "b.tar.gz"), **options)
-    assert f"{tmp_path}/b.tar.gz: cannot read the archive: No such file or directory" in absent.result["msg"]
+    assert f"{tmp_path}/b.tar.gz: cannot be read: No such file or directory" in absent.result["msg"]
     assert play(tmp_path, "--check", src=str(tmp_path / "a.tar.gz"), **options).result["diff"]["after"]["entries"]
     assert not home.parent.exists()
     assert play(tmp_path, src=str(tmp_path / "a.tar.gz"), **options).result["changed"]

@@ -111,10 +111,7 @@ class Control:
         roots = [] if main is None else [main]
         for command in self._nodes:
             roots += processes.find(command)
-        found = dict.fromkeys(roots)
-        for pid in roots:
-            found.update(dict.fromkeys(processes.descendants(pid)))
-        return list(found)
+        return list(dict.fromkeys([*roots, *processes.descendants(roots)]))
 
     def restart_reasons(self, pid: int) -> list[str]:
         """Why the running service is not what a restart would make of it."""

@@ -69,18 +69,18 @@ def all_pids() -> t.Iterator[int]:
             yield int(path.name)
 
 
-def descendants(pid: int) -> list[int]:
-    """The running children of a process, their children and so on. Orphans are not found: their parent is another."""
+def descendants(pids: t.Iterable[int]) -> list[int]:
+    """The running children of processes, theirs and so on. Orphans are not found: their parent is another."""
     children: dict[int, list[int]] = {}
     for other in all_pids():
         above = parent(other)
         if above is not None:
             children.setdefault(above, []).append(other)
-    found: list[int] = []
-    todo = [pid]
+    found: set[int] = set()
+    todo = list(pids)
     while todo:
         below = children.get(todo.pop(), [])
-        found += below
+        found.update(below)
         todo += below
     return sorted(found)
 

@@ -194,6 +194,7 @@ def _host(
         }
         planned["manager"] = {
             "service": machine["service_name"],
+            "program": None if machine.windows else join(machine["root"], "es-manager.pyz"),
             "config": join(machine["config_dir"], "manager.yaml"),
             "options": options,
             "watchdog": {"path": watchdog, "nodes": [["--config", node["config"]] for node in planned["nodes"]]},

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -40,4 +41,54 @@ def test_a_file_in_the_place_of_a_directory_is_refused_before_any_is_made(run_mo
     refused = run_module("es_distribution", {**software, "directories": [str(tmp_path / "etc"), str(tmp_path / "var")]})
     assert refused["failed"]
     assert refused["msg"] == f"{tmp_path / 'var'}: is there, and is no directory. Move it away"
+    assert not (tmp_path / "etc").exists()
+
+
+@pytest.fixture
+def program(software, tmp_path) -> dict[str, object]:
+    """Options that also install a program."""
+    (tmp_path / "built.pyz").write_text("#!/bin/sh\necho it runs\n")
+    wanted = {"src": str(tmp_path / "built.pyz"), "dest": str(tmp_path / "opt/manager.pyz")}
+    return {**software, "directories": [], "programs": [wanted], "remote_src": True}
+
+
+def test_a_program_is_installed_once_and_told_in_check_mode(run_module, program, tmp_path) -> None:
+    dest = tmp_path / "opt/manager.pyz"
+    told = run_module("es_distribution", program, check=True, diff=True)
+    assert told["changed"]
+    assert told["diff"]["after"]["programs"] == [str(dest)]
+    assert not dest.exists()
+    assert run_module("es_distribution", program)["changed"]
+    assert subprocess.run([dest], capture_output=True, check=True).stdout == b"it runs\n"
+    assert not run_module("es_distribution", program)["changed"]
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_text("half"), lambda path: path.chmod(0o644)])
+def test_a_spoilt_program_is_mended(run_module, program, tmp_path, spoil) -> None:
+    dest = tmp_path / "opt/manager.pyz"
+    run_module("es_distribution", program)
+    spoil(dest)
+    assert run_module("es_distribution", program)["changed"]
+    assert dest.read_bytes() == (tmp_path / "built.pyz").read_bytes()
+    assert dest.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_program_on_the_controller_is_asked_for_and_nothing_is_done_before_it_comes(run_module, program) -> None:
+    checksum = f"sha256:{'0' * 64}"
+    wanted = [{**program["programs"][0], "checksum": checksum}]
+    asked = run_module(
+        "es_distribution", {**program, "programs": wanted, "remote_src": False, "directories": ["/none"]}
+    )
+    assert asked["needs"] == [wanted[0]["dest"]]
+    assert not os.path.exists("/none")
+
+
+@pytest.mark.parametrize(
+    ("dest", "why"), [("opt/x", "Write absolute paths"), ("{tmp_path}", "is there, and is no file")]
+)
+def test_a_program_without_a_proper_place_is_refused(run_module, program, tmp_path, dest, why) -> None:
+    wanted = [{**program["programs"][0], "dest": dest.format(tmp_path=tmp_path)}]
+    refused = run_module("es_distribution", {**program, "programs": wanted, "directories": [str(tmp_path / "etc")]})
+    assert refused["failed"]
+    assert why in refused["msg"]
     assert not (tmp_path / "etc").exists()

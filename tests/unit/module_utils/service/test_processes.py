@@ -59,8 +59,9 @@ def test_another_process_with_the_same_pid_is_another(proc):
 
 def test_a_real_process_as_psutil_sees_it():
     before = time.time()
-    command, environment = [sys.executable, "-c", "input()", "a b", ""], {"A": "1=2", "B": ""}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as child:
+    command, environment = [sys.executable, "-c", "print('up', flush=True), input()", "a b", ""], {"A": "1=2", "B": ""}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as child:
+        child.stdout.readline()  # the kernel shows no arguments of a process that has only just been made
         after = time.time()
         real = psutil.Process(child.pid)
         assert processes.command_line(child.pid) == real.cmdline() == command
@@ -91,9 +92,10 @@ def test_a_zombie_does_not_run():
 def test_descendants_are_children_and_theirs_only(proc):
     for pid, above in ((2, 1), (10, 2), (11, 10), (12, 11), (13, 2), (14, 1)):
         proc(pid, stat=f"{pid} (x) {STAT.format(start=1)}".replace("S 1 ", f"S {above} ", 1))
-    assert processes.descendants(10) == [11, 12]
-    assert processes.descendants(2) == [10, 11, 12, 13]
-    assert processes.descendants(14) == []
+    assert processes.descendants([10]) == [11, 12]
+    assert processes.descendants([2]) == [10, 11, 12, 13]
+    assert processes.descendants([14]) == []
+    assert processes.descendants([10, 2]) == [10, 11, 12, 13]
 
 
 SCRIPTS = [
