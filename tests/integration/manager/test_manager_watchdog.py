@@ -37,18 +37,18 @@ def test_a_killed_node_is_started_again(machine):
     os.kill(first, signal.SIGKILL)
     eventually(machine.starts, lambda starts: len(starts) == 2)
     assert running(machine) != first
-    assert "(signal 9, Killed): started again at once" in machine.logged()
+    assert "(signal 9, Killed): started again at once\n" in machine.logged()
     assert len(machine.groups()) == 2  # the shell and its sleep; that of the killed one is gone, too
 
 
 def test_a_node_that_ends_again_and_again_is_started_after_growing_pauses_also_after_exit_code_0(machine):
-    machine.configure(machine.node(behaviour="exit 0"))
+    machine.configure(machine.node(behaviour="echo first; echo disk full; exit 0"))
     machine.start()
     log = machine.await_log("started again in 1 s")
     assert [line.split("started again ")[1] for line in log.splitlines() if "started again" in line][:3] == [
-        "at once",
-        "in 0.5 s",
-        "in 1 s",
+        "at once. Its last output: disk full",
+        "in 0.5 s. Its last output: disk full",
+        "in 1 s. Its last output: disk full",
     ]
     assert "(exit code 0)" in log
     machine.behave(RUN)
