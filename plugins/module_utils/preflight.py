@@ -63,11 +63,13 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
             hint="Take them out of the inventory, so that the machine's files and paths are planned for Linux",
         )
     installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
+    absent_user, absent_group = _absent_accounts(plan)
     problems = [
         *_python(),
         *_clock(now, controller_time),
         *_provider(plan),
-        *_account(plan),
+        *_account(plan, absent_user, absent_group),
+        *_foreign_data(plan),
         *_software(plan, installed=installed),
         *_addresses_and_ports(plan),
         *_directories(plan),
@@ -78,6 +80,8 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
     return {
         "problems": [problem._asdict() for problem in problems],
         "notes": list(_notes(plan)),
+        "absent_user": absent_user,
+        "absent_group": absent_group,
         "software_installed": installed,
         "running": _running(plan),
     }
@@ -133,37 +137,74 @@ def _provider(plan: Plan) -> Problems:
         )
 
 
-def _account(plan: Plan) -> Problems:
+def _uid(user: str) -> int | None:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
+
+
+def _absent_accounts(plan: Plan) -> tuple[str | None, str | None]:
+    """The user and the group that have to be made before services can run under them."""
     user, group = plan["user"], plan["group"]
-    if user:
-        try:
-            uid = pwd.getpwnam(user).pw_uid
-        except KeyError:
-            yield Problem(
-                "no-account",
-                f"eventstore_user is {user}, and this machine has no such account",
-                "Create it, for example with ansible.builtin.user and system: true",
-            )
-        else:
-            if os.geteuid() not in (0, uid):
-                yield Problem(
-                    "not-root",
-                    f"services cannot be started as {user} from the account {_account_name()}",
-                    "Set become: true, or leave eventstore_user unset",
-                )
-    if group and group not in (entry.gr_name for entry in grp.getgrall()):
+    absent_user = user if user and _uid(user) is None else None
+    group = group or absent_user
+    try:
+        absent_group = group if group and not grp.getgrnam(group) else None
+    except KeyError:
+        absent_group = group
+    return absent_user, absent_group
+
+
+def _account(plan: Plan, absent_user: str | None, absent_group: str | None) -> Problems:
+    if os.geteuid() == 0:
+        return
+    user = plan["user"]
+    if absent_user or absent_group:
         yield Problem(
-            "no-group",
-            f"eventstore_group is {group}, and this machine has no such group",
-            "Create it, for example with ansible.builtin.group",
+            "no-account",
+            f"this machine has no {'user ' + absent_user if absent_user else f'group {absent_group}'}, and the account "
+            f"{_account_name()} cannot make it",
+            "Set become: true, or eventstore_user and eventstore_group to those that services are to run under",
+        )
+    elif user and _uid(user) != os.geteuid():
+        yield Problem(
+            "not-root",
+            f"services cannot be started as {user} from the account {_account_name()}",
+            f"Set become: true, or eventstore_user: {_account_name()}",
         )
 
 
+def _foreign_data(plan: Plan) -> Problems:
+    """Files that the services could not write: those of a database that ran under another account."""
+    user = plan["user"]
+    uid = _uid(user) if user else None
+    planned = set(plan["directories"])
+    for directory in dict.fromkeys(path for service in _services(plan) for path in service["directories"] if user):
+        try:
+            with os.scandir(directory) as entries:
+                own = [entry for entry in entries if entry.name != "lost+found" and entry.path not in planned]
+        except OSError:  # not there, or no directory: _directories tells
+            continue
+        foreign = [entry for entry in own if entry.stat(follow_symlinks=False).st_uid != uid]
+        if foreign:
+            owner = _name_of(foreign[0].stat(follow_symlinks=False).st_uid)
+            yield Problem(
+                "foreign-data",
+                f"{foreign[0].path} and {len(foreign) - 1} more belong to {owner}, and eventstore_user is {user}",
+                f"Set eventstore_user: {owner}; or, once nothing runs from it, chown -R {user}: {directory}",
+            )
+
+
 def _account_name() -> str:
+    return _name_of(os.geteuid())
+
+
+def _name_of(uid: int) -> str:
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(uid)
 
 
 def _software(plan: Plan, *, installed: bool) -> Problems:

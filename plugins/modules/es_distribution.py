@@ -72,7 +72,8 @@ options:
     default: 0
   directories:
     description:
-      - Directories that the software works in, parents first. They are made, and given to O(owner) and O(group).
+      - Directories that the software works in, parents first. They are made with mode 0750, and given to O(owner) and
+        O(group). The mode of one that is there is left alone.
     type: list
     elements: path
     default: []
@@ -82,7 +83,8 @@ options:
       - The software itself belongs to who unpacks it, so that what runs from it cannot change it.
     type: str
   group:
-    description: Group, name or number, to which O(directories) shall belong. If unset, that of who makes them.
+    description:
+      - Group, name or number, to which O(directories) shall belong. If unset, that of O(owner) or of who makes them.
     type: str
 """
 
@@ -119,6 +121,7 @@ removed:
   sample: [/opt/eventstore/3.3.1]
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -135,6 +138,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 
 BLOCK_BYTES = 1024 * 1024
+# The number of an account that an earlier task would make, were this not check mode; nobody's files have it.
+NOT_YET_MADE = -2
 
 
 def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
@@ -171,7 +176,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the version to its state; the result of the module."""
     params = module.params
     home = _home(params)
-    directories = _wrong_directories(params)
+    owner = _owner(params, check_mode=module.check_mode)
+    directories = _wrong_directories(params, owner)
     before = [str(path) for path in distribution.versions(home.parent)]
     leftovers = distribution.leftovers(home.parent)
     if leftovers and not module.check_mode:
@@ -180,8 +186,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     removed = result.setdefault("removed", [])
     if not module.check_mode and "needs_archive" not in result:
         for path in directories:
-            os.makedirs(path, exist_ok=True)
-            os.chown(path, *_owner(params))
+            os.makedirs(path, mode=0o750, exist_ok=True)
+            os.chown(path, *owner)
     after: dict[str, t.Any] = {"versions": [path for path in before if path not in removed], "directories": directories}
     if "entries" in result:
         after["versions"].append(str(home))
@@ -192,9 +198,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
-def _wrong_directories(params: dict[str, t.Any]) -> list[str]:
+def _wrong_directories(params: dict[str, t.Any], owner: tuple[int, int]) -> list[str]:
     """Those of the directories that are not there, or belong to another."""
-    owner = _owner(params)
     wrong = []
     for path in params["directories"] if params["state"] == "present" else []:
         if not os.path.isabs(path):
@@ -268,15 +273,18 @@ def _home(params: dict[str, t.Any]) -> Path:
     return home
 
 
-def _owner(params: dict[str, t.Any]) -> tuple[int, int]:
+def _owner(params: dict[str, t.Any], *, check_mode: bool) -> tuple[int, int]:
     """Numbers of the user and the group; -1 where it may be anybody."""
+    if params["owner"] and not params["group"]:
+        with contextlib.suppress(KeyError):  # a number, or it is still to be made
+            params["group"] = str(pwd.getpwnam(params["owner"]).pw_gid)
     return (
-        _number("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
-        _number("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
+        _number("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid, check_mode),
+        _number("group", params["group"], lambda name: grp.getgrnam(name).gr_gid, check_mode),
     )
 
 
-def _number(option: str, name: str | None, look_up: t.Callable[[str], int]) -> int:
+def _number(option: str, name: str | None, look_up: t.Callable[[str], int], check_mode: bool) -> int:
     if not name:
         return -1
     if name.isascii() and name.isdigit():
@@ -284,6 +292,8 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int]) -> i
     try:
         return look_up(name)
     except KeyError:
+        if check_mode:
+            return NOT_YET_MADE
         raise DistributionError(
             f"{option} is {name!r}, which this host does not know", hint="Make it first, or mend the name"
         ) from None

@@ -88,6 +88,16 @@ software_installed:
   returned: always
   type: bool
   sample: false
+absent_user:
+  description: The account that the services are to run under and that has to be made; null if it is there.
+  returned: always
+  type: str
+  sample: eventstore
+absent_group:
+  description: The group that has to be made; null if it is there.
+  returned: always
+  type: str
+  sample: eventstore
 running:
   description: The planned services that run already, by the configuration file they were started with.
   returned: always

@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import pwd
+import re
 import shutil
 import socket
 import subprocess
@@ -312,13 +314,46 @@ def test_a_clock_that_is_off(machine, look, ahead, said):
 @pytest.mark.parametrize(
     ("variables", "code", "said"),
     [
-        ({"eventstore_user": "nobody-here"}, "no-account", "nobody-here"),
-        ({"eventstore_group": "nobodies-here"}, "no-group", "nobodies-here"),
         ({"eventstore_service_provider": "windows"}, "not-windows", "windows"),
     ],
 )
 def test_what_the_machine_does_not_have(machine, look, variables, code, said):
     assert said in only(look(machine(**variables)), code)
+
+
+ACCOUNTS = [
+    ({"eventstore_user": "daemon"}, None, None, ""),
+    ({"eventstore_user": "daemon", "eventstore_group": "no-group"}, None, "no-group", "no group no-group"),
+    ({"eventstore_user": "no-user"}, "no-user", "no-user", "no user no-user"),
+    ({"eventstore_user": "no-user", "eventstore_group": "daemon"}, "no-user", None, "no user no-user"),
+    ({"eventstore_service_provider": "process"}, None, None, ""),
+]
+
+
+@pytest.mark.parametrize(("variables", "user", "group", "said"), ACCOUNTS)
+def test_accounts_that_have_to_be_made_and_who_cannot_make_them(
+    machine, look, monkeypatch, variables, user, group, said
+):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    seen = look(machine(**variables))
+    assert (seen["problems"], seen["absent_user"], seen["absent_group"]) == ([], user, group)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    if said:
+        assert f"{said}, and the account 54321 cannot make it" in only(look(machine(**variables)), "no-account")
+
+
+def test_files_of_another_account(machine, look, tmp_path):
+    # As after a change of eventstore_user: its node could not write its own database.
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/lost+found").mkdir()
+    (tmp_path / "log/manager").mkdir(parents=True)  # directories of the plan are given away by a later role
+    assert look(machine())["problems"] == []
+    (tmp_path / "data/chaser.chk").touch()
+    (tmp_path / "data/writer.chk").touch()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    text = only(look(machine()), "foreign-data")
+    assert re.match(rf"{tmp_path}/data/\w+.chk and 1 more belong to {me}, and eventstore_user is eventstore$", text)
+    assert look(machine(eventstore_user=me))["problems"] == []
 
 
 def test_no_systemd(machine, look, monkeypatch, tmp_path):
