@@ -6,11 +6,13 @@ The plan is that of one machine (``plan.hosts[host]``) with the cluster's ``dns`
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import grp
 import os
 import pwd
 import resource
+import selectors
 import shutil
 import socket
 import sys
@@ -41,8 +43,23 @@ CHUNK_BYTES = 256 * 1024 * 1024
 SOFTWARE_BYTES = 256 * 1024 * 1024
 # KurrentDB#1405: a production cluster went down at the usual limit of 1024.
 FEW_FILES = 4096
+# A lost packet is sent again after 1 s.
+CONNECT_TIMEOUT_S = 2.5
+NO_ANSWER = f"no answer within {CONNECT_TIMEOUT_S} s"
 SYSTEMD = Path("/run/systemd/system")
-NEEDED = ("directories", "dns", "group", "manager", "nodes", "platform", "provider", "software", "user")
+NEEDED = (
+    "directories",
+    "dns",
+    "group",
+    "manager",
+    "nodes",
+    "peers",
+    "platform",
+    "provider",
+    "run_dir",
+    "software",
+    "user",
+)
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
@@ -80,6 +97,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
     return {
         "problems": [problem._asdict() for problem in problems],
         "notes": list(_notes(plan)),
+        "unreached_peers": list(_unreachable(plan)),
         "absent_user": absent_user,
         "absent_group": absent_group,
         "software_installed": installed,
@@ -176,24 +194,38 @@ def _account(plan: Plan, absent_user: str | None, absent_group: str | None) -> P
 
 
 def _foreign_data(plan: Plan) -> Problems:
-    """Files that the services could not write: those of a database that ran under another account."""
+    """Files that the services could not write, of services that ran under another account before."""
     user = plan["user"]
-    uid = _uid(user) if user else None
-    planned = set(plan["directories"])
-    for directory in dict.fromkeys(path for service in _services(plan) for path in service["directories"] if user):
-        try:
-            with os.scandir(directory) as entries:
-                own = [entry for entry in entries if entry.name != "lost+found" and entry.path not in planned]
-        except OSError:  # not there, or no directory: _directories tells
-            continue
-        foreign = [entry for entry in own if entry.stat(follow_symlinks=False).st_uid != uid]
-        if foreign:
-            owner = _name_of(foreign[0].stat(follow_symlinks=False).st_uid)
-            yield Problem(
-                "foreign-data",
-                f"{foreign[0].path} and {len(foreign) - 1} more belong to {owner}, and eventstore_user is {user}",
-                f"Set eventstore_user: {owner}; or, once nothing runs from it, chown -R {user}: {directory}",
-            )
+    if not user:
+        return
+    uid = _uid(user)
+    for directory in dict.fromkeys(path for service in _services(plan) for path in service["directories"]):
+        yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], plan, uid)
+    # Of what is in run_dir the manager writes its state file, and whoever starts services the others.
+    yield from _foreign(plan["run_dir"], [name for name in _names(plan["run_dir"]) if ".state" in name], plan, uid)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:  # not there, or no directory: _directories tells
+        return []
+
+
+def _foreign(directory: str, names: t.Sequence[str], plan: Plan, uid: int | None) -> Problems:
+    foreign = []
+    for path in (os.path.join(directory, name) for name in names):
+        with contextlib.suppress(FileNotFoundError):  # a running node has its own going and coming
+            owner = os.lstat(path).st_uid
+            if owner != uid and path not in plan["directories"]:
+                foreign.append((path, _name_of(owner)))
+    if foreign:
+        path, name = foreign[0]
+        yield Problem(
+            "foreign-data",
+            f"{path} and {len(foreign) - 1} more belong to {name}, and eventstore_user is {plan['user']}",
+            f"Set eventstore_user: {name}; or, once nothing runs from it, chown -R {plan['user']}: {directory}",
+        )
 
 
 def _account_name() -> str:
@@ -383,6 +415,47 @@ def _dns(plan: Plan) -> Problems:
 
 def _own_dns_addresses(plan: Plan) -> set[str]:
     return {Endpoint.parse(text).ip for service in _services(plan) for text in service["listen"]}
+
+
+def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
+    """Peers that cannot be reached. Nobody need listen there yet: a refusal, too, comes from the machine itself."""
+    whose = {Endpoint.parse(text): host for host, addresses in plan["peers"].items() for text in addresses}
+    found: dict[str, dict[Endpoint, str]] = {}
+    for endpoint, reason in _connect(whose).items():
+        if reason:
+            found.setdefault(whose[endpoint], {})[endpoint] = reason
+    for host, reasons in found.items():
+        problem = Problem(
+            "peer-unreachable",
+            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {next(iter(reasons.values()))}",
+            f"Open these ports to this machine in the firewall of {host} or on the way there; none is changed here",
+        )
+        yield {"host": host, **problem._asdict()}
+
+
+def _connect(endpoints: t.Iterable[Endpoint]) -> dict[Endpoint, str]:
+    """Why no connection comes about, for all at once; "" if one does, or the machine there refuses it."""
+    with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
+        results = {}
+        for endpoint in endpoints:
+            probe = opened.enter_context(socket.socket())
+            probe.setblocking(False)
+            results[endpoint] = _why(probe.connect_ex(endpoint))
+            if results[endpoint] == NO_ANSWER:
+                selector.register(probe, selectors.EVENT_WRITE, endpoint)
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while selector.get_map() and time.monotonic() < deadline:
+            for key, _events in selector.select(deadline - time.monotonic()):
+                probe = t.cast(socket.socket, key.fileobj)
+                results[key.data] = _why(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                selector.unregister(probe)
+        return results
+
+
+def _why(error: int) -> str:
+    if error in (0, errno.ECONNREFUSED):
+        return ""
+    return NO_ANSWER if error == errno.EINPROGRESS else os.strerror(error)
 
 
 def _notes(plan: Plan) -> t.Iterator[str]:

@@ -7,7 +7,6 @@ import contextlib
 import copy
 import os
 import pwd
-import re
 import shutil
 import socket
 import subprocess
@@ -351,9 +350,15 @@ def test_files_of_another_account(machine, look, tmp_path):
     (tmp_path / "data/chaser.chk").touch()
     (tmp_path / "data/writer.chk").touch()
     me = pwd.getpwuid(os.getuid()).pw_name
-    text = only(look(machine()), "foreign-data")
-    assert re.match(rf"{tmp_path}/data/\w+.chk and 1 more belong to {me}, and eventstore_user is eventstore$", text)
+    said = f"and 1 more belong to {me}, and eventstore_user is eventstore"
+    assert only(look(machine()), "foreign-data") == f"{tmp_path}/data/chaser.chk {said}"
     assert look(machine(eventstore_user=me))["problems"] == []
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    for name in ("es-cluster1.pid", "es-cluster1.state", "es-cluster1.state.lock"):
+        (tmp_path / "run" / name).touch()
+    assert only(look(machine()), "foreign-data") == f"{tmp_path}/run/es-cluster1.state {said}"
+    assert look(machine(eventstore_service_provider="process"))["problems"] == []
 
 
 def test_no_systemd(machine, look, monkeypatch, tmp_path):
@@ -398,3 +403,15 @@ def test_a_plan_for_windows_is_refused(machine, run_module):
     result = run_module("es_preflight", {"plan": {**machine(), "platform": "windows"}})
     assert result["failed"]
     assert "ansible_connection" in result["msg"]
+
+
+def test_a_firewall_between_two_machines(machine, look, monkeypatch):
+    given = machine()
+    assert look(given)["unreached_peers"] == []  # nobody listens on 127.0.71.2, and it says so
+    given["peers"] = {"node2": [f"{ABSENT}:1112", "127.0.71.2:2112"], "node3": ["127.0.71.3:2112"]}
+    monkeypatch.setattr(preflight, "CONNECT_TIMEOUT_S", 0.2)
+    seen = look(given)
+    assert seen["problems"] == []
+    (found,) = seen["unreached_peers"]
+    assert (found["host"], found["code"]) == ("node2", "peer-unreachable")
+    assert found["text"].startswith(f"{ABSENT}:1112 of node2 cannot be reached from here: ")

@@ -101,6 +101,9 @@ def _fill(made: dict[str, t.Any], machines: list[Machine], problems: list[Proble
         manager = managers[host] if made["mode"] == "managers" else None
         made["hosts"][host] = _host(made, machine, nodes[host], manager, known)
         made["endpoints"] += _endpoints(host, nodes[host], manager)
+    inside = {host: _inside(planned) for host, planned in made["hosts"].items()}
+    for host, planned in made["hosts"].items():
+        planned["peers"] = {other: addresses for other, addresses in inside.items() if other != host}
 
 
 def _nodes(machine: Machine, problems: list[Problem]) -> list[_Server]:
@@ -215,6 +218,13 @@ def _host(
 def _arguments(machine: Machine, home: str) -> list[str]:
     state = join(machine["run_dir"], f"{machine['service_name']}.state")
     return ["--node-executable", join(home, machine["executable"]), "--watchdog-state", state]
+
+
+def _inside(planned: dict[str, t.Any]) -> list[str]:
+    """Where a machine's servers listen for those of the other machines."""
+    servers = [*planned["nodes"], *([planned["manager"]] if planned["manager"] else [])]
+    heard = (listener for server in servers for listener in listeners(server["options"]))
+    return [f"{ip}:{port}" for option, ip, port in heard if option.startswith("Int")]
 
 
 def _written(options: Options, unsaid_log: str | None = None) -> list[str]:
