@@ -60,6 +60,8 @@ NEEDED = (
     "software",
     "user",
 )
+# Below this port a server needs a right that no service gets.
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
@@ -261,7 +263,14 @@ def _addresses_and_ports(plan: Plan) -> Problems:
             )
     taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.ip not in absent}
     listening = processes.listening(processes.all_pids()) if errno.EADDRINUSE in taken.values() else []
+    lowest = int(UNPRIVILEGED.read_text()) if plan["user"] else 0
     for endpoint, error in taken.items():
+        if endpoint.port < lowest:
+            yield Problem(
+                "port-refused",
+                f"services under {plan['user']} may not listen on {endpoint}",
+                f"Use a port above {lowest - 1}",
+            )
         if error == errno.EADDRINUSE:
             yield from _taken(plan, endpoint, [pid for pid, other in listening if processes.overlap(other, endpoint)])
         elif error:

@@ -405,6 +405,13 @@ def test_a_plan_for_windows_is_refused(machine, run_module):
     assert "ansible_connection" in result["msg"]
 
 
+def test_a_port_that_the_services_account_may_not_have(machine, look):
+    given = {"eventstore_ext_http_port": 81}
+    text = only(look(machine(**given)), "port-refused")
+    assert text == "services under eventstore may not listen on 127.0.71.1:81"
+    assert look(machine(**given, eventstore_service_provider="process"))["problems"] == []
+
+
 def test_a_firewall_between_two_machines(machine, look, monkeypatch):
     given = machine()
     assert look(given)["unreached_peers"] == []  # nobody listens on 127.0.71.2, and it says so
