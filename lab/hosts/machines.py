@@ -55,12 +55,12 @@ def run(*argv: str, text: str | None = None) -> str:
     return done.stdout
 
 
-def wait(what: str, ready: t.Callable[[], bool], timeout: float) -> None:
+def wait(what: str, ready: t.Callable[[], bool], timeout: float, pause: float = 0.02) -> None:
     deadline = time.monotonic() + timeout
     while not ready():
         if time.monotonic() > deadline:
             raise LabError(f"{what}: not within {timeout:g} s")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 class Machine:
@@ -208,6 +208,11 @@ class Machine:
         shutil.rmtree(self.directory)
 
     # What happens to machines
+
+    def wait_for(self, path: str) -> None:
+        """Until the file or directory is there, to half a millisecond."""
+        seen = Path(f"/proc/{(self.directory / 'pid').read_text().strip()}/root{path}")
+        wait(f"{self.name} has {path}", seen.exists, 120, pause=0.0005)
 
     def freeze(self, *, frozen: bool) -> None:
         if not self.runs():
@@ -363,7 +368,8 @@ def main() -> int:
     create.add_argument("machines", type=new, metavar="NAME=IP[,IP]", nargs="+")
     command("start", "switch on")
     command("stop", "shut down in order")
-    command("kill", "cut the power")
+    kill = command("kill", "cut the power")
+    kill.add_argument("--when", metavar="PATH", help="as soon as this file or directory is there")
     command("freeze", "hang: it takes connections, and nothing in it runs")
     command("thaw", "end of freeze")
     command("cut", "cut off from the other machines, not from the controller")
@@ -390,6 +396,9 @@ def main() -> int:
             if not machine.runs():
                 raise LabError(f"{machine.name} is off")
             os.execv(machine.directory / "enter", ["enter", *options.argv])  # noqa: S606
+        if options.command == "kill" and options.when:
+            for machine in options.machines:
+                machine.wait_for(options.when)
         # One change at a time, whoever asks for it.
         with (STATE / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

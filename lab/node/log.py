@@ -60,6 +60,10 @@ def decode(data: bytes, offset: int = 0) -> tuple[Entry, int]:
     return Entry(term, Kind(kind), payload), start + length
 
 
+class DiskFull(EventStoreError):
+    """There is no room for what the node could be told to store."""
+
+
 class Checkpoint:
     """A position in a file of its own; written in place, since eight bytes never cross a sector."""
 
@@ -86,6 +90,10 @@ class FileLog:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        disk = os.statvfs(directory)
+        if disk.f_bavail * disk.f_frsize < MAX_PAYLOAD_BYTES:
+            # It would win elections by its long log, and end at the next event, again and again.
+            raise DiskFull(f"less than {MAX_PAYLOAD_BYTES} bytes are free", where=str(directory), hint="Make room")
         self.path = directory / "events.log"
         self._lock = _lock(directory)
         existed = self.path.exists()
@@ -272,4 +280,14 @@ def _sync_directory(directory: Path) -> None:
     os.close(fd)
 
 
-__all__ = ["CHECKPOINT", "HEADER", "Checkpoint", "DamagedLog", "FileBallotBox", "FileLog", "decode", "encode"]
+__all__ = [
+    "CHECKPOINT",
+    "HEADER",
+    "Checkpoint",
+    "DamagedLog",
+    "DiskFull",
+    "FileBallotBox",
+    "FileLog",
+    "decode",
+    "encode",
+]

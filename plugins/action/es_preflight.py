@@ -20,7 +20,7 @@ class ActionModule(HostAction):
             arguments["plan"] = _without_secrets(arguments["plan"])
         arguments["controller_time"] = time.time()
         result: dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
-        for problem in result.get("problems", []):
+        for problem in [*result.get("problems", []), *result.get("unreached_peers", [])]:
             problem["text"] = f"{task_vars['inventory_hostname']}: {problem['text']}"
         return result
 

@@ -6,11 +6,13 @@ The plan is that of one machine (``plan.hosts[host]``) with the cluster's ``dns`
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import grp
 import os
 import pwd
 import resource
+import selectors
 import shutil
 import socket
 import sys
@@ -41,8 +43,25 @@ CHUNK_BYTES = 256 * 1024 * 1024
 SOFTWARE_BYTES = 256 * 1024 * 1024
 # KurrentDB#1405: a production cluster went down at the usual limit of 1024.
 FEW_FILES = 4096
+# A lost packet is sent again after 1 s.
+CONNECT_TIMEOUT_S = 2.5
+NO_ANSWER = f"no answer within {CONNECT_TIMEOUT_S} s"
 SYSTEMD = Path("/run/systemd/system")
-NEEDED = ("directories", "dns", "group", "manager", "nodes", "platform", "provider", "software", "user")
+NEEDED = (
+    "directories",
+    "dns",
+    "group",
+    "manager",
+    "nodes",
+    "peers",
+    "platform",
+    "provider",
+    "run_dir",
+    "software",
+    "user",
+)
+# Below this port a server needs a right that no service gets.
+UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
@@ -63,11 +82,13 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
             hint="Take them out of the inventory, so that the machine's files and paths are planned for Linux",
         )
     installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
+    absent_user, absent_group = _absent_accounts(plan)
     problems = [
         *_python(),
         *_clock(now, controller_time),
         *_provider(plan),
-        *_account(plan),
+        *_account(plan, absent_user, absent_group),
+        *_foreign_data(plan),
         *_software(plan, installed=installed),
         *_addresses_and_ports(plan),
         *_directories(plan),
@@ -78,6 +99,9 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
     return {
         "problems": [problem._asdict() for problem in problems],
         "notes": list(_notes(plan)),
+        "unreached_peers": list(_unreachable(plan)),
+        "absent_user": absent_user,
+        "absent_group": absent_group,
         "software_installed": installed,
         "running": _running(plan),
     }
@@ -133,37 +157,88 @@ def _provider(plan: Plan) -> Problems:
         )
 
 
-def _account(plan: Plan) -> Problems:
+def _uid(user: str) -> int | None:
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
+
+
+def _absent_accounts(plan: Plan) -> tuple[str | None, str | None]:
+    """The user and the group that have to be made before services can run under them."""
     user, group = plan["user"], plan["group"]
-    if user:
-        try:
-            uid = pwd.getpwnam(user).pw_uid
-        except KeyError:
-            yield Problem(
-                "no-account",
-                f"eventstore_user is {user}, and this machine has no such account",
-                "Create it, for example with ansible.builtin.user and system: true",
-            )
-        else:
-            if os.geteuid() not in (0, uid):
-                yield Problem(
-                    "not-root",
-                    f"services cannot be started as {user} from the account {_account_name()}",
-                    "Set become: true, or leave eventstore_user unset",
-                )
-    if group and group not in (entry.gr_name for entry in grp.getgrall()):
+    absent_user = user if user and _uid(user) is None else None
+    group = group or absent_user
+    try:
+        absent_group = group if group and not grp.getgrnam(group) else None
+    except KeyError:
+        absent_group = group
+    return absent_user, absent_group
+
+
+def _account(plan: Plan, absent_user: str | None, absent_group: str | None) -> Problems:
+    if os.geteuid() == 0:
+        return
+    user = plan["user"]
+    if absent_user or absent_group:
         yield Problem(
-            "no-group",
-            f"eventstore_group is {group}, and this machine has no such group",
-            "Create it, for example with ansible.builtin.group",
+            "no-account",
+            f"this machine has no {'user ' + absent_user if absent_user else f'group {absent_group}'}, and the account "
+            f"{_account_name()} cannot make it",
+            "Set become: true, or eventstore_user and eventstore_group to those that services are to run under",
+        )
+    elif user and _uid(user) != os.geteuid():
+        yield Problem(
+            "not-root",
+            f"services cannot be started as {user} from the account {_account_name()}",
+            f"Set become: true, or eventstore_user: {_account_name()}",
+        )
+
+
+def _foreign_data(plan: Plan) -> Problems:
+    """Files that the services could not write, of services that ran under another account before."""
+    user = plan["user"]
+    if not user:
+        return
+    uid = _uid(user)
+    for directory in dict.fromkeys(path for service in _services(plan) for path in service["directories"]):
+        yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], plan, uid)
+    # Of what is in run_dir the manager writes its state file, and whoever starts services the others.
+    yield from _foreign(plan["run_dir"], [name for name in _names(plan["run_dir"]) if ".state" in name], plan, uid)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:  # not there, or no directory: _directories tells
+        return []
+
+
+def _foreign(directory: str, names: t.Sequence[str], plan: Plan, uid: int | None) -> Problems:
+    foreign = []
+    for path in (os.path.join(directory, name) for name in names):
+        with contextlib.suppress(FileNotFoundError):  # a running node has its own going and coming
+            owner = os.lstat(path).st_uid
+            if owner != uid and path not in plan["directories"]:
+                foreign.append((path, _name_of(owner)))
+    if foreign:
+        path, name = foreign[0]
+        yield Problem(
+            "foreign-data",
+            f"{path} and {len(foreign) - 1} more belong to {name}, and eventstore_user is {plan['user']}",
+            f"Set eventstore_user: {name}; or, once nothing runs from it, chown -R {plan['user']}: {directory}",
         )
 
 
 def _account_name() -> str:
+    return _name_of(os.geteuid())
+
+
+def _name_of(uid: int) -> str:
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(uid)
 
 
 def _software(plan: Plan, *, installed: bool) -> Problems:
@@ -188,7 +263,14 @@ def _addresses_and_ports(plan: Plan) -> Problems:
             )
     taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.ip not in absent}
     listening = processes.listening(processes.all_pids()) if errno.EADDRINUSE in taken.values() else []
+    lowest = int(UNPRIVILEGED.read_text()) if plan["user"] else 0
     for endpoint, error in taken.items():
+        if endpoint.port < lowest:
+            yield Problem(
+                "port-refused",
+                f"services under {plan['user']} may not listen on {endpoint}",
+                f"Use a port above {lowest - 1}",
+            )
         if error == errno.EADDRINUSE:
             yield from _taken(plan, endpoint, [pid for pid, other in listening if processes.overlap(other, endpoint)])
         elif error:
@@ -342,6 +424,47 @@ def _dns(plan: Plan) -> Problems:
 
 def _own_dns_addresses(plan: Plan) -> set[str]:
     return {Endpoint.parse(text).ip for service in _services(plan) for text in service["listen"]}
+
+
+def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
+    """Peers that cannot be reached. Nobody need listen there yet: a refusal, too, comes from the machine itself."""
+    whose = {Endpoint.parse(text): host for host, addresses in plan["peers"].items() for text in addresses}
+    found: dict[str, dict[Endpoint, str]] = {}
+    for endpoint, reason in _connect(whose).items():
+        if reason:
+            found.setdefault(whose[endpoint], {})[endpoint] = reason
+    for host, reasons in found.items():
+        problem = Problem(
+            "peer-unreachable",
+            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {next(iter(reasons.values()))}",
+            f"Open these ports to this machine in the firewall of {host} or on the way there; none is changed here",
+        )
+        yield {"host": host, **problem._asdict()}
+
+
+def _connect(endpoints: t.Iterable[Endpoint]) -> dict[Endpoint, str]:
+    """Why no connection comes about, for all at once; "" if one does, or the machine there refuses it."""
+    with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
+        results = {}
+        for endpoint in endpoints:
+            probe = opened.enter_context(socket.socket())
+            probe.setblocking(False)
+            results[endpoint] = _why(probe.connect_ex(endpoint))
+            if results[endpoint] == NO_ANSWER:
+                selector.register(probe, selectors.EVENT_WRITE, endpoint)
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while selector.get_map() and time.monotonic() < deadline:
+            for key, _events in selector.select(deadline - time.monotonic()):
+                probe = t.cast(socket.socket, key.fileobj)
+                results[key.data] = _why(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                selector.unregister(probe)
+        return results
+
+
+def _why(error: int) -> str:
+    if error in (0, errno.ECONNREFUSED):
+        return ""
+    return NO_ANSWER if error == errno.EINPROGRESS else os.strerror(error)
 
 
 def _notes(plan: Plan) -> t.Iterator[str]:

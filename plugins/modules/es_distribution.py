@@ -90,7 +90,8 @@ options:
         type: str
   directories:
     description:
-      - Directories that the software works in, parents first. They are made, and given to O(owner) and O(group).
+      - Directories that the software works in, parents first. They are made with mode 0750, and given to O(owner) and
+        O(group). The mode of one that is there is left alone.
     type: list
     elements: path
     default: []
@@ -100,7 +101,8 @@ options:
       - The software itself belongs to who unpacks it, so that what runs from it cannot change it.
     type: str
   group:
-    description: Group, name or number, to which O(directories) shall belong. If unset, that of who makes them.
+    description:
+      - Group, name or number, to which O(directories) shall belong. If unset, that of O(owner) or of who makes them.
     type: str
 """
 
@@ -146,6 +148,7 @@ removed:
   sample: [/opt/eventstore/3.3.1]
 """
 
+import contextlib
 import grp
 import os
 import pwd
@@ -168,6 +171,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import D
 BLOCK_BYTES = 1024 * 1024
 # What the result ``needs`` of the controller, beside the programs named by their ``dest``.
 NEEDS_ARCHIVE = "archive"
+# The number of an account that an earlier task would make, were this not check mode; nobody's files have it.
+NOT_YET_MADE = -2
 
 
 def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
@@ -204,7 +209,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the version to its state; the result of the module."""
     params = module.params
     home = _home(params)
-    directories = _wrong_directories(params)
+    owner = _owner(params, check_mode=module.check_mode)
+    directories = _wrong_directories(params, owner)
     programs = _wrong_programs(params)
     before = [str(path) for path in distribution.versions(home.parent)]
     leftovers = distribution.leftovers(home.parent)
@@ -217,8 +223,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         result.setdefault("needs", []).extend(program["dest"] for program in programs)
     if not module.check_mode and "needs" not in result:
         for path in directories:
-            os.makedirs(path, exist_ok=True)
-            os.chown(path, *_owner(params))
+            os.makedirs(path, mode=0o750, exist_ok=True)
+            os.chown(path, *owner)
         for program in programs:
             distribution.install(Path(program["src"]), Path(program["dest"]))
     installed = [program["dest"] for program in programs]
@@ -236,9 +242,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return result
 
 
-def _wrong_directories(params: dict[str, t.Any]) -> list[str]:
+def _wrong_directories(params: dict[str, t.Any], owner: tuple[int, int]) -> list[str]:
     """Those of the directories that are not there, or belong to another."""
-    owner = _owner(params)
     wrong = []
     for path in params["directories"] if params["state"] == "present" else []:
         if not os.path.isabs(path):
@@ -329,15 +334,18 @@ def _home(params: dict[str, t.Any]) -> Path:
     return home
 
 
-def _owner(params: dict[str, t.Any]) -> tuple[int, int]:
+def _owner(params: dict[str, t.Any], *, check_mode: bool) -> tuple[int, int]:
     """Numbers of the user and the group; -1 where it may be anybody."""
+    if params["owner"] and not params["group"]:
+        with contextlib.suppress(KeyError):  # a number, or it is still to be made
+            params["group"] = str(pwd.getpwnam(params["owner"]).pw_gid)
     return (
-        _number("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid),
-        _number("group", params["group"], lambda name: grp.getgrnam(name).gr_gid),
+        _number("owner", params["owner"], lambda name: pwd.getpwnam(name).pw_uid, check_mode),
+        _number("group", params["group"], lambda name: grp.getgrnam(name).gr_gid, check_mode),
     )
 
 
-def _number(option: str, name: str | None, look_up: t.Callable[[str], int]) -> int:
+def _number(option: str, name: str | None, look_up: t.Callable[[str], int], check_mode: bool) -> int:
     if not name:
         return -1
     if name.isascii() and name.isdigit():
@@ -345,6 +353,8 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int]) -> i
     try:
         return look_up(name)
     except KeyError:
+        if check_mode:
+            return NOT_YET_MADE
         raise DistributionError(
             f"{option} is {name!r}, which this host does not know", hint="Make it first, or mend the name"
         ) from None

@@ -88,6 +88,24 @@ software_installed:
   returned: always
   type: bool
   sample: false
+unreached_peers:
+  description:
+    - Problems, with C(host), another machine of the plan at whose ports this one gets no answer, not even a refusal.
+      They count only if that machine is switched on, which this one cannot know.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+absent_user:
+  description: The account that the services are to run under and that has to be made; null if it is there.
+  returned: always
+  type: str
+  sample: eventstore
+absent_group:
+  description: The group that has to be made; null if it is there.
+  returned: always
+  type: str
+  sample: eventstore
 running:
   description: The planned services that run already, by the configuration file they were started with.
   returned: always

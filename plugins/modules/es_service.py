@@ -113,6 +113,15 @@ options:
       - systemd makes it at every start if it is below V(/run).
     type: path
     default: /run/eventstore
+  writable:
+    description:
+      - The directories that the service writes to, besides O(run_dir); those of its database and its logs, and for a
+        manager also those of its nodes.
+      - With systemd, it can write nowhere else then, and starts only when their disks are mounted. Without this option
+        only C(/usr), C(/boot) and C(/etc) are closed to it.
+    type: list
+    elements: path
+    default: []
   timeout:
     description: How many seconds a start may take until the service answers, and a stop until it is killed.
     type: int
@@ -188,6 +197,7 @@ EXAMPLES = r"""
     config: /etc/eventstore/manager.yaml
     arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
     user: eventstore
+    writable: [/var/lib/eventstore, /var/log/eventstore]
   register: manager
 
 - name: Restart it where the running one is not what was asked for
@@ -199,6 +209,7 @@ EXAMPLES = r"""
     config: /etc/eventstore/manager.yaml
     arguments: [--node-executable, /opt/eventstore/3.4.0/eventstored]
     user: eventstore
+    writable: [/var/lib/eventstore, /var/log/eventstore]
     cluster:
       name: cluster1
       cluster_size: 3
@@ -313,6 +324,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "user": {"type": "str"},
     "group": {"type": "str"},
     "run_dir": {"type": "path", "default": "/run/eventstore"},
+    "writable": {"type": "list", "elements": "path", "default": []},
     "timeout": {"type": "int", "default": 60},
     "cluster": {
         "type": "dict",
@@ -368,6 +380,7 @@ def _definition(params: t.Mapping[str, t.Any]) -> Definition:
         user=params["user"],
         group=params["group"],
         run_dir=Path(params["run_dir"]),
+        writable=tuple(params["writable"]),
         timeout_s=params["timeout"],
     )
 

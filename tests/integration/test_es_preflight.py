@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -312,13 +313,52 @@ def test_a_clock_that_is_off(machine, look, ahead, said):
 @pytest.mark.parametrize(
     ("variables", "code", "said"),
     [
-        ({"eventstore_user": "nobody-here"}, "no-account", "nobody-here"),
-        ({"eventstore_group": "nobodies-here"}, "no-group", "nobodies-here"),
         ({"eventstore_service_provider": "windows"}, "not-windows", "windows"),
     ],
 )
 def test_what_the_machine_does_not_have(machine, look, variables, code, said):
     assert said in only(look(machine(**variables)), code)
+
+
+ACCOUNTS = [
+    ({"eventstore_user": "daemon"}, None, None, ""),
+    ({"eventstore_user": "daemon", "eventstore_group": "no-group"}, None, "no-group", "no group no-group"),
+    ({"eventstore_user": "no-user"}, "no-user", "no-user", "no user no-user"),
+    ({"eventstore_user": "no-user", "eventstore_group": "daemon"}, "no-user", None, "no user no-user"),
+    ({"eventstore_service_provider": "process"}, None, None, ""),
+]
+
+
+@pytest.mark.parametrize(("variables", "user", "group", "said"), ACCOUNTS)
+def test_accounts_that_have_to_be_made_and_who_cannot_make_them(
+    machine, look, monkeypatch, variables, user, group, said
+):
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    seen = look(machine(**variables))
+    assert (seen["problems"], seen["absent_user"], seen["absent_group"]) == ([], user, group)
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    if said:
+        assert f"{said}, and the account 54321 cannot make it" in only(look(machine(**variables)), "no-account")
+
+
+def test_files_of_another_account(machine, look, tmp_path):
+    # As after a change of eventstore_user: its node could not write its own database.
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/lost+found").mkdir()
+    (tmp_path / "log/manager").mkdir(parents=True)  # directories of the plan are given away by a later role
+    assert look(machine())["problems"] == []
+    (tmp_path / "data/chaser.chk").touch()
+    (tmp_path / "data/writer.chk").touch()
+    me = pwd.getpwuid(os.getuid()).pw_name
+    said = f"and 1 more belong to {me}, and eventstore_user is eventstore"
+    assert only(look(machine()), "foreign-data") == f"{tmp_path}/data/chaser.chk {said}"
+    assert look(machine(eventstore_user=me))["problems"] == []
+    shutil.rmtree(tmp_path / "data")
+    (tmp_path / "run").mkdir()
+    for name in ("es-cluster1.pid", "es-cluster1.state", "es-cluster1.state.lock"):
+        (tmp_path / "run" / name).touch()
+    assert only(look(machine()), "foreign-data") == f"{tmp_path}/run/es-cluster1.state {said}"
+    assert look(machine(eventstore_service_provider="process"))["problems"] == []
 
 
 def test_no_systemd(machine, look, monkeypatch, tmp_path):
@@ -363,3 +403,22 @@ def test_a_plan_for_windows_is_refused(machine, run_module):
     result = run_module("es_preflight", {"plan": {**machine(), "platform": "windows"}})
     assert result["failed"]
     assert "ansible_connection" in result["msg"]
+
+
+def test_a_port_that_the_services_account_may_not_have(machine, look):
+    given = {"eventstore_ext_http_port": 81}
+    text = only(look(machine(**given)), "port-refused")
+    assert text == "services under eventstore may not listen on 127.0.71.1:81"
+    assert look(machine(**given, eventstore_service_provider="process"))["problems"] == []
+
+
+def test_a_firewall_between_two_machines(machine, look, monkeypatch):
+    given = machine()
+    assert look(given)["unreached_peers"] == []  # nobody listens on 127.0.71.2, and it says so
+    given["peers"] = {"node2": [f"{ABSENT}:1112", "127.0.71.2:2112"], "node3": ["127.0.71.3:2112"]}
+    monkeypatch.setattr(preflight, "CONNECT_TIMEOUT_S", 0.2)
+    seen = look(given)
+    assert seen["problems"] == []
+    (found,) = seen["unreached_peers"]
+    assert (found["host"], found["code"]) == ("node2", "peer-unreachable")
+    assert found["text"].startswith(f"{ABSENT}:1112 of node2 cannot be reached from here: ")

@@ -74,6 +74,10 @@ class Connection(ConnectionBase):
     def _run(self, command: str, **stdin: t.Any) -> tuple[int, bytes, bytes]:
         self._connect()
         done = subprocess.run([self._enter, "/bin/sh", "-c", command], capture_output=True, check=False, **stdin)
+        if done.returncode:
+            # Says so if it was the machine that ended.
+            self._connected = False
+            self._connect()
         return done.returncode, done.stdout, done.stderr
 
 

@@ -20,7 +20,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 @dataclass(frozen=True)
 class Definition:
-    """``argv`` is empty where only an existing service is to be stopped."""
+    """``argv`` is empty where only an existing service is to be stopped.
+
+    ``writable``: the directories that it writes to, besides ``run_dir``; empty if nobody said so.
+    """
 
     name: str
     kind: str
@@ -29,6 +32,7 @@ class Definition:
     user: str | None = None
     group: str | None = None
     run_dir: Path = Path("/run/eventstore")
+    writable: tuple[str, ...] = ()
     timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
@@ -46,6 +50,9 @@ class Definition:
                 raise ServiceError(f"{name!r} is not the name of a variable", where="environment")
             if any(char in value for char in "\n\r\0"):
                 raise ServiceError(f"the value of {name} has a line break or a NUL", where="environment")
+        for path in self.writable:
+            if not path.startswith("/") or not path.isprintable():
+                raise ServiceError(f"{path!r} is not an absolute path", where="writable")
         for position, argument in enumerate(self.argv):
             if not argument.isprintable():
                 raise ServiceError(f"argument {position} of the command line has a control character", where=self.name)

@@ -31,6 +31,29 @@ PATIENCE_S = 60.0
 _SAFE = re.compile(r"[A-Za-z0-9_/.:=,+@-]+")
 _ESCAPED = re.compile(r'[\\"$`]')
 _PROPERTIES = ("LoadState", "ActiveState", "SubState", "MainPID", "FragmentPath", "UnitFileState")
+# What no server needs; what it needs more than these leave, a drop-in of the operator's can give back.
+_SANDBOX = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+UMask=0027
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
+"""
 # What `systemctl enable` and `disable` can change, and whether it then starts with the machine.
 _BOOT = {"": False, "disabled": False, "enabled": True, "enabled-runtime": False}
 
@@ -41,7 +64,7 @@ def unit(definition: Definition, environment_file: Path | None) -> str:
 Description={definition.title} ({definition.name})
 Wants=network-online.target
 After=network-online.target
-StartLimitIntervalSec=0
+{_mounts(definition)}StartLimitIntervalSec=0
 
 [Service]
 {_service(definition, environment_file)}
@@ -53,7 +76,7 @@ WantedBy=multi-user.target
 def drop_in(definition: Definition, environment_file: Path | None) -> str:
     """The text of a drop-in that makes a package's unit run what is asked for. An empty value empties a list."""
     return f"""{MARK}[Unit]
-StartLimitIntervalSec=0
+{_mounts(definition)}StartLimitIntervalSec=0
 
 [Service]
 PIDFile=
@@ -61,6 +84,11 @@ Environment=
 EnvironmentFile=
 ExecStart=
 {_service(definition, environment_file)}"""
+
+
+def _mounts(definition: Definition) -> str:
+    # Without its data disk a node would begin an empty database below the mount point.
+    return f"RequiresMountsFor={_list(definition.writable)}\n" if definition.writable else ""
 
 
 def _service(definition: Definition, environment_file: Path | None) -> str:
@@ -72,17 +100,33 @@ def _service(definition: Definition, environment_file: Path | None) -> str:
     if environment_file:
         lines.append(f"EnvironmentFile={environment_file}")
     run_dir = definition.run_dir
+    writable = list(definition.writable)
     if run_dir.parts[:2] == ("/", "run") and len(run_dir.parts) > 2:
         # /run is empty after a boot, and others use the directory too: the manager's state file is there.
-        lines += [f"RuntimeDirectory={_quote(str(run_dir.relative_to('/run')))}", "RuntimeDirectoryPreserve=yes"]
+        lines += [f"RuntimeDirectory={_quote(str(run_dir.relative_to('/run')))}", "RuntimeDirectoryMode=0750"]
+        lines.append("RuntimeDirectoryPreserve=yes")
+    else:
+        writable.append(str(run_dir))
     # A server that truncated its database exits 0 and wants to come back, so always, and without a limit.
     lines += [f"ExecStart={exec_start(definition.argv)}", "Restart=always", "RestartSec=1"]
     if definition.kind == "manager":
         # A manager that is stopped takes its nodes along itself. Of one that crashed the nodes have to live on: the
         # next manager adopts them. With any other mode systemd would kill them first.
         lines.append("KillMode=process")
+        # For the same reason not PrivateTmp: systemd empties that at each start, under the nodes that live on.
+        lines.append("TemporaryFileSystem=/tmp:mode=1777 /var/tmp:mode=1777")
+    else:
+        lines.append("PrivateTmp=yes")
     lines += [f"TimeoutStopSec={definition.timeout_s:g}", "LimitNOFILE=32768"]
-    return "\n".join(lines) + "\n"
+    if definition.writable:
+        lines += ["ProtectSystem=strict", f"ReadWritePaths={_list(writable)}"]
+    else:
+        lines.append("ProtectSystem=full")
+    return "\n".join(lines) + "\n" + _SANDBOX
+
+
+def _list(paths: t.Iterable[str]) -> str:
+    return " ".join(map(_quote, paths))
 
 
 def exec_start(argv: t.Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing as t
 from dataclasses import dataclass
 
@@ -100,6 +101,9 @@ def _fill(made: dict[str, t.Any], machines: list[Machine], problems: list[Proble
         manager = managers[host] if made["mode"] == "managers" else None
         made["hosts"][host] = _host(made, machine, nodes[host], manager, known)
         made["endpoints"] += _endpoints(host, nodes[host], manager)
+    inside = {host: _inside(planned) for host, planned in made["hosts"].items()}
+    for host, planned in made["hosts"].items():
+        planned["peers"] = {other: addresses for other, addresses in inside.items() if other != host}
 
 
 def _nodes(machine: Machine, problems: list[Problem]) -> list[_Server]:
@@ -180,6 +184,7 @@ def _host(
                 "options": options,
                 "environment": environment,
                 "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+                "directories": _written(options, None if machine.windows else default_log(machine["version"])),
             }
         )
     if manager:
@@ -201,8 +206,12 @@ def _host(
             "arguments": [] if machine.windows else _arguments(machine, home),
             "environment": environment,
             "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+            "directories": _unique(*(node["directories"] for node in planned["nodes"]), _written(options)),
         }
-    planned["directories"] = _directories(machine, planned)
+    services = [planned["manager"]] if manager else planned["nodes"]
+    planned["directories"] = _unique(
+        [machine["config_dir"]], *(service["directories"] for service in services), [planned["run_dir"]]
+    )
     planned["urlacls"] = _urlacls(nodes, manager) if machine.windows else []
     return planned
 
@@ -212,15 +221,20 @@ def _arguments(machine: Machine, home: str) -> list[str]:
     return ["--node-executable", join(home, machine["executable"]), "--watchdog-state", state]
 
 
-def _directories(machine: Machine, planned: dict[str, t.Any]) -> list[str]:
-    """Every directory that has to be there, and to be the services', before they start."""
-    directories = [machine["config_dir"]]
-    unsaid_log = None if machine.windows else default_log(machine["version"])
-    for node in planned["nodes"]:
-        directories += [node["options"]["Db"], node["options"].get("Log", unsaid_log)]
-    if planned["manager"]:
-        directories.append(planned["manager"]["options"]["Log"])
-    return list(dict.fromkeys(filter(None, [*directories, planned["run_dir"]])))
+def _inside(planned: dict[str, t.Any]) -> list[str]:
+    """Where a machine's servers listen for those of the other machines."""
+    servers = [*planned["nodes"], *([planned["manager"]] if planned["manager"] else [])]
+    heard = (listener for server in servers for listener in listeners(server["options"]))
+    return [f"{ip}:{port}" for option, ip, port in heard if option.startswith("Int")]
+
+
+def _written(options: Options, unsaid_log: str | None = None) -> list[str]:
+    """The directories that a server with these options writes to: there, and its own, before it starts."""
+    return _unique([options.get("Db"), options.get("Index"), options.get("Log", unsaid_log)])
+
+
+def _unique(*lists: t.Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(filter(None, itertools.chain(*lists))))
 
 
 def _urlacls(nodes: list[_Server], manager: _Server | None) -> list[str]:

@@ -278,8 +278,21 @@ SETTINGS: tuple[Setting, ...] = (
         check=_name,
     ),
     Setting("eventstore_keep_versions", "int", 2, "How many versions of the software are kept.", check=_at_least_one),
-    Setting("eventstore_user", "str", None, "Account the services run under; the connection's if unset.", check=_name),
-    Setting("eventstore_group", "str", None, "Group the services run under; the account's if unset.", check=_name),
+    Setting(
+        "eventstore_user",
+        "str",
+        None,
+        "Account the services run under, made where it is missing; eventstore if unset, with "
+        "eventstore_service_provider process and on Windows the connection's.",
+        check=_name,
+    ),
+    Setting(
+        "eventstore_group",
+        "str",
+        None,
+        "Group the services run under, made where it is missing; the account's if unset.",
+        check=_name,
+    ),
     Setting("eventstore_environment", "dict", {}, "Environment variables of the services.", check=_environment),
 )
 
@@ -327,7 +340,7 @@ def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Pro
         if setting.name in given:
             values[setting.name] = _read(f"{host}: {setting.name}", setting, given[setting.name], windows, problems)
     values["eventstore_nodes"] = _read_nodes(host, values["eventstore_nodes"], windows, problems)
-    _derive(host, given, values, variables, problems)
+    _derive(host, given, values, variables, problems, windows=windows)
     return Machine(host, windows, connection == "local", values)
 
 
@@ -337,6 +350,8 @@ def _derive(
     values: dict[str, t.Any],
     variables: t.Mapping[str, t.Any],
     problems: list[Problem],
+    *,
+    windows: bool,
 ) -> None:
     if "eventstore_int_ip" not in given:
         address = values["eventstore_int_ip"] = str(variables.get("ansible_host") or host)
@@ -350,6 +365,8 @@ def _derive(
             )
     if values["eventstore_ext_ip"] is None:
         values["eventstore_ext_ip"] = values["eventstore_int_ip"]
+    if values["eventstore_user"] is None and not windows and values["eventstore_service_provider"] != "process":
+        values["eventstore_user"] = "eventstore"
     if values["eventstore_service_name"] is None:
         values["eventstore_service_name"] = f"es-{values['eventstore_cluster_name']}"
     if values["eventstore_archive"] and "eventstore_archive_checksum" not in given:

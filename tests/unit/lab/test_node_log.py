@@ -5,6 +5,7 @@ import os
 import shutil
 import struct
 import tempfile
+import types
 import typing as t
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.node.log import HEADER, DamagedLog, FileBallotBox, FileLog, decode, encode
+from lab.node.log import HEADER, DamagedLog, DiskFull, FileBallotBox, FileLog, decode, encode
 from lab.node.peers import pack, unpack
 from lab.node.raft import Append, Ballot, Entry, Kind, Vote
 
@@ -153,6 +154,18 @@ def test_one_directory_is_open_in_one_process_only(directory: Path) -> None:
         FileLog(directory)
     log.close()
     FileLog(directory).close()
+
+
+@pytest.mark.parametrize(("blocks", "opens"), [(2047, False), (2048, True)])
+def test_a_node_that_could_store_no_event_does_not_start(
+    directory: Path, monkeypatch, blocks: int, opens: bool
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(f_bavail=blocks, f_frsize=4096))
+    if opens:
+        FileLog(directory).close()
+    else:
+        with pytest.raises(DiskFull, match="Make room"):
+            FileLog(directory)
 
 
 def test_a_log_without_its_checkpoint_refuses_the_start(directory: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
@@ -30,6 +31,7 @@ MANAGER = Definition(
     argv=("/usr/bin/python3", "/opt/eventstore/es-manager.pyz", "--config", "/etc/eventstore/manager.yaml"),
     user="eventstore",
     group="eventstore",
+    writable=("/var/lib/eventstore", "/var/log/event store"),
 )
 DATABASE = Definition(
     name="es-cluster1-database",
@@ -46,6 +48,7 @@ UNIT_OF_MANAGER = """\
 Description=Event Store Manager (es-cluster1)
 Wants=network-online.target
 After=network-online.target
+RequiresMountsFor=/var/lib/eventstore "/var/log/event store"
 StartLimitIntervalSec=0
 
 [Service]
@@ -53,13 +56,18 @@ Type=simple
 User=eventstore
 Group=eventstore
 RuntimeDirectory=eventstore
+RuntimeDirectoryMode=0750
 RuntimeDirectoryPreserve=yes
 ExecStart=/usr/bin/python3 /opt/eventstore/es-manager.pyz --config /etc/eventstore/manager.yaml
 Restart=always
 RestartSec=1
 KillMode=process
+TemporaryFileSystem=/tmp:mode=1777 /var/tmp:mode=1777
 TimeoutStopSec=60
 LimitNOFILE=32768
+ProtectSystem=strict
+ReadWritePaths=/var/lib/eventstore "/var/log/event store"
+@SANDBOX@
 
 [Install]
 WantedBy=multi-user.target
@@ -79,8 +87,11 @@ EnvironmentFile=/etc/systemd/system/x.env
 ExecStart="/opt/event store/3.4.0/eventstored" --config /etc/eventstore/database.yaml
 Restart=always
 RestartSec=1
+PrivateTmp=yes
 TimeoutStopSec=90
 LimitNOFILE=32768
+ProtectSystem=full
+@SANDBOX@
 
 [Install]
 WantedBy=multi-user.target
@@ -101,17 +112,48 @@ EnvironmentFile=/etc/systemd/system/x.env
 ExecStart="/opt/event store/3.4.0/eventstored" --config /etc/eventstore/database.yaml
 Restart=always
 RestartSec=1
+PrivateTmp=yes
 TimeoutStopSec=90
 LimitNOFILE=32768
+ProtectSystem=full
+@SANDBOX@
+"""
+
+SANDBOX = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+UMask=0027
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectProc=invisible
+ProtectClock=yes
+ProtectHostname=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
+SystemCallErrorNumber=EPERM
 """
 
 ENV = Path("/etc/systemd/system/x.env")
 
 
 def test_units():
-    assert unit(MANAGER, None) == UNIT_OF_MANAGER
-    assert unit(DATABASE, ENV) == UNIT_OF_DATABASE
-    assert drop_in(DATABASE, ENV) == DROP_IN_OF_DATABASE
+    assert unit(MANAGER, None) == UNIT_OF_MANAGER.replace("@SANDBOX@\n", SANDBOX)
+    assert unit(DATABASE, ENV) == UNIT_OF_DATABASE.replace("@SANDBOX@\n", SANDBOX)
+    assert drop_in(DATABASE, ENV) == DROP_IN_OF_DATABASE.replace("@SANDBOX@\n", SANDBOX)
+
+
+def test_the_only_place_to_write_is_named_when_it_is_not_below_run():
+    text = unit(dataclasses.replace(MANAGER, run_dir=Path("/srv/run")), None)
+    assert 'ReadWritePaths=/var/lib/eventstore "/var/log/event store" /srv/run\n' in text
 
 
 WORDS = [
@@ -195,6 +237,8 @@ REFUSED = [
     ({"group": "%h"}, "is not the name of a group"),
     ({"environment": {"A B": "1"}}, "'A B' is not the name of a variable"),
     ({"environment": {"A": "1\n2"}}, "the value of A has a line break"),
+    ({"writable": ("/a\nExecStart=/bin/sh",)}, "is not an absolute path"),
+    ({"writable": ("data",)}, "'data' is not an absolute path"),
     ({"argv": ("/bin/x", "a\nb")}, "argument 1 of the command line has a control character"),
 ]
 

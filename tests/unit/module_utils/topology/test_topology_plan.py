@@ -197,6 +197,31 @@ def test_several_nodes_under_one_manager():
     assert made["dns"]["addresses"] == ["192.168.1.11", "192.168.1.12", "192.168.1.13"]
 
 
+def test_what_a_service_writes_to():
+    nodes = [{"name": "a"}, {"name": "b", "int_http_port": 3112, "options": {"Index": "/fast/b"}}]
+    group = {"eventstore_nodes": nodes, "eventstore_log_dir": "/data/log"}
+    host = plan(three(group))["hosts"]["node1"]
+    ours = ["/var/lib/eventstore-a", "/data/log", "/var/lib/eventstore-b", "/fast/b"]
+    assert [node["directories"] for node in host["nodes"]] == [ours[:2], [*ours[2:], "/data/log"]]
+    assert host["manager"]["directories"] == [*ours, "/var/log/eventstore/manager"]
+    assert host["directories"] == ["/etc/eventstore", *host["manager"]["directories"], "/run/eventstore"]
+
+
+USERS = [
+    ({}, "eventstore"),
+    ({"eventstore_service_provider": "systemd"}, "eventstore"),
+    ({"eventstore_service_provider": "process"}, None),
+    ({"eventstore_service_provider": "process", "eventstore_user": "es"}, "es"),
+    ({"eventstore_user": "root"}, "root"),
+    ({"ansible_connection": "winrm"}, None),
+]
+
+
+@pytest.mark.parametrize(("group", "user"), USERS)
+def test_the_account_of_the_services(group, user):
+    assert planned(three(group))["hosts"]["node1"]["user"] == user
+
+
 def test_free_options_win_and_everything_follows_them():
     group = {
         "eventstore_database_options": {"int-http-port": "3112", "Log": "/data/log", "RunProjections": "all"},
@@ -210,6 +235,7 @@ def test_free_options_win_and_everything_follows_them():
     assert node["options"]["GossipSeed"] == ["192.168.1.11:40777"]
     assert "192.168.1.11:3112" in node["listen"]
     assert "/data/log" in made["hosts"]["node1"]["directories"]
+    assert node["directories"] == ["/var/lib/eventstore", "/data/log"]
     assert manager["options"]["ClusterGossipPort"] == made["dns"]["port"] == 40777
     assert made["endpoints"][0]["internal"] == "192.168.1.11:3112"
     assert made["endpoints"][1]["address"] == "192.168.1.11:40778"
