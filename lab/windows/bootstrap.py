@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible's own scripts that put a file, known by their bytes, which have to be those of the installed ansible-core.
+
+They are Ansible's, run on Windows by its users every day; here their effect is done without reading them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import pkgutil
+import typing as t
+
+from lab.windows.machine import Machine, NotUnderstood, Refused
+from lab.windows.powershell import Ran
+
+END = "\0\0\0\0"
+PUT = ("winrm_put_file.ps1", "psrp_put_file.ps1")
+
+
+def is_wrapper(text: str) -> bool:
+    own = _own("bootstrap_wrapper.ps1")
+    return own is not None and _lines(text) == _lines(own)
+
+
+def run(machine: Machine, lines: t.Iterable[str]) -> Ran:
+    """Do what the wrapper would do with the lines of its input."""
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line == END and len(parts) < 3:
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    if len(parts) != 3:
+        raise NotUnderstood("the bootstrap wrapper with less input than a script, its arguments and a file")
+    first, manifest = json.loads("".join(parts[0])), json.loads("".join(parts[1]))
+    if first["name"] != "exec_wrapper" or first["script"] != _own("exec_wrapper.ps1"):
+        raise NotUnderstood(f"the bootstrap wrapper with the script {first['name']!r}")
+    (action,) = manifest["actions"]
+    name = action["name"]
+    sent = base64.b64decode(manifest["scripts"][name]["script"]).decode()
+    if name not in PUT or set(action["params"]) != {"Path"} or sent != _own(name):
+        raise NotUnderstood(f"Ansible's script {name!r} with {sorted(action['params'])}")
+    return put(machine, action["params"]["Path"], parts[2])
+
+
+def put(machine: Machine, path: str, lines: t.Iterable[str]) -> Ran:
+    """Write the file whose content comes in lines of base64; the answer is its SHA-1, as Ansible wants it."""
+    try:
+        content = b"".join(base64.b64decode(line, validate=True) for line in lines if line)
+        machine.put(path, content)
+    except (Refused, binascii.Error) as error:
+        return Ran(errors=[str(error)], exit_code=1, succeeded=False)
+    machine.note("ran", {"program": "put_file", "arguments": [path], "code": 0})
+    sha1 = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    return Ran(output=[json.dumps({"sha1": sha1})])
+
+
+def _own(name: str) -> str | None:
+    try:
+        data = pkgutil.get_data("ansible.executor.powershell", name)
+    except FileNotFoundError:
+        return None
+    return data.decode() if data else None
+
+
+def _lines(text: str) -> list[str]:
+    """As the shell plugin sends a script: no indentation, no empty lines."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+__all__ = ["is_wrapper", "put", "run"]
