@@ -170,6 +170,16 @@ def time() -> str:
     return _ask("TIME", "[System.DateTime]::UtcNow.ToString('s')")
 
 
+def written_at(path: str) -> str:
+    """``TIME`` in UTC at which a file was last written."""
+    return _ask("TIME", f"[System.IO.File]::GetLastWriteTimeUtc({literal(path)}).ToString('s')")
+
+
+def started_at(pid: int) -> str:
+    """``TIME`` in UTC at which a process was started."""
+    return _ask("TIME", f"(Get-Process -Id {int(pid)} -ErrorAction Stop).StartTime.ToUniversalTime().ToString('s')")
+
+
 def _do(statements: str) -> str:
     return f"try {{ {statements}; 'ES1:OK' }} {_CATCH}"
 
@@ -253,6 +263,8 @@ __all__ = [
     "remove",
     "run",
     "sid_of",
+    "started_at",
     "time",
     "unpack",
+    "written_at",
 ]
