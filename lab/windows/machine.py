@@ -134,8 +134,10 @@ class Machine:
 
     def copy(self, source: str, target: str) -> None:
         old, new = self.path(source), self.path(target)
-        if not old.is_file():
-            raise NotUnderstood(f"Copy-Item of what is no file: {source!r}")
+        if not old.exists():
+            raise Refused(f"Cannot find path '{source}' because it does not exist.")
+        if old.is_dir():
+            raise NotUnderstood(f"Copy-Item of a directory: {source!r}")
         if new.is_dir() or not new.parent.is_dir():
             raise NotUnderstood(f"Copy-Item to what is no file in a directory: {target!r}")
         shutil.copyfile(old, new)

@@ -296,8 +296,9 @@ class _Run:
 
     def cmdlet(self, name: str, words: list[t.Any]) -> t.Any:
         if name == "new-object":
-            kind, arguments = words
-            return self.call(cmdlets.new, str(kind).lower(), *arguments)
+            if len(words) != 2 or not isinstance(words[1], list):
+                raise NotUnderstood(f"New-Object {words}")
+            return self.call(cmdlets.new, str(words[0]).lower(), *words[1])
         given: dict[str, t.Any] = {}
         position = 0
         while position < len(words):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import struct
 import time
 import typing as t
 from dataclasses import dataclass
@@ -172,18 +173,36 @@ def _is_prefix(url: str) -> bool:
 
 
 def _sc(machine: Machine, _program: str, arguments: list[str]) -> Done:
-    verb, name = (arguments[0].lower(), arguments[1]) if len(arguments) == 2 else ("", "")
-    show = {"query": _query, "queryex": _query, "qc": _qc, "qfailure": _qfailure, "qfailureflag": _qfailureflag}.get(
-        verb
-    )
-    if show is None:
+    verb, name, *more = arguments if len(arguments) > 1 else ("", "")
+    if verb not in ("query", "queryex", "config") or bool(more) != (verb == "config"):
         raise NotUnderstood(f"sc.exe {' '.join(arguments)}")
     found = services.find(machine, name)
     if not found:
-        call = "EnumQueryServicesStatus:OpenService" if verb.startswith("query") else "OpenService"
+        call = "OpenService" if verb == "config" else "EnumQueryServicesStatus:OpenService"
         text = texts.NO_SERVICE[machine.setting("locale")]
         return Done(services.NOT_INSTALLED, f"[SC] {call} FAILED {services.NOT_INSTALLED}:\r\n\r\n{text}\r\n\r\n")
-    return Done(0, "\r\n".join(show(machine, *found, verb)) + "\r\n")
+    if verb == "config":
+        return _config(machine, found[0], more)
+    return Done(0, "\r\n".join(_query(machine, *found, verb)) + "\r\n")
+
+
+MODES = {
+    "delayed-auto": (services.AUTOMATIC, True),
+    "auto": (services.AUTOMATIC, False),
+    "demand": (services.MANUAL, False),
+    "disabled": (services.OFF, False),
+}
+
+
+def _config(machine: Machine, name: str, words: list[str]) -> Done:
+    if len(words) != 2 or words[0] != "start=" or words[1] not in MODES:
+        raise NotUnderstood(f"sc.exe config {name} {' '.join(words)}")
+    if not machine.setting("elevated"):
+        return Done(services.ACCESS_DENIED, f"[SC] OpenService FAILED {services.ACCESS_DENIED}:\r\n\r\n")
+    stored = machine.read("services")
+    stored[name]["start"], stored[name]["delayed"] = MODES[words[1]]
+    machine.write("services", stored)
+    return Done(0, "[SC] ChangeServiceConfig SUCCESS\r\n")
 
 
 def _query(machine: Machine, name: str, service: services.Service, verb: str) -> list[str]:
@@ -206,55 +225,6 @@ def _query(machine: Machine, name: str, service: services.Service, verb: str) ->
         "        CHECKPOINT         : 0x0",
         "        WAIT_HINT          : 0x0",
         *(more if verb == "queryex" else []),
-    ]
-
-
-START = {services.AUTOMATIC: "AUTO_START", services.MANUAL: "DEMAND_START", services.OFF: "DISABLED"}
-
-
-def _qc(machine: Machine, name: str, service: services.Service, _verb: str) -> list[str]:
-    italian = machine.setting("locale") == "it"
-    name_label, start_label = ("NOME_SERVIZIO", "TIPO_AVVIO") if italian else ("SERVICE_NAME", "START_TYPE")
-    delayed = "  (DELAYED)" if service["delayed"] else ""
-    return [
-        "[SC] QueryServiceConfig SUCCESS",
-        "",
-        f"{name_label}: {name}",
-        "        TYPE               : 10  WIN32_OWN_PROCESS ",
-        f"        {start_label:<19}: {service['start']}   {START[service['start']]}{delayed}",
-        "        ERROR_CONTROL      : 1   NORMAL",
-        f"        BINARY_PATH_NAME   : {service['image']} ",
-        "        LOAD_ORDER_GROUP   : ",
-        "        TAG                : 0",
-        f"        DISPLAY_NAME       : {name}",
-        "        DEPENDENCIES       : ",
-        f"        SERVICE_START_NAME : {service['account']}",
-    ]
-
-
-def _qfailure(_machine: Machine, name: str, service: services.Service, _verb: str) -> list[str]:
-    actions = [f"{kind} -- Delay = {delay} milliseconds." for kind, delay in service["failure_actions"]]
-    return [
-        "[SC] QueryServiceConfig2 SUCCESS",
-        "",
-        f"SERVICE_NAME: {name}",
-        "        RESET_PERIOD (in seconds)    : 0",
-        "        REBOOT_MESSAGE               : ",
-        "        COMMAND_LINE                 : ",
-        *(
-            f"        {'FAILURE_ACTIONS              :' if number == 0 else ' ' * 30} {action}"
-            for number, action in enumerate(actions)
-        ),
-    ]
-
-
-def _qfailureflag(_machine: Machine, name: str, service: services.Service, _verb: str) -> list[str]:
-    flag = "TRUE" if service["failure_on_non_crash"] else "FALSE"
-    return [
-        "[SC] QueryServiceConfig2 SUCCESS",
-        "",
-        f"SERVICE_NAME: {name}",
-        f"        FAILURE_ACTIONS_ON_NONCRASH_FAILURES: {flag}",
     ]
 
 
@@ -289,11 +259,19 @@ def _reg(machine: Machine, _program: str, arguments: list[str]) -> Done:
         ("ObjectName", "REG_SZ", service["account"]),
         ("Description", "REG_SZ", service["description"]),
         *([("DelayedAutostart", "REG_DWORD", "0x1")] if service["delayed"] else []),
+        *([("FailureActions", "REG_BINARY", _failure_actions(service))] if service["failure_actions"] else []),
+        *([("FailureActionsOnNonCrashFailures", "REG_DWORD", "0x1")] if service["failure_on_non_crash"] else []),
         *([("DeleteFlag", "REG_DWORD", "0x1")] if service.get("marked_until") is not None else []),
     ]
     lines = ["", rf"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\{name}"]
     lines += [f"    {key}    {kind}    {value}" for key, kind, value in values]
     return Done(0, "\r\n".join([*lines, "", ""]))
+
+
+def _failure_actions(service: services.Service) -> str:
+    """SERVICE_FAILURE_ACTIONS as the registry keeps it; the pairs are a kind (1 is restart) and milliseconds."""
+    pairs = [number for pair in service["failure_actions"] for number in pair]
+    return struct.pack(f"<{5 + len(pairs)}I", 86400, 0, 0, len(pairs) // 2, 20, *pairs).hex().upper()
 
 
 def _installer(machine: Machine, program: str, arguments: list[str]) -> Done:

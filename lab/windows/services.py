@@ -18,7 +18,7 @@ import psutil
 import yaml
 
 from lab.windows import accounts
-from lab.windows.machine import Machine
+from lab.windows.machine import Machine, Refused
 
 STOPPED, START_PENDING, RUNNING = 1, 2, 4
 CONSTANTS = {STOPPED: "STOPPED", START_PENDING: "START_PENDING", RUNNING: "RUNNING"}
@@ -137,7 +137,7 @@ def _launch(machine: Machine, name: str, service: Service) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         urls = _translate(machine, service["config"], folder)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, Refused, ValueError, yaml.YAMLError) as error:
         return f"{service['config']}: {error}"
     unreserved = [url for url in urls if not _may_listen(machine, url)]
     if unreserved:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
-import contextlib
 import re
 import typing as t
 import uuid
@@ -220,10 +219,8 @@ class WsMan:
             f'<rsp:Stream Name="stdout"{command}>{base64.b64encode(part).decode()}</rsp:Stream>' for part in parts
         )
         table = pool.pool.pipeline_table
-        over = pipeline_id in table and table[pipeline_id].state != PSInvocationState.Running
-        if over:
-            with contextlib.suppress(psrpcore.PSRPCoreError):
-                table[pipeline_id].close()
+        pipeline = table.get(pipeline_id) if pipeline_id is not None else None
+        over = pipeline is not None and pipeline.state == PSInvocationState.Completed
         state = _done(request.command_id, 0) if over else ""
         return f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>"
 
