@@ -13,8 +13,8 @@ from lab.windows import bootstrap, powershell
 from lab.windows.machine import Machine, NotUnderstood, Refused
 from lab.windows.powershell import Ran
 
-OPTIONS = "-NoProfile -NonInteractive -ExecutionPolicy Unrestricted"
-ENCODED = re.compile(rf"PowerShell(?:\.exe)? {OPTIONS} -EncodedCommand ([A-Za-z0-9+/=]+)", re.IGNORECASE)
+POWERSHELL = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand"
+ENCODED = re.compile(rf"{POWERSHELL} ([A-Za-z0-9+/=]+)", re.IGNORECASE)
 # What ansible-core before 2.18 puts before it on ssh.
 CHCP = re.compile(r"chcp\.com 65001 (?:> \$null ; |>nul 2>&1 && )(.*)", re.IGNORECASE | re.DOTALL)
 NAMESPACE = "http://schemas.microsoft.com/powershell/2004/04"

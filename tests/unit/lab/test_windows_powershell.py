@@ -166,7 +166,7 @@ def test_the_noise_of_a_profile_comes_first(machine: Machine) -> None:
 def test_cmd_takes_an_encoded_text_of_its_length_and_nothing_else(machine: Machine) -> None:
     def line(text: str) -> str:
         encoded = base64.b64encode(text.encode("utf-16-le")).decode()
-        return f"PowerShell {shells.OPTIONS} -EncodedCommand {encoded}"
+        return f"{shells.POWERSHELL} {encoded}"
 
     assert shells.command_line(machine, line("'a'")) == (0, b"a\r\n", b"")
     assert shells.command_line(machine, line(line("'a'"))) == (0, b"a\r\n", b"")
@@ -178,7 +178,7 @@ def test_cmd_takes_an_encoded_text_of_its_length_and_nothing_else(machine: Machi
 def test_errors_are_clixml_as_ansible_reads_it(machine: Machine) -> None:
     machine.write("machine", {"missing": ["sc.exe"]})
     encoded = base64.b64encode("& 'sc.exe' 'query' '<&>'".encode("utf-16-le")).decode()
-    ended = shells.command_line(machine, f"PowerShell {shells.OPTIONS} -EncodedCommand {encoded}")
+    ended = shells.command_line(machine, f"{shells.POWERSHELL} {encoded}")
     assert ended.stderr.startswith(b"#< CLIXML\r\n<Objs ")
     from ansible.plugins.shell.powershell import _parse_clixml
 

@@ -196,7 +196,7 @@ def test_descriptors(sddl: str, entries: t.Any) -> None:
     assert accounts.entries(sddl) == entries
 
 
-def test_accounts_have_names_of_the_language(machine: Machine) -> None:
+def test_accounts_have_names_of_the_language() -> None:
     known = {"CONTOSO\\events": "S-1-5-21-1-2-3-1105"}
     assert accounts.sid_of("nt authority\\local service", known, "en") == "S-1-5-19"
     assert accounts.sid_of("NT AUTHORITY\\LOCAL SERVICE", known, "de") is None
