@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
 
+# The descriptor of a reservation that shows none.
+UNKNOWN = "?"
 LISTEN, DELEGATE = "listen", "delegate"
 # Of a reservation, GENERIC_ALL is both.
 _RIGHTS = {"GA": {LISTEN, DELEGATE}, "GX": {LISTEN}, "GW": {DELEGATE}}
@@ -277,9 +279,9 @@ def plan(wanted: t.Sequence[Url], sddl: str | None, existing: t.Sequence[Reserva
     for url in wanted:
         entry = stored.get(url.key)
         if sddl is None and entry:
-            steps.append(Step(url, entry.spelling, entry.sddl or "?", ""))
+            steps.append(Step(url, entry.spelling, entry.sddl or UNKNOWN, ""))
         elif sddl is not None and not (entry and is_equal(entry.sddl, sddl)):
-            steps.append(Step(url, entry.spelling if entry else "", (entry.sddl or "?") if entry else "", sddl))
+            steps.append(Step(url, entry.spelling if entry else "", (entry.sddl or UNKNOWN) if entry else "", sddl))
     return steps
 
 
@@ -312,6 +314,7 @@ def conflicts(wanted: t.Sequence[Url], sddl: str | None, existing: t.Sequence[Re
 
 
 __all__ = [
+    "UNKNOWN",
     "Ace",
     "Conflict",
     "Reservation",
