@@ -27,8 +27,6 @@ DEFAULTS: dict[str, t.Any] = {
     "addresses": [],
     "locale": "en",  # en, de, it
     "nameservers": [],
-    "node_executable": "",  # of this computer: what the vendor's manager is to start
-    "manager": "",  # of this computer: the built-in manager as one file
     "accounts": {},  # {"CONTOSO\\events": "S-1-5-21-..."}
     "free_bytes": 100 * 2**30,
     "clock_s": 0,  # how far the clock is ahead

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import yaml
 
-from lab.windows import accounts
+from lab.windows import accounts, software
 from lab.windows.machine import Machine, Refused
 
 STOPPED, START_PENDING, RUNNING = 1, 2, 4
@@ -142,12 +142,12 @@ def _launch(machine: Machine, name: str, service: Service) -> str:
     unreserved = [url for url in urls if not _may_listen(machine, url)]
     if unreserved:
         return f"Access is denied: {unreserved[0]} is not reserved for the service's account"
-    log = (folder / "output").open("ab")
-    with log:
+    programs = software.programs(machine.folder / "run")
+    with (folder / "output").open("ab") as log:
         child = subprocess.Popen(
             [
-                *(sys.executable, machine.setting("manager"), "--config", str(folder / "manager.yaml")),
-                *("--node-executable", machine.setting("node_executable")),
+                *(sys.executable, str(programs.manager), "--config", str(folder / "manager.yaml")),
+                *("--node-executable", str(programs.node)),
                 *("--watchdog-state", str(folder / "state")),
             ],
             stdin=subprocess.DEVNULL,
