@@ -14,8 +14,9 @@ import pytest
 pytest.importorskip("tree_sitter_powershell")
 pytest.importorskip("psrpcore")
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
-from lab.windows import powershell, shells
+from lab.windows import powershell, programs, shells
 from lab.windows.machine import Machine, NotUnderstood
 
 # What reaches a program unchanged, with everything that a shell, PowerShell or the C runtime could take for its own.
@@ -123,6 +124,84 @@ def test_random_values_come_back_as_they_were(machine: Machine) -> None:
     for _ in range(300):
         value = "".join(chance.choices(alphabet, k=chance.randrange(1, 12)))
         assert output(machine, script.literal(value)) == [value]
+
+
+HOSTILE = [
+    *(
+        "",
+        '"',
+        'a"b',
+        "a b\\",
+        "a\nb",
+        "a\r\nb",
+        "a\0b",
+        "a\tb",
+        "\x1b[0m",
+        "\x85",
+        "\u2028",
+        "\u2029",
+        "\ud800",
+        " a",
+        "a ",
+    ),
+    *(
+        "\u2018",
+        "\u2019;exit",
+        "\u201a",
+        "\u201b",
+        "\u201c",
+        "\u201d",
+        "\u201e",
+        "\u202e",
+        "\u200b",
+        "\ufeff",
+        "a\u00a0",
+    ),
+]
+
+
+@pytest.fixture
+def echo(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., list[str] | None]:
+    """Send arguments to a program that writes down what it received; None if they were not sent."""
+    received: list[list[str]] = []
+
+    def keep(_machine: Machine, _program: str, arguments: list[str]) -> programs.Done:
+        received.append(arguments)
+        return programs.Done()
+
+    monkeypatch.setitem(programs.PROGRAMS, "echo.exe", keep)
+
+    def send(*arguments: str) -> list[str] | None:
+        try:
+            text = script.run("echo.exe", *arguments)
+        except HostError:
+            return None
+        assert output(machine, text)[-1] == "ES1:RC:0"
+        return received.pop()
+
+    return send
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_what_is_sent_to_a_program_arrives_unchanged(echo: t.Callable[..., t.Any], value: str) -> None:
+    assert echo(value, "next") == [value, "next"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_what_would_arrive_as_something_else_is_not_sent(echo: t.Callable[..., t.Any], value: str) -> None:
+    assert echo(value, "next") is None
+
+
+def test_random_values_arrive_unchanged_or_are_not_sent(echo: t.Callable[..., t.Any]) -> None:
+    chance = random.Random(5)
+    alphabet = "ab '\u2019\"`$%&();|{}[]\\/@#,ä\u65e5-\t"
+    arrived = 0
+    for _ in range(1000):
+        values = ["".join(chance.choices(alphabet, k=chance.randrange(1, 9))) for _ in range(2)]
+        received = echo(*values)
+        assert received in (None, values)
+        arrived += received is not None
+    assert arrived > 100
 
 
 def test_a_value_that_is_not_quoted_is_noticed(machine: Machine) -> None:
