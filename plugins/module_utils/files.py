@@ -9,7 +9,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -57,4 +57,13 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
     return kept or None
 
 
-__all__ = ["read_text", "write_text"]
+def left_alone(error: EventStoreError) -> EventStoreError:
+    """The error for a file that is damaged and may not be replaced."""
+    return type(error)(
+        error.problem,
+        where=error.where,
+        hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
+    )
+
+
+__all__ = ["left_alone", "read_text", "write_text"]

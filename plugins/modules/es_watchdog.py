@@ -110,7 +110,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     EventStoreError,
     WatchdogError,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text, write_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, write_text
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
@@ -118,21 +118,6 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "force": {"type": "bool", "default": False},
     "backup": {"type": "bool", "default": False},
 }
-
-
-def wanted(nodes: t.Iterable[t.Sequence[object]]) -> str:
-    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run beside each other."""
-    entries = []
-    for number, node in enumerate(nodes, start=1):
-        for argument in node:
-            if isinstance(argument, bool) or not isinstance(argument, (str, int)):
-                raise WatchdogError(
-                    f"an argument is a text, but this one is {argument!r}", where=f"nodes, node {number}"
-                )
-        entries.append(watchdog.Entry(tuple(str(argument) for argument in node)))
-    text = watchdog.render((entry.arguments for entry in entries), where="nodes")
-    watchdog.require_separate_configs(entries, where="nodes")
-    return text
 
 
 def current(module: AnsibleModule) -> tuple[str | None, bool]:
@@ -145,11 +130,7 @@ def current(module: AnsibleModule) -> tuple[str | None, bool]:
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             raise
         if not module.params["force"]:
-            raise WatchdogError(
-                error.problem,
-                where=error.where,
-                hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
-            ) from None
+            raise left_alone(error) from None
         module.warn(f"The damaged file is replaced: {error}")
         return None, True
     return text, False
@@ -158,7 +139,7 @@ def current(module: AnsibleModule) -> tuple[str | None, bool]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the file to its state; the result of the module."""
     path = module.params["path"]
-    after = wanted(module.params["nodes"])
+    after = watchdog.wanted(module.params["nodes"])
     before, damaged = current(module)
     if not module.check_mode and not os.path.isdir(os.path.dirname(path) or "."):
         raise WatchdogError(
