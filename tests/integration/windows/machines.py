@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import secrets
 import subprocess
 import sys
 import typing as t
@@ -19,7 +20,7 @@ from lab.windows.server import WindowsServer
 ROOT = pathlib.Path(__file__).parents[3]
 BIN = pathlib.Path(sys.executable).parent
 STAND_INS = ROOT / "lab/windows"
-USER, PASSWORD = "deployer", "Correct-horse-9"
+USER, PASSWORD = "deployer", secrets.token_urlsafe(12)
 PORT = 5985
 
 WINRM = {"ansible_connection": "winrm", "ansible_winrm_scheme": "http"}
