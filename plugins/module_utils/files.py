@@ -57,6 +57,24 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
     return kept or None
 
 
+def remove(module: AnsibleModule, path: str) -> dict[str, t.Any]:
+    """Remove a file, whatever is in it; the whole result of the task."""
+    changed = os.path.lexists(path)
+    if changed and os.path.isdir(path) and not os.path.islink(path):
+        raise ConfigError("expected a file, found a directory", where=path, hint="Give the path of a file")
+    if changed and not module.check_mode:
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise ConfigError(f"cannot be removed: {error.strerror}", where=path) from error
+    return removed(path, changed=changed)
+
+
+def removed(path: str, *, changed: bool) -> dict[str, t.Any]:
+    """The result of a task that removes a file."""
+    return {"changed": changed, "path": path, "diff": [{"before": f"{path}\n" if changed else "", "after": ""}]}
+
+
 def left_alone(error: EventStoreError) -> EventStoreError:
     """The error for a file that is damaged and may not be replaced."""
     return type(error)(
@@ -66,4 +84,4 @@ def left_alone(error: EventStoreError) -> EventStoreError:
     )
 
 
-__all__ = ["left_alone", "read_text", "write_text"]
+__all__ = ["left_alone", "read_text", "remove", "removed", "write_text"]

@@ -29,7 +29,7 @@ attributes:
     details: Values of secret options are hidden.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, windows
   safe_file_operations:
     support: full
 options:
@@ -38,17 +38,16 @@ options:
     type: path
     required: true
   kind:
-    description: The kind of node that reads the file.
+    description: The kind of node that reads the file. Required unless O(state=absent).
     type: str
     choices: [database, manager]
-    required: true
   version:
     description:
       - The version of the server, such as V(3.4.0), from 3.x to 5.x.
       - The options of 3.4.0, 4.0.3, 4.1.4 and 5.0.11 are known. Another version is taken for the one of these with the
         same first two numbers, else for the newest one before it.
+      - Required unless O(state=absent).
     type: str
-    required: true
   options:
     description:
       - The options and their values, written in this order.
@@ -91,13 +90,22 @@ options:
     description: Whether to keep a copy of a file that changes.
     type: bool
     default: false
+  state:
+    description: Whether the file is to be there. V(absent) removes it, whatever is in it.
+    type: str
+    choices: [present, absent]
+    default: present
   mode:
     description:
-      - The permissions of the file.
+      - The permissions of the file. Not on Windows, where it inherits them from its directory.
       - Without it, a new file gets V(0644), one with a secret in it V(0640). An existing file keeps its own; only
         others lose their rights where a secret is in it.
 notes:
-  - Needs PyYAML on the managed host.
+  - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
+  - On Windows the file is written with CRLF and without a BOM, as an editor does there. The server takes LF, CRLF and a
+    BOM, so a file that differs in nothing else is left as it is.
+  - On Windows a file is warned of that C(LOCAL SERVICE) does not seem to be allowed to read, after it was written.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
   - The node reads the file when it starts. This module restarts nothing.
 seealso:
   - module: eventstore.cluster.es_watchdog
@@ -187,12 +195,12 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import KINDS
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, write_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, remove, write_text
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
-    "kind": {"type": "str", "choices": list(KINDS), "required": True},
-    "version": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": list(KINDS)},
+    "version": {"type": "str"},
     "options": {"type": "dict", "default": {}},
     "exclusive": {"type": "bool", "default": True},
     "unknown_options": {"type": "str", "choices": ["error", "warn", "allow"], "default": "error"},
@@ -201,7 +209,9 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "arguments": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
     "backup": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+RULES: dict[str, t.Any] = {"required_if": [("state", "present", ("kind", "version"))]}
 
 
 class ConfigModule(AnsibleModule):
@@ -231,6 +241,8 @@ def _current(module: AnsibleModule) -> tuple[str | None, bool]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     path = params["path"]
+    if params["state"] == "absent":
+        return remove(module, path)
     before, damaged = _current(module)
     wanted = desired.desire(params, before, damaged=damaged)
     for warning in wanted.warnings:
@@ -263,7 +275,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = ConfigModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True)
+    module = ConfigModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True, **RULES)
     require_yaml(module)
     try:
         result = run(module)

@@ -47,6 +47,8 @@ class HostAction(ActionBase):
             result = self.on_windows(host, task_vars)
         except EventStoreError as error:
             raise AnsibleActionFail(str(error)) from error
+        if not self._task.diff:
+            result.pop("diff", None)
         return {**result, "commands": host.commands} if host.commands else result
 
     def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access
 
 # The descriptor of a reservation that shows none.
 UNKNOWN = "?"
@@ -20,22 +21,7 @@ LISTEN, DELEGATE = "listen", "delegate"
 # Of a reservation, GENERIC_ALL is both.
 _RIGHTS = {"GA": {LISTEN, DELEGATE}, "GX": {LISTEN}, "GW": {DELEGATE}}
 _BITS = {0x10000000: "GA", 0x20000000: "GX", 0x40000000: "GW"}
-_ALIASES = {
-    "AN": "S-1-5-7",
-    "AU": "S-1-5-11",
-    "BA": "S-1-5-32-544",
-    "BG": "S-1-5-32-546",
-    "BU": "S-1-5-32-545",
-    "CO": "S-1-3-0",
-    "IU": "S-1-5-4",
-    "LS": "S-1-5-19",
-    "NS": "S-1-5-20",
-    "NU": "S-1-5-2",
-    "SU": "S-1-5-6",
-    "SY": "S-1-5-18",
-    "WD": "S-1-1-0",
-}
-_ALIAS_OF = {sid: alias for alias, sid in _ALIASES.items()}
+_ALIAS_OF = {sid: alias for alias, sid in access.ALIASES.items()}
 # English names are known here, because a Windows of another language does not know them.
 _ACCOUNTS = {
     "anonymous logon": "S-1-5-7",
@@ -56,8 +42,7 @@ _SID = re.compile(r"S-1-[0-9]{1,15}(-[0-9]{1,10}){1,15}", re.IGNORECASE)
 _URL = re.compile(r"(https?)://(\[[^\]/]*\]|[^:/?#\[\]]*)(?::([^/?#]*))?(/.*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?)*")
 _PATH = re.compile(r"/([A-Za-z0-9._~!$&()*+,;=:@%-]+/)*")
-_ACE = re.compile(r"\(([^()]*)\)")
-_DACL = re.compile(r"D:([A-Z]*)((?:\([^()]*\))*)")
+_DACL = re.compile(r"D:(\([^()]*\))+")
 
 # The second colon is that of Chinese and Japanese.
 _LABELLED_URL = re.compile("\\s*\\S.*?[:\uff1a]\\s*(https?://\\S+)\\s*", re.IGNORECASE)
@@ -202,18 +187,8 @@ def to_sddl(sid: str, *, listen: bool, delegate: bool) -> str:
 
 def parse_sddl(text: str) -> frozenset[Ace] | None:
     """Who has which rights, in whatever order and spelling it is written; None if it cannot be read."""
-    found = _DACL.search(text)
-    if not found or (text[: found.start()] and not re.fullmatch(r"O:[^:]+(G:[^:]+)?", text[: found.start()])):
-        return None
-    aces = set()
-    for written in _ACE.findall(found[2]):
-        parts = written.split(";")
-        if len(parts) < 6:
-            return None
-        rights = _rights(parts[2].strip())
-        sid = parts[5].strip().upper()
-        aces.add(Ace(parts[0].strip().upper(), rights, _ALIASES.get(sid, sid)))
-    return frozenset(aces)
+    entries = access.entries(text)
+    return None if entries is None else frozenset(Ace(each.kind, _rights(each.rights), each.sid) for each in entries)
 
 
 def check_sddl(text: str, *, where: str = "sddl") -> str:
@@ -229,12 +204,11 @@ def check_sddl(text: str, *, where: str = "sddl") -> str:
 
 
 def _rights(text: str) -> frozenset[str]:
-    words = re.findall("..", text.upper())
-    if re.fullmatch("0x[0-9a-f]+", text, re.IGNORECASE):
+    words = access.words(text)
+    if text.startswith("0X"):
         mask = int(text, 16)
-        words = [word for bit, word in _BITS.items() if mask & bit]
         rest = mask & ~sum(_BITS)
-        words += [hex(rest)] if rest else []
+        words = [word for bit, word in _BITS.items() if mask & bit] + ([hex(rest)] if rest else [])
     return frozenset(right for word in words for right in _RIGHTS.get(word, {word}))
 
 
