@@ -1,31 +1,48 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible's own scripts that put a file, known by their bytes, which have to be those of the installed ansible-core.
 
-They are Ansible's, run on Windows by its users every day; here their effect is done without reading them.
+They are Ansible's, run on Windows by its users every day; here their effect is done without reading them. From 2.19 on
+one wrapper is sent, and what it is to run comes with the input; before, each connection had a text of its own.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
+import functools
 import hashlib
 import json
 import pkgutil
 import typing as t
 
 from lab.windows.machine import Machine, NotUnderstood, Refused
-from lab.windows.powershell import Ran
+from lab.windows.powershell import Ran, verbatim
 
 END = "\0\0\0\0"
 PUT = ("winrm_put_file.ps1", "psrp_put_file.ps1")
 
 
-def is_wrapper(text: str) -> bool:
-    own = _own("bootstrap_wrapper.ps1")
-    return own is not None and _lines(text) == _lines(own)
+def find(text: str, arguments: t.Sequence[str]) -> t.Callable[[Machine, t.Iterable[str]], Ran] | None:
+    """What to do with the lines of the input, if the text is one of Ansible's; None for every other text."""
+    lines = _lines(text)
+    wrapper = _own("bootstrap_wrapper.ps1")
+    if wrapper and not arguments and lines == _lines(wrapper):
+        return _run
+    for plugin, variable in (("winrm", "script_template"), ("psrp", "copy_script")):
+        template = _text_in_plugin(plugin, variable)
+        if template and plugin == "psrp" and len(arguments) == 1 and lines == _lines(template):
+            return lambda machine, given: put(machine, arguments[0], given)
+        if template and plugin == "winrm" and not arguments:
+            before, _hole, after = "\n".join(_lines(template)).replace("{{", "{").replace("}}", "}").partition("{0}")
+            sent = "\n".join(lines)
+            if sent.startswith(before) and sent.endswith(after):
+                path = verbatim(f"'{sent[len(before) : -len(after)]}'")
+                return lambda machine, given: put(machine, path, given)
+    return None
 
 
-def run(machine: Machine, lines: t.Iterable[str]) -> Ran:
+def _run(machine: Machine, lines: t.Iterable[str]) -> Ran:
     """Do what the wrapper would do with the lines of its input."""
     parts: list[list[str]] = [[]]
     for line in lines:
@@ -58,6 +75,22 @@ def put(machine: Machine, path: str, lines: t.Iterable[str]) -> Ran:
     return Ran(output=[json.dumps({"sha1": sha1})])
 
 
+@functools.cache
+def _text_in_plugin(plugin: str, variable: str) -> str | None:
+    """The text that the connection's put_file keeps in a variable."""
+    source = pkgutil.get_data("ansible.plugins.connection", f"{plugin}.py") or b""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name == "put_file":
+            for each in ast.walk(node):
+                if (
+                    isinstance(each, ast.Assign)
+                    and ast.unparse(each.targets[0]) == variable
+                    and isinstance(each.value, ast.Constant)
+                ):
+                    return str(each.value.value)
+    return None
+
+
 def _own(name: str) -> str | None:
     try:
         data = pkgutil.get_data("ansible.executor.powershell", name)
@@ -71,4 +104,4 @@ def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-__all__ = ["is_wrapper", "put", "run"]
+__all__ = ["find", "put"]

@@ -51,12 +51,15 @@ def default_shell(machine: Machine, line: str) -> Ended:
     return command_line(machine, match[1] if match else line)
 
 
-def evaluate(machine: Machine, text: str, stdin: t.Iterable[str] = ()) -> Ran:
+def evaluate(machine: Machine, text: str, stdin: t.Iterable[str] = (), arguments: t.Sequence[str] = ()) -> Ran:
     """Run a text in a runspace; what is not understood is noted, and fails whatever the text would catch."""
     try:
-        if bootstrap.is_wrapper(text):
+        own = bootstrap.find(text, arguments)
+        if own:
             with machine.lock:
-                return bootstrap.run(machine, stdin)
+                return own(machine, stdin)
+        if arguments:
+            raise NotUnderstood(f"a script with arguments: {arguments}")
         return powershell.run(machine, text)
     except NotUnderstood as error:
         machine.note("refused", {"why": str(error), "text": text})

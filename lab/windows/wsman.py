@@ -64,7 +64,7 @@ class Pool:
         self.pool = psrpcore.ServerRunspacePool()
         self.ready: dict[uuid.UUID | None, list[bytes]] = {}
         self.inputs: dict[uuid.UUID, list[str]] = {}
-        self.texts: dict[uuid.UUID, str] = {}
+        self.texts: dict[uuid.UUID, tuple[str, list[str]]] = {}
         self.results: dict[uuid.UUID, concurrent.futures.Future[Ran]] = {}
 
 
@@ -187,9 +187,9 @@ class WsMan:
         if isinstance(event, psrpcore.CreatePipelineEvent):
             text = "\n".join(command.command_text for command in event.pipeline.commands)
             (command,) = event.pipeline.commands
-            if not command.is_script or command.parameters:
-                raise NotUnderstood(f"a pipeline that is not one script without arguments: {text!r}")
-            pool.texts[event.pipeline_id] = text
+            if not command.is_script or any(name for name, _value in command.parameters):
+                raise NotUnderstood(f"a pipeline that is not one script with plain arguments: {text!r}")
+            pool.texts[event.pipeline_id] = text, [str(value) for _name, value in command.parameters]
             pool.inputs[event.pipeline_id] = []
             if event.pipeline.no_input:
                 self._start(pool, event.pipeline_id)
@@ -202,7 +202,8 @@ class WsMan:
     def _start(self, pool: Pool, pipeline_id: uuid.UUID) -> None:
         pool.pool.pipeline_table[pipeline_id].start()
         lines = pool.inputs.pop(pipeline_id)
-        pool.results[pipeline_id] = self.workers.submit(shells.evaluate, self.machine, pool.texts[pipeline_id], lines)
+        text, arguments = pool.texts.pop(pipeline_id)
+        pool.results[pipeline_id] = self.workers.submit(shells.evaluate, self.machine, text, lines, arguments)
 
     def _receive_objects(self, request: _Request, pool: Pool, pipeline_id: uuid.UUID | None) -> str:
         if pipeline_id is not None and pipeline_id in pool.results:
