@@ -12,7 +12,7 @@ import typing as t
 
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, WatchdogError
 from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, removed
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, Host
@@ -56,14 +56,10 @@ def text_of(host: Host, path: str) -> str | None:
 def current(host: Host, params: t.Mapping[str, t.Any], check: t.Callable[[str | None], object]) -> Current:
     """What is there; an error for a damaged file, unless it may be replaced."""
     path = script.check_path(params["path"], where="path")
-    if host.kind_of(path) == ABSENT:
-        return Current(None, False, [])
     try:
         text = text_of(host, path)
         check(text)
-    except EventStoreError as error:
-        if host.kind_of(path) == DIRECTORY:
-            raise
+    except (ConfigError, WatchdogError) as error:
         if not params["force"]:
             raise left_alone(error) from None
         return Current(None, True, [f"The damaged file is replaced: {error}"])
