@@ -11,6 +11,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
+
 
 class ActionModule(HostAction):
     """Asks the host first; one module run where the software is there already."""
@@ -37,12 +40,23 @@ class ActionModule(HostAction):
         # As the user wrote it: the temporary file is nobody's business.
         return {**self._execute_module(module_args=args, task_vars=task_vars), "invocation": result.get("invocation")}
 
-    def _archive(self, args: dict[str, t.Any]) -> tuple[str, list[str]]:
-        """Path and top-level entries of an archive that the host would accept."""
+    def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        del task_vars
+        from ansible_collections.eventstore.cluster.plugins.modules import es_distribution
+        from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import distribution
+
+        params = self.windows_params(es_distribution.ARGUMENTS, **es_distribution.RULES)
+        return distribution.Distribution(host, params, self._find).bring_to(params["state"])
+
+    def _find(self, src: str) -> str:
         try:
-            path: str = self._find_needle("files", args["src"])
+            return str(self._find_needle("files", src))
         except AnsibleError as error:
             raise AnsibleActionFail(f"Put the archive there, or mend the path: {error}") from error
+
+    def _archive(self, args: dict[str, t.Any]) -> tuple[str, list[str]]:
+        """Path and top-level entries of an archive that the host would accept."""
+        path = self._find(args["src"])
         check_checksum(path, args["checksum"].lower())
         with open_archive(path) as archive:
             archive.require(args.get("executable", "eventstored"))

@@ -134,6 +134,23 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import distribu
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import MAX_BYTES, check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "home": {"type": "path", "required": True},
+    "state": {"choices": ["present", "absent"], "default": "present"},
+    "src": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
+    "url": {},
+    "checksum": {},
+    "executable": {"default": "eventstored"},
+    "keep_versions": {"type": "int", "default": 0},
+    "owner": {},
+    "group": {},
+    "directories": {"type": "list", "elements": "path", "default": []},
+}
+RULES: dict[str, t.Any] = {
+    "mutually_exclusive": [("src", "url")],
+    "required_by": {"src": "checksum", "url": "checksum"},
+}
 BLOCK_BYTES = 1024 * 1024
 
 
@@ -290,24 +307,7 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int]) -> i
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "home": {"type": "path", "required": True},
-            "state": {"choices": ["present", "absent"], "default": "present"},
-            "src": {"type": "path"},
-            "remote_src": {"type": "bool", "default": False},
-            "url": {},
-            "checksum": {},
-            "executable": {"default": "eventstored"},
-            "keep_versions": {"type": "int", "default": 0},
-            "owner": {},
-            "group": {},
-            "directories": {"type": "list", "elements": "path", "default": []},
-        },
-        mutually_exclusive=[("src", "url")],
-        required_by={"src": "checksum", "url": "checksum"},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     os.umask(0o022)  # a stricter one of root's would keep the service's user from the software
     try:
         module.exit_json(**run(module))

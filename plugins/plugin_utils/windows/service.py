@@ -110,7 +110,7 @@ class WindowsService:
     def bring_to(self, state: str, cluster: permission.Cluster | None) -> dict[str, t.Any]:
         """``started``, ``stopped``, ``restarted``, ``installed`` or ``absent``; the result of the task."""
         found = self._look()
-        files = self._files(must=state in ("started", "restarted") and not self._host.check_mode)
+        files = self._files(found, must=state in ("started", "restarted") and not self._host.check_mode)
         ends = state in ("stopped", "absent")
         starts = state == "restarted" or (state == "started" and found.state != services.RUNNING)
         stops = found.runs and (ends or state == "restarted")
@@ -145,7 +145,7 @@ class WindowsService:
     def _state(self) -> str | None:
         return services.read_state(self._host.run(*services.query(self._name)), name=self._name)
 
-    def _files(self, *, must: bool) -> Files:
+    def _files(self, found: Look, *, must: bool) -> Files:
         """What is known from the files; an error for the manager's own if it has to be there."""
         if not self._config:
             return Files()
@@ -154,7 +154,8 @@ class WindowsService:
         except EventStoreError as error:
             if must:
                 raise
-            self._result.warnings.append(f"The nodes of {self._name} are not known from its files: {error}")
+            if found.runs:
+                self._result.warnings.append(f"The nodes of {self._name} are not known from its files: {error}")
             return Files(paths=(self._config,))
         paths, nodes = [self._config], []
         sizes: list[int] = []
