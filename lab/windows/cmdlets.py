@@ -9,6 +9,7 @@ import hashlib
 import io
 import ipaddress
 import re
+import time
 import typing as t
 import zipfile
 from dataclasses import dataclass
@@ -16,10 +17,9 @@ from dataclasses import dataclass
 import dns.exception
 import dns.resolver
 
+from lab.windows import services
 from lab.windows.accounts import SID, sid_of
 from lab.windows.machine import Machine, NotUnderstood, Refused
-
-MAKES = "sddl.json"
 
 
 @dataclass(frozen=True)
@@ -79,12 +79,24 @@ def _addresses(machine: Machine, name: str) -> list[str]:
 
 
 def _now(machine: Machine) -> dict[str, t.Any]:
-    now = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=machine.setting("clock_s"))
+    return _date_time(machine, time.time())
+
+
+def _written(machine: Machine, path: str) -> dict[str, t.Any]:
+    found = machine.path(path)
+    if not found.exists():
+        raise NotUnderstood(f"the time of a file that is not there, which Windows says is 1601: {path!r}")
+    return _date_time(machine, found.stat().st_mtime)
+
+
+def _date_time(machine: Machine, epoch_s: float) -> dict[str, t.Any]:
+    """A time in UTC, on this machine's clock."""
+    moment = datetime.datetime.fromtimestamp(epoch_s + machine.setting("clock_s"), datetime.timezone.utc)
 
     def to_string(form: str) -> str:
         if form != "s":
             raise NotUnderstood(f"DateTime.ToString({form!r})")
-        return now.strftime("%Y-%m-%dT%H:%M:%S")
+        return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
     return {"tostring": to_string}
 
@@ -92,6 +104,7 @@ def _now(machine: Machine) -> dict[str, t.Any]:
 STATIC: dict[tuple[str, str], t.Callable[..., t.Any]] = {
     ("system.io.file", "exists"): lambda machine, path: machine.path(path).is_file(),
     ("system.io.directory", "exists"): lambda machine, path: machine.path(path).is_dir(),
+    ("system.io.file", "getlastwritetimeutc"): _written,
     ("system.io.file", "readallbytes"): lambda machine, path: machine.get(path),
     ("system.io.directory", "createdirectory"): lambda machine, path: machine.make_directory(path),
     ("system.convert", "tobase64string"): lambda _machine, content: base64.b64encode(content).decode(),
@@ -177,6 +190,17 @@ def _hash(machine: Machine, given: dict[str, t.Any]) -> dict[str, str]:
     return {"hash": hashlib.sha256(machine.get(path)).hexdigest().upper()}
 
 
+def _process(machine: Machine, given: dict[str, t.Any]) -> dict[str, t.Any]:
+    (pid,) = _take(given, "id")
+    processes = [process for _name, process in services.running(machine) if process.pid == pid]
+    if not isinstance(pid, int):
+        raise NotUnderstood(f"Get-Process -Id {pid!r}")
+    if not processes:
+        raise Refused(f"Cannot find a process with the process identifier {pid}.")
+    started = _date_time(machine, processes[0].create_time())
+    return {"starttime": {"touniversaltime": lambda: started}}
+
+
 def _acl(machine: Machine, given: dict[str, t.Any]) -> dict[str, str]:
     """What the nearest folder of acl.json says; else the rights that a folder below C: inherits."""
     (path,) = _take(given, "literalpath")
@@ -198,6 +222,7 @@ KNOWN: dict[str, t.Callable[..., t.Any]] = {
     "add-type": _add_type,
     "get-filehash": _hash,
     "get-acl": _acl,
+    "get-process": _process,
     "new-object": new,
 }
 

@@ -94,6 +94,11 @@ def process(service: Service) -> psutil.Process | None:
     return None
 
 
+def running(machine: Machine) -> list[tuple[str, psutil.Process]]:
+    found = [(name, process(service)) for name, service in machine.read("services").items()]
+    return [(name, each) for name, each in found if each]
+
+
 def start(machine: Machine, name: str) -> int:
     found = find(machine, name)
     if not found:
@@ -229,6 +234,5 @@ def _may_listen(machine: Machine, url: str) -> bool:
 
 def end_all(machine: Machine) -> None:
     """Stop what runs, as a machine does that is switched off in order."""
-    for name, service in machine.read("services").items():
-        if process(service):
-            stop(machine, name)
+    for name, _process in running(machine):
+        stop(machine, name)

@@ -16,7 +16,7 @@ from lab.windows import shells
 from tests.integration.windows.machines import PASSWORD, ROOT, WAYS, Ansible, Windows
 
 NET = "127.0.95"
-UNKNOWN = "Get-Process -Name 'x'"
+UNKNOWN = "Get-Service -Name 'x'"
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +63,12 @@ def test_text_that_is_not_ascii_arrives(results: dict, way: str) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_not_understood_fails_and_is_noted(results: dict, machines: dict[str, Windows], way: str) -> None:
-    for number, word in ((2, "Get-Process"), (3, "nosuch.exe")):
+    for number, word in ((2, "Get-Service"), (3, "nosuch.exe")):
         assert results[way][number]["failed"]
         assert results[way][number]["rc"] == 1
         assert "does not understand" in results[way][number]["stderr"]
         assert word in results[way][number]["stderr"]
-    assert [word in why for word, why in zip(("Get-Process", "nosuch.exe"), machines[way].refused())] == [True, True]
+    assert [word in why for word, why in zip(("Get-Service", "nosuch.exe"), machines[way].refused())] == [True, True]
 
 
 def test_a_wrong_password_is_rejected(machines: dict[str, Windows], ansible: Ansible) -> None:
