@@ -40,6 +40,8 @@ KNOWN = [
     script.addresses_of("name"),
     script.free_bytes("c"),
     script.time(),
+    script.written_at("C:\\"),
+    script.started_at(1),
 ]
 
 
