@@ -3,8 +3,53 @@
 
 from __future__ import annotations
 
+import typing as t
+
+from ansible.module_utils.common.parameters import remove_values
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.modules.es_config import ARGUMENTS, RULES
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
 
 
 class ActionModule(HostAction):
-    """Runs the module es_config where it can run."""
+    """Runs the module es_config, or on Windows does its work from here."""
+
+    def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        del task_vars
+        from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files
+
+        params = self.windows_params({**files.POSIX_ARGUMENTS, **ARGUMENTS}, **RULES)
+        files.refuse_posix(params)
+        if params["state"] == "absent":
+            return files.remove(host, params)
+        hidden = desired.secrets(params)
+        try:
+            result = _write(host, params)
+        except EventStoreError as error:
+            raise type(error)(str(remove_values(str(error), hidden))) from None
+        return t.cast("dict[str, t.Any]", remove_values(result, hidden))
+
+
+def _write(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files
+
+    path = params["path"]
+    found = files.current(host, params, lambda text: desired.refuse_damaged(text, where=path))
+    wanted = desired.desire(params, found.text, damaged=found.damaged)
+    result = {
+        **wanted.result,
+        "diff": [{"before_header": path, "after_header": path, "before": wanted.before, "after": wanted.after}],
+        "warnings": [*found.warnings, *wanted.warnings],
+    }
+    if result["changed"]:
+        result.update(files.replace(host, params, wanted.text))
+        result["warnings"] += files.access_warnings(host, path)
+    return result
+
+
+__all__ = ["ActionModule"]

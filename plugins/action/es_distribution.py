@@ -12,6 +12,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
+
 
 class ActionModule(HostAction):
     """Asks the host first; one module run where all is there already."""
@@ -77,6 +80,14 @@ class ActionModule(HostAction):
         self._transfer_file(path, remote)
         self._fixup_perms2((self._connection._shell.tmpdir, remote))
         return remote
+
+    def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        del task_vars
+        from ansible_collections.eventstore.cluster.plugins.modules import es_distribution
+        from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import distribution
+
+        params = self.windows_params(es_distribution.ARGUMENTS, **es_distribution.RULES)
+        return distribution.Distribution(host, params, self._find).bring_to(params["state"])
 
 
 __all__ = ["ActionModule"]

@@ -8,6 +8,9 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
+
 
 class ActionModule(HostAction):
     """Sends the time and the plan without its secrets, and names the host in the problems."""
@@ -19,10 +22,19 @@ class ActionModule(HostAction):
         if isinstance(arguments.get("plan"), dict):
             arguments["plan"] = _without_secrets(arguments["plan"])
         arguments["controller_time"] = time.time()
-        result: dict[str, t.Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
-        for problem in [*result.get("problems", []), *result.get("unreached_peers", [])]:
-            problem["text"] = f"{task_vars['inventory_hostname']}: {problem['text']}"
-        return result
+        return _named(self._execute_module(module_args=arguments, task_vars=task_vars), task_vars)
+
+    def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
+
+        params = self.windows_params({"plan": {"type": "dict", "required": True}})
+        return _named(preflight.look(host, params["plan"], controller_time=time.time()), task_vars)
+
+
+def _named(result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    for problem in [*result.get("problems", []), *result.get("unreached_peers", [])]:
+        problem["text"] = f"{task_vars['inventory_hostname']}: {problem['text']}"
+    return result
 
 
 def _without_secrets(plan: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -23,6 +23,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import f
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
+
 display = Display()
 
 # A restart that takes longer than this is told of, and again after each such time.
@@ -30,15 +33,33 @@ TELL_S = 10.0
 
 
 class ActionModule(HostAction):
-    """Runs the module es_service where it can run."""
+    """Runs the module es_service, or on Windows does its work from here."""
 
     def run_on_posix(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        run = super().run_on_posix
+        return self._one_stop_at_a_time(task_vars, lambda: run(task_vars))
+
+    def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        return self._one_stop_at_a_time(task_vars, lambda: self._run_from_here(host))
+
+    def _run_from_here(self, host: Host) -> dict[str, t.Any]:
+        from ansible_collections.eventstore.cluster.plugins.modules import es_service
+        from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import service
+
+        params = self.windows_params(es_service.ARGUMENTS, **es_service.RULES)
+        service.refuse_foreign(params)
+        return service.WindowsService(host, params).bring_to(params["state"], es_service.cluster_of(params))
+
+    def _one_stop_at_a_time(
+        self, task_vars: dict[str, t.Any], run: t.Callable[[], dict[str, t.Any]]
+    ) -> dict[str, t.Any]:
+        """Run it as the only stop in its cluster that this user's plays do, and tell how far it has come."""
         given = self._task.args.get("cluster")
         if self._task.args.get("state") not in ("stopped", "restarted", "absent") or not isinstance(given, dict):
-            return super().run_on_posix(task_vars)
+            return run()
         host = str(task_vars.get("inventory_hostname", ""))
         if self._task.check_mode:
-            return super().run_on_posix(task_vars)
+            return run()
         if self._task.async_val:
             raise AnsibleActionFail(
                 "es_service was not started: a task with async would let the next host stop its node meanwhile. "
@@ -48,7 +69,7 @@ class ActionModule(HostAction):
         owner = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}:{host}"
         self._task.args["cluster"] = {"owner": owner, **given}
         with _alone(str(given.get("name")), owner), _told(given, host):
-            return super().run_on_posix(task_vars)
+            return run()
 
 
 @contextlib.contextmanager

@@ -45,13 +45,17 @@ class Entry:
 
 
 class Archive:
-    """An open archive whose ``entries`` are harmless. A top-level directory that holds all the rest is left out."""
+    """An open archive whose ``entries`` are harmless.
+
+    ``top``: the directory that holds all the rest, which is left out of their paths; "" if there is none.
+    """
 
     def __init__(self, path: str, opened: zipfile.ZipFile | tarfile.TarFile) -> None:
         self._path = path
         self._opened = opened
         raw = list(_zip_entries(path, opened) if isinstance(opened, zipfile.ZipFile) else _tar_entries(path, opened))
-        self.entries = _without_top(raw)
+        self.top = _top(raw)
+        self.entries = _below(self.top, raw)
         self.size = sum(entry.size for entry in self.entries)
         _check(path, self.entries, self.size)
 
@@ -199,16 +203,20 @@ def _parts(where: str, name: str) -> tuple[str, ...]:
     return parts
 
 
-def _without_top(entries: list[Entry]) -> list[Entry]:
-    """Without the one directory that all lies in, if there is one."""
-    entries = [entry for entry in entries if entry.path]
-    tops = {entry.path[0] for entry in entries}
+def _top(entries: list[Entry]) -> str:
+    """The one directory that all lies in, "" if there is none."""
+    tops = {entry.path[0] for entry in entries if entry.path}
     if len(tops) != 1 or any(len(entry.path) == 1 and entry.kind != "directory" for entry in entries):
-        return entries
+        return ""
+    return tops.pop()
+
+
+def _below(top: str, entries: list[Entry]) -> list[Entry]:
+    depth = 1 if top else 0
     return [
-        Entry(entry.path[1:], entry.kind, entry.mode, entry.size, entry.target, entry.source)
+        Entry(entry.path[depth:], entry.kind, entry.mode, entry.size, entry.target, entry.source)
         for entry in entries
-        if len(entry.path) > 1
+        if len(entry.path) > depth
     ]
 
 

@@ -8,6 +8,7 @@ EventStoreError
 ├── GossipError      an endpoint, or what it answered
 ├── ServiceError     a process or a service
 ├── DistributionError  an archive of the software
+├── HostError        a Windows host: what is sent to it, or what it answered
 └── UpgradeError     a way from one version to another
 """
 
@@ -52,6 +53,10 @@ class DistributionError(EventStoreError):
     """An archive of the software."""
 
 
+class HostError(EventStoreError):
+    """A Windows host: what is sent to it, or what it answered."""
+
+
 class UpgradeError(EventStoreError):
     """A way from one version to another."""
 
@@ -61,6 +66,7 @@ __all__ = [
     "DistributionError",
     "EventStoreError",
     "GossipError",
+    "HostError",
     "ServiceError",
     "TopologyError",
     "UpgradeError",

@@ -9,7 +9,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -57,4 +57,31 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
     return kept or None
 
 
-__all__ = ["read_text", "write_text"]
+def remove(module: AnsibleModule, path: str) -> dict[str, t.Any]:
+    """Remove a file, whatever is in it; the whole result of the task."""
+    changed = os.path.lexists(path)
+    if changed and os.path.isdir(path) and not os.path.islink(path):
+        raise ConfigError("expected a file, found a directory", where=path, hint="Give the path of a file")
+    if changed and not module.check_mode:
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise ConfigError(f"cannot be removed: {error.strerror}", where=path) from error
+    return removed(path, changed=changed)
+
+
+def removed(path: str, *, changed: bool) -> dict[str, t.Any]:
+    """The result of a task that removes a file."""
+    return {"changed": changed, "path": path, "diff": [{"before": f"{path}\n" if changed else "", "after": ""}]}
+
+
+def left_alone(error: EventStoreError) -> EventStoreError:
+    """The error for a file that is damaged and may not be replaced."""
+    return type(error)(
+        error.problem,
+        where=error.where,
+        hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
+    )
+
+
+__all__ = ["left_alone", "read_text", "remove", "removed", "write_text"]

@@ -89,6 +89,21 @@ def require_separate_configs(entries: t.Sequence[Entry], *, where: str = "watchd
             )
 
 
+def wanted(nodes: t.Iterable[t.Sequence[object]]) -> str:
+    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run beside each other."""
+    entries = []
+    for number, node in enumerate(nodes, start=1):
+        for argument in node:
+            if isinstance(argument, bool) or not isinstance(argument, (str, int)):
+                raise WatchdogError(
+                    f"an argument is a text, but this one is {argument!r}", where=f"nodes, node {number}"
+                )
+        entries.append(Entry(tuple(str(argument) for argument in node)))
+    text = render((entry.arguments for entry in entries), where="nodes")
+    require_separate_configs(entries, where="nodes")
+    return text
+
+
 def _require_expressible(arguments: t.Sequence[str], *, where: str) -> None:
     if not arguments or not arguments[0].startswith("-"):
         raise WatchdogError(
@@ -106,4 +121,4 @@ def _require_expressible(arguments: t.Sequence[str], *, where: str) -> None:
             )
 
 
-__all__ = ["Entry", "parse", "render", "require_separate_configs"]
+__all__ = ["Entry", "parse", "render", "require_separate_configs", "wanted"]

@@ -29,7 +29,7 @@ attributes:
     details: Values of secret options are hidden.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, windows
   safe_file_operations:
     support: full
 options:
@@ -38,17 +38,16 @@ options:
     type: path
     required: true
   kind:
-    description: The kind of node that reads the file.
+    description: The kind of node that reads the file. Required unless O(state=absent).
     type: str
     choices: [database, manager]
-    required: true
   version:
     description:
       - The version of the server, such as V(3.4.0), from 3.x to 5.x.
       - The options of 3.4.0, 4.0.3, 4.1.4 and 5.0.11 are known. Another version is taken for the one of these with the
         same first two numbers, else for the newest one before it.
+      - Required unless O(state=absent).
     type: str
-    required: true
   options:
     description:
       - The options and their values, written in this order.
@@ -91,13 +90,22 @@ options:
     description: Whether to keep a copy of a file that changes.
     type: bool
     default: false
+  state:
+    description: Whether the file is to be there. V(absent) removes it, whatever is in it.
+    type: str
+    choices: [present, absent]
+    default: present
   mode:
     description:
-      - The permissions of the file.
+      - The permissions of the file. Not on Windows, where it inherits them from its directory.
       - Without it, a new file gets V(0644), one with a secret in it V(0640). An existing file keeps its own; only
         others lose their rights where a secret is in it.
 notes:
-  - Needs PyYAML on the managed host.
+  - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
+  - On Windows the file is written with CRLF and without a BOM, as an editor does there. The server takes LF, CRLF and a
+    BOM, so a file that differs in nothing else is left as it is.
+  - On Windows a file is warned of that C(LOCAL SERVICE) does not seem to be allowed to read, after it was written.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
   - The node reads the file when it starts. This module restarts nothing.
 seealso:
   - module: eventstore.cluster.es_watchdog
@@ -184,20 +192,15 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
-    KINDS,
-    VERSIONS,
-    OptionSet,
-    option_set,
-)
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import KINDS
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text, write_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, remove, write_text
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
-    "kind": {"type": "str", "choices": list(KINDS), "required": True},
-    "version": {"type": "str", "required": True},
+    "kind": {"type": "str", "choices": list(KINDS)},
+    "version": {"type": "str"},
     "options": {"type": "dict", "default": {}},
     "exclusive": {"type": "bool", "default": True},
     "unknown_options": {"type": "str", "choices": ["error", "warn", "allow"], "default": "error"},
@@ -206,51 +209,17 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "arguments": {"type": "list", "elements": "str", "default": []},
     "force": {"type": "bool", "default": False},
     "backup": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
+RULES: dict[str, t.Any] = {"required_if": [("state", "present", ("kind", "version"))]}
 
 
 class ConfigModule(AnsibleModule):
     """A module that knows the secrets among its options before it logs how it was invoked."""
 
     def _log_invocation(self) -> None:
-        self.no_log_values.update(_secrets(self.params))
+        self.no_log_values.update(desired.secrets(self.params))
         super()._log_invocation()
-
-
-def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
-    """The values of secret options in ``params``, misspelt ones too, as those are shown when they are refused."""
-    found = {text for name, value in params["options"].items() if _is_secret(str(name)) for text in _texts(value)}
-    prefix = layers.PREFIX
-    found.update(
-        str(value)
-        for name, value in params["environment"].items()
-        if name.upper().startswith(prefix) and _is_secret(name[len(prefix) :].replace("_", ""))
-    )
-    inside = False
-    for word in params["arguments"]:
-        name, equals, value = word.lstrip("-").partition("=")
-        if word.startswith("-") and _is_secret(name):
-            found.add(value)
-            inside = not equals
-        elif inside:
-            found.add(word)
-    return found - {""}
-
-
-def _texts(value: object) -> t.Iterator[str]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    else:
-        yield str(value)
-
-
-def _is_secret(name: str) -> bool:
-    known = option_set("database", VERSIONS[-1])
-    option = known.find(name) or known.find(known.nearest(name) or "")
-    return bool(option and option.secret)
 
 
 def _current(module: AnsibleModule) -> tuple[str | None, bool]:
@@ -258,138 +227,55 @@ def _current(module: AnsibleModule) -> tuple[str | None, bool]:
     path = module.params["path"]
     try:
         text = read_text(path)
-        if text is not None and not document.is_blank(text):
-            document.read(text, where=path)
+        desired.refuse_damaged(text, where=path)
     except ConfigError as error:
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             raise
         if not module.params["force"]:
-            raise ConfigError(
-                error.problem,
-                where=error.where,
-                hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
-            ) from None
+            raise left_alone(error) from None
         module.warn(f"The damaged file is replaced: {error}")
         return None, True
     return text, False
 
 
-def _new_text(module: AnsibleModule, options: OptionSet, before: str | None, wanted: dict[str, values.Value]) -> str:
-    params = module.params
-    if params["exclusive"] or before is None:
-        return document.to_text(wanted, header=params["header"])
-    return document.edit(before, wanted, options=options, where=params["path"])
-
-
-def _checked(module: AnsibleModule, options: OptionSet) -> values.Checked:
-    strict = module.params["unknown_options"] == "error"
-    checked = values.check(options, module.params["options"], refuse_unknown=strict)
-    if module.params["unknown_options"] == "warn":
-        for why in checked.unknown.values():
-            module.warn(f"Written all the same: {why}")
-    return checked
-
-
-def _effective(module: AnsibleModule, options: OptionSet, text: str) -> layers.Effective:
-    params = module.params
-    chosen = layers.config_file(options, params["arguments"])
-    if chosen is not None and chosen != params["path"]:
-        raise ConfigError(
-            f"--config chooses {chosen}, not the file that is written, {params['path']}",
-            where="arguments",
-            hint="Use the same path in both",
-        )
-    return layers.effective(
-        options,
-        file=text,
-        file_name=params["path"],
-        environment={name: str(value) for name, value in params["environment"].items()},
-        arguments=params["arguments"],
-    )
-
-
-def _shown(setting: layers.Setting, value: object) -> object:
-    return document.MASK if setting.option.secret and value else value
-
-
-def _shadowed(effective: layers.Effective) -> dict[str, dict[str, object]]:
-    shadowed = {}
-    for name, setting in effective.items():
-        in_file = [raw for source, raw in setting.hides if source == layers.CONFIG_FILE]
-        if in_file and setting.source != layers.CONFIG_FILE and name != "Config":
-            shadowed[name] = {
-                "in_file": _shown(setting, in_file[0]),
-                "value": _shown(setting, values.plain(setting.value)),
-                "source": setting.source,
-            }
-    return shadowed
-
-
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     path = params["path"]
-    options = option_set(params["kind"], params["version"])
-    checked = _checked(module, options)
+    if params["state"] == "absent":
+        return remove(module, path)
     before, damaged = _current(module)
-    if params["unknown_options"] != "error":
-        kept = () if before is None or document.is_blank(before) else document.read(before, where=path).items
-        options = options.extended(
-            name for name in [*checked.unknown, *(item.key for item in kept)] if not options.find(name)
-        )
-    after = _new_text(module, options, before, checked.values)
-    effective = _effective(module, options, after)
+    wanted = desired.desire(params, before, damaged=damaged)
+    for warning in wanted.warnings:
+        module.warn(warning)
     if not module.check_mode and not os.path.isdir(os.path.dirname(path) or "."):
         raise ConfigError(
             f"the directory {os.path.dirname(path)} is missing", where=path, hint="Create it first; nothing was written"
         )
-
-    result: dict[str, t.Any] = {
-        "changed": after != before,
-        "path": path,
-        "effective": {
-            name: {"value": _shown(setting, values.plain(setting.value)), "source": setting.source}
-            for name, setting in effective.items()
-        },
-        "shadowed": _shadowed(effective),
-        "ignored": list(effective.ignored),
-    }
-    has_secret = any(each.option.secret and layers.CONFIG_FILE in _sources(each) for each in effective.values())
+    result = wanted.result
     is_new = not os.path.exists(path)
-    if has_secret:
+    if wanted.has_secret:
         os.umask(0o027)  # a new file is never readable by others, not even for a moment
     if result["changed"] and not module.check_mode:
-        backup_file = write_text(module, path, after, backup=params["backup"])
+        backup_file = write_text(module, path, wanted.text, backup=params["backup"])
         if backup_file:
             result["backup_file"] = backup_file
     file_arguments = module.load_file_common_arguments(params)
-    if file_arguments["mode"] is None and has_secret:
+    if file_arguments["mode"] is None and wanted.has_secret:
         file_arguments["mode"] = "0640" if is_new else "o-rwx"
     elif file_arguments["mode"] is None and is_new:
         file_arguments["mode"] = "0644"
     attributes: dict[str, t.Any] = {}
     result["changed"] = module.set_fs_attributes_if_different(file_arguments, result["changed"], diff=attributes)
     if module._diff:
-        shown = "# Not shown: the file is damaged.\n" if damaged else document.mask(options, before or "")
-        result["diff"] = [
-            {
-                "before_header": path,
-                "after_header": path,
-                "before": shown,
-                "after": document.mask(options, after),
-            }
-        ]
+        result["diff"] = [{"before_header": path, "after_header": path, "before": wanted.before, "after": wanted.after}]
         if attributes:
             header = f"{path} (owner and permissions)"
             result["diff"].append({"before_header": header, "after_header": header, **attributes})
     return result
 
 
-def _sources(setting: layers.Setting) -> set[str]:
-    return {setting.source, *(source for source, _raw in setting.hides)}
-
-
 def main() -> None:
-    module = ConfigModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True)
+    module = ConfigModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True, **RULES)
     require_yaml(module)
     try:
         result = run(module)

@@ -168,6 +168,33 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "home": {"type": "path", "required": True},
+    "state": {"choices": ["present", "absent"], "default": "present"},
+    "src": {"type": "path"},
+    "remote_src": {"type": "bool", "default": False},
+    "url": {},
+    "checksum": {},
+    "executable": {"default": "eventstored"},
+    "keep_versions": {"type": "int", "default": 0},
+    "owner": {},
+    "group": {},
+    "programs": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "src": {"type": "path", "required": True},
+            "dest": {"type": "path", "required": True},
+            "checksum": {},
+        },
+    },
+    "directories": {"type": "list", "elements": "path", "default": []},
+}
+RULES: dict[str, t.Any] = {
+    "mutually_exclusive": [("src", "url")],
+    "required_by": {"src": "checksum", "url": "checksum"},
+}
 BLOCK_BYTES = 1024 * 1024
 # What the result ``needs`` of the controller, beside the programs named by their ``dest``.
 NEEDS_ARCHIVE = "archive"
@@ -361,34 +388,7 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int], chec
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "home": {"type": "path", "required": True},
-            "state": {"choices": ["present", "absent"], "default": "present"},
-            "src": {"type": "path"},
-            "remote_src": {"type": "bool", "default": False},
-            "url": {},
-            "checksum": {},
-            "executable": {"default": "eventstored"},
-            "keep_versions": {"type": "int", "default": 0},
-            "owner": {},
-            "group": {},
-            "programs": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "src": {"type": "path", "required": True},
-                    "dest": {"type": "path", "required": True},
-                    "checksum": {},
-                },
-            },
-            "directories": {"type": "list", "elements": "path", "default": []},
-        },
-        mutually_exclusive=[("src", "url")],
-        required_by={"src": "checksum", "url": "checksum"},
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     os.umask(0o022)  # a stricter one of root's would keep the service's user from the software
     try:
         module.exit_json(**run(module))

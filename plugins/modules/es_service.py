@@ -342,6 +342,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     },
 }
 RUNS = ("started", "restarted", "installed")
+RULES: dict[str, t.Any] = {"required_if": [("state", state, ("executable", "config")) for state in RUNS]}
 SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
 
 
@@ -389,7 +390,7 @@ def _provider(params: t.Mapping[str, t.Any], definition: Definition) -> Provider
     name = params["provider"]
     if name == "windows":
         raise ServiceError(
-            "this machine is not Windows, and services of Windows are not part of this release",
+            "this machine is not Windows",
             where="provider windows",
             hint="Use provider: auto",
         )
@@ -433,7 +434,8 @@ def _effective(module: AnsibleModule, definition: Definition, options: OptionSet
         return None
 
 
-def _cluster(params: t.Mapping[str, t.Any]) -> permission.Cluster | None:
+def cluster_of(params: t.Mapping[str, t.Any]) -> permission.Cluster | None:
+    """Whom a stop has to ask; None where nothing is stopped, or nobody was named."""
     given = params["cluster"]
     if given is None or params["state"] not in ("stopped", "restarted", "absent"):
         return None
@@ -458,7 +460,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         options=options,
         config=params["config"],
         effective=effective,
-        cluster=_cluster(params),
+        cluster=cluster_of(params),
         check_mode=module.check_mode,
     )
     if params["state"] == "restarted":
@@ -501,8 +503,8 @@ def _outcome(module: AnsibleModule, control: Control, provider: Provider, result
 def main() -> None:
     module = ServiceModule(
         argument_spec=ARGUMENTS,
-        required_if=[("state", state, ("executable", "config")) for state in RUNS],
         supports_check_mode=True,
+        **RULES,
     )
     require_yaml(module)
     try:

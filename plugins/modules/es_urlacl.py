@@ -12,12 +12,17 @@ description:
   - A Windows service may listen on an HTTP URL only when the URL is reserved for its account.
     Event Store needs four reservations on each machine, the internal and the external HTTP URL of the manager
     and of the database node.
-  - Linux has no such reservations; there the module fails. Windows hosts are not part of this release.
+  - Rights and accounts are compared, not text, in whatever language Windows speaks. A reservation that is wrong is
+    replaced, read back, and put back as it was if the new one does not take.
+  - Runs C(netsh http show urlacl), C(add) and C(delete) through the connection, so it needs no Python on the host. The
+    account of the connection has to be an administrator.
+  - Linux has no such reservations; there the module fails.
 options:
   url:
     description:
       - The URL to reserve, for example V(http://192.168.1.11:2112/).
-      - It must equal the prefix that the process registers, and end in a slash.
+      - It must equal the prefix that the process registers. The host V(+), the host V(*), an address and a name are
+        different prefixes to Windows. A slash at the end is added where it is missing.
     type: str
   urls:
     description:
@@ -26,12 +31,14 @@ options:
     elements: str
   user:
     description:
-      - The account for which the URLs are reserved. A well-known name, a SID, or a name that the host can resolve.
+      - The account for which the URLs are reserved. A SID, a name that the host can resolve, or the English name of an
+        account that every Windows has, in whatever language it calls it.
     type: str
     default: NT AUTHORITY\LOCAL SERVICE
   sddl:
     description:
-      - The security descriptor of the reservation, in place of O(user), O(listen) and O(delegate).
+      - The security descriptor of the reservation, such as V(D:(A;;GX;;;LS\)), in place of O(user), O(listen) and
+        O(delegate).
     type: str
   listen:
     description:
@@ -62,6 +69,11 @@ attributes:
   platform:
     support: full
     platforms: windows
+notes:
+  - Reservations of other prefixes on the same ports are left alone and told in RV(conflicts). With them Windows can
+    refuse a node its URL, or lead requests elsewhere.
+  - C(become) and C(async) are refused on Windows hosts, as they would have no effect.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 """
@@ -88,26 +100,49 @@ urls:
   type: list
   elements: str
   sample: ["http://192.168.1.11:2112/"]
+sddl:
+  description: The descriptor that the URLs have, or in check mode would have. Empty with O(state=absent).
+  returned: success
+  type: str
+  sample: D:(A;;GX;;;LS)
+conflicts:
+  description: Reservations of other prefixes on the same ports, each with the reason why it is one.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - url: http://192.168.1.10:2112/
+      sddl: D:(A;;GX;;;LS)
+      reason: "stale: the same account, another prefix on the port of http://192.168.1.11:2112/"
+commands:
+  description: The commands that changed something, or would have in check mode.
+  returned: changed
+  type: list
+  elements: str
+  sample: ["netsh.exe http add urlacl url=http://192.168.1.11:2112/ sddl=D:(A;;GX;;;LS)"]
 """
+
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "url": {"type": "str"},
+    "urls": {"type": "list", "elements": "str"},
+    "user": {"type": "str", "default": r"NT AUTHORITY\LOCAL SERVICE"},
+    "sddl": {"type": "str"},
+    "listen": {"type": "bool", "default": True},
+    "delegate": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+RULES: dict[str, t.Any] = {
+    "mutually_exclusive": [("url", "urls"), ("sddl", "user")],
+    "required_one_of": [("url", "urls")],
+}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "url": {"type": "str"},
-            "urls": {"type": "list", "elements": "str"},
-            "user": {"type": "str", "default": r"NT AUTHORITY\LOCAL SERVICE"},
-            "sddl": {"type": "str"},
-            "listen": {"type": "bool", "default": True},
-            "delegate": {"type": "bool", "default": False},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        },
-        mutually_exclusive=[("url", "urls"), ("sddl", "user")],
-        required_one_of=[("url", "urls")],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     module.fail_json(
         msg="es_urlacl: not on this platform. URL reservations exist on Windows only; this host needs none. "
         "Run the task on Windows hosts only, for example in a file that is included for them."

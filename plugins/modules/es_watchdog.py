@@ -27,7 +27,7 @@ attributes:
     support: full
   platform:
     support: full
-    platforms: linux
+    platforms: linux, windows
   safe_file_operations:
     support: full
 options:
@@ -39,9 +39,9 @@ options:
     description:
       - The nodes, each as the list of its arguments, without the program.
       - An argument may have no blank, quote or control character, as nobody knows how a manager would read it.
+      - Required unless O(state=absent).
     type: list
     elements: list
-    required: true
   force:
     description:
       - Whether to replace a file that is damaged, so neither UTF-8 nor lines that begin with C(#).
@@ -52,12 +52,20 @@ options:
     description: Whether to keep a copy of a file that changes.
     type: bool
     default: false
+  state:
+    description: Whether the file is to be there. V(absent) removes it, whatever is in it.
+    type: str
+    choices: [present, absent]
+    default: present
   mode:
     description:
-      - The permissions of the file.
+      - The permissions of the file. Not on Windows, where it inherits them from its directory.
       - Without it, a new file gets V(0644), and an existing file keeps its own.
 notes:
   - The manager reads the file when it starts. This module restarts nothing.
+  - On Windows the file is written with CRLF and without a BOM, as an editor does there. One that differs in nothing
+    else is left as it is.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
 seealso:
   - module: eventstore.cluster.es_config
 author:
@@ -110,29 +118,16 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     EventStoreError,
     WatchdogError,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text, write_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, remove, write_text
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
-    "nodes": {"type": "list", "elements": "list", "required": True},
+    "nodes": {"type": "list", "elements": "list"},
     "force": {"type": "bool", "default": False},
     "backup": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
-
-
-def wanted(nodes: t.Iterable[t.Sequence[object]]) -> str:
-    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run beside each other."""
-    entries = []
-    for number, node in enumerate(nodes, start=1):
-        for argument in node:
-            if isinstance(argument, bool) or not isinstance(argument, (str, int)):
-                raise WatchdogError(
-                    f"an argument is a text, but this one is {argument!r}", where=f"nodes, node {number}"
-                )
-        entries.append(watchdog.Entry(tuple(str(argument) for argument in node)))
-    text = watchdog.render((entry.arguments for entry in entries), where="nodes")
-    watchdog.require_separate_configs(entries, where="nodes")
-    return text
+RULES: dict[str, t.Any] = {"required_if": [("state", "present", ("nodes",))]}
 
 
 def current(module: AnsibleModule) -> tuple[str | None, bool]:
@@ -145,11 +140,7 @@ def current(module: AnsibleModule) -> tuple[str | None, bool]:
         if not os.path.isfile(path) or not os.access(path, os.R_OK):
             raise
         if not module.params["force"]:
-            raise WatchdogError(
-                error.problem,
-                where=error.where,
-                hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
-            ) from None
+            raise left_alone(error) from None
         module.warn(f"The damaged file is replaced: {error}")
         return None, True
     return text, False
@@ -158,7 +149,9 @@ def current(module: AnsibleModule) -> tuple[str | None, bool]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the file to its state; the result of the module."""
     path = module.params["path"]
-    after = wanted(module.params["nodes"])
+    if module.params["state"] == "absent":
+        return remove(module, path)
+    after = watchdog.wanted(module.params["nodes"])
     before, damaged = current(module)
     if not module.check_mode and not os.path.isdir(os.path.dirname(path) or "."):
         raise WatchdogError(
@@ -188,7 +181,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, add_file_common_args=True, **RULES)
     try:
         result = run(module)
     except EventStoreError as error:

@@ -8,9 +8,16 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
+
+Spec = dict[str, dict[str, t.Any]]
+
 
 class HostAction(ActionBase):
-    """Runs the module of the same name on a POSIX host; a Windows host gets ``run_on_windows``."""
+    """Runs the module of the same name on a POSIX host; on a Windows host its work is ``on_windows``."""
 
     _supports_check_mode = True
     _supports_async = True
@@ -30,13 +37,34 @@ class HostAction(ActionBase):
         return result
 
     def run_on_windows(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Refuse: a Python module cannot run there."""
-        name = self._task.action.rpartition(".")[2]
-        host = task_vars.get("inventory_hostname", "this host")
-        raise AnsibleActionFail(
-            f"{name} on Windows hosts is not part of this release, and {host} is one ({self._connection.transport}). "
-            f"Nothing was changed there. Leave it out (--limit 'all:!{host}') and do its part by hand."
+        """Do the work of the module from here: a Python module cannot run there."""
+        # Who has no Windows hosts does not load what they need.
+        from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
+
+        host = Host(self, str(task_vars.get("inventory_hostname", "this host")), bool(self._task.check_mode))
+        try:
+            host.require_plain_task()
+            result = self.on_windows(host, task_vars)
+        except EventStoreError as error:
+            raise AnsibleActionFail(str(error)) from error
+        if not self._task.diff:
+            result.pop("diff", None)
+        return {**result, "commands": host.commands} if host.commands else result
+
+    def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The module's work on a Windows host; errors of the collection become those of the task."""
+        raise NotImplementedError
+
+    def windows_params(self, spec: Spec, **rules: t.Any) -> dict[str, t.Any]:
+        """The task's arguments for a Windows host. Paths stay as they are: the controller has another HOME."""
+        _result, params = self.validate_argument_spec(
+            {name: _as_text(option) for name, option in spec.items()}, **rules
         )
+        return t.cast("dict[str, t.Any]", params)
+
+
+def _as_text(option: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {name: "str" if name in ("type", "elements") and kind == "path" else kind for name, kind in option.items()}
 
 
 __all__ = ["HostAction"]

@@ -199,7 +199,10 @@ def _host(
         }
         planned["manager"] = {
             "service": machine["service_name"],
-            "program": None if machine.windows else join(machine["root"], "es-manager.pyz"),
+            # On Windows the vendor's archive holds the manager.
+            "program": join(home, "EventStore.WindowsManager.exe")
+            if machine.windows
+            else join(machine["root"], "es-manager.pyz"),
             "config": join(machine["config_dir"], "manager.yaml"),
             "options": options,
             "watchdog": {"path": watchdog, "nodes": [["--config", node["config"]] for node in planned["nodes"]]},

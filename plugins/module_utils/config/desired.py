@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the task of es_config makes of a configuration file; the module and the action plugin share it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
+    VERSIONS,
+    OptionSet,
+    option_set,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+
+Params = t.Mapping[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """``text`` of the file, ``result`` of the task about it, ``warnings``; ``has_secret``: not for everybody to read.
+
+    ``before`` and ``after`` are the texts without secrets, for a diff.
+    """
+
+    text: str
+    result: dict[str, t.Any]
+    has_secret: bool
+    before: str
+    after: str
+    warnings: list[str] = field(default_factory=list)
+
+
+def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desired:
+    """The file as the task wants it, from the text that is there; ConfigError for what a server would misread.
+
+    ``damaged``: there is a file, and it may be replaced without having been understood.
+    """
+    path = params["path"]
+    options = option_set(params["kind"], params["version"])
+    checked, warnings = _checked(params, options)
+    if params["unknown_options"] != "error":
+        kept = () if before is None or document.is_blank(before) else document.read(before, where=path).items
+        options = options.extended(
+            name for name in [*checked.unknown, *(item.key for item in kept)] if not options.find(name)
+        )
+    text = _new_text(params, options, before, checked.values)
+    effective = _effective(params, options, text)
+    result: dict[str, t.Any] = {
+        "changed": text != before,
+        "path": path,
+        "effective": {
+            name: {"value": _shown(setting, values.plain(setting.value)), "source": setting.source}
+            for name, setting in effective.items()
+        },
+        "shadowed": _shadowed(effective),
+        "ignored": list(effective.ignored),
+    }
+    return Desired(
+        text=text,
+        result=result,
+        has_secret=any(each.option.secret and layers.CONFIG_FILE in _sources(each) for each in effective.values()),
+        before="# Not shown: the file is damaged.\n" if damaged else document.mask(options, before or ""),
+        after=document.mask(options, text),
+        warnings=warnings,
+    )
+
+
+def refuse_damaged(text: str | None, *, where: str) -> None:
+    """ConfigError if the server could not read the file."""
+    if text is not None and not document.is_blank(text):
+        document.read(text, where=where)
+
+
+def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
+    """The values of secret options in ``params``, misspelt ones too, as those are shown when they are refused."""
+    found = {text for name, value in params["options"].items() if _is_secret(str(name)) for text in _texts(value)}
+    prefix = layers.PREFIX
+    found.update(
+        str(value)
+        for name, value in params["environment"].items()
+        if name.upper().startswith(prefix) and _is_secret(name[len(prefix) :].replace("_", ""))
+    )
+    inside = False
+    for word in params["arguments"]:
+        name, equals, value = word.lstrip("-").partition("=")
+        if word.startswith("-") and _is_secret(name):
+            found.add(value)
+            inside = not equals
+        elif inside:
+            found.add(word)
+    return found - {""}
+
+
+def _texts(value: object) -> t.Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    else:
+        yield str(value)
+
+
+def _is_secret(name: str) -> bool:
+    known = option_set("database", VERSIONS[-1])
+    option = known.find(name) or known.find(known.nearest(name) or "")
+    return bool(option and option.secret)
+
+
+def _new_text(params: Params, options: OptionSet, before: str | None, wanted: dict[str, values.Value]) -> str:
+    if params["exclusive"] or before is None:
+        return document.to_text(wanted, header=params["header"])
+    return document.edit(before, wanted, options=options, where=params["path"])
+
+
+def _checked(params: Params, options: OptionSet) -> tuple[values.Checked, list[str]]:
+    strict = params["unknown_options"] == "error"
+    checked = values.check(options, params["options"], refuse_unknown=strict)
+    told = checked.unknown.values() if params["unknown_options"] == "warn" else ()
+    return checked, [f"Written all the same: {why}" for why in told]
+
+
+def _effective(params: Params, options: OptionSet, text: str) -> layers.Effective:
+    chosen = layers.config_file(options, params["arguments"])
+    if chosen is not None and chosen != params["path"]:
+        raise ConfigError(
+            f"--config chooses {chosen}, not the file that is written, {params['path']}",
+            where="arguments",
+            hint="Use the same path in both",
+        )
+    return layers.effective(
+        options,
+        file=text,
+        file_name=params["path"],
+        environment={name: str(value) for name, value in params["environment"].items()},
+        arguments=params["arguments"],
+    )
+
+
+def _shown(setting: layers.Setting, value: object) -> object:
+    return document.MASK if setting.option.secret and value else value
+
+
+def _shadowed(effective: layers.Effective) -> dict[str, dict[str, object]]:
+    shadowed = {}
+    for name, setting in effective.items():
+        in_file = [raw for source, raw in setting.hides if source == layers.CONFIG_FILE]
+        if in_file and setting.source != layers.CONFIG_FILE and name != "Config":
+            shadowed[name] = {
+                "in_file": _shown(setting, in_file[0]),
+                "value": _shown(setting, values.plain(setting.value)),
+                "source": setting.source,
+            }
+    return shadowed
+
+
+def _sources(setting: layers.Setting) -> set[str]:
+    return {setting.source, *(source for source, _raw in setting.hides)}
+
+
+__all__ = ["Desired", "desire", "refuse_damaged", "secrets"]

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Versions of the software side by side on a Windows host: unpacked whole or not at all.
+
+The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked beside its
+place, to which it is moved at the end. A marker in it, the same as on Linux, holds the checksum of its archive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import ntpath
+import re
+import shutil
+import tempfile
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible.module_utils.urls import open_url
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
+from ansible_collections.eventstore.cluster.plugins.module_utils.distribution import MARKER, TEMPORARY
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, FILE, Host
+
+Params = t.Mapping[str, t.Any]
+
+
+class Distribution:
+    """One version on one host; ``find`` gives the path of an archive on the controller."""
+
+    def __init__(self, host: Host, params: Params, find: t.Callable[[str], str]) -> None:
+        self._host = host
+        self._params = params
+        self._find = find
+        self._home = ntpath.normpath(script.check_path(params["home"], where="home"))
+        self._executable: str = params["executable"]
+        self._program = ntpath.join(self._home, *self._executable.split("/"))
+        script.check_path(self._program, where="executable")
+        self._checksum = (params["checksum"] or "").lower()
+        for option in ("owner", "group", "remote_src"):
+            if params[option]:
+                raise DistributionError(
+                    f"{option} is given, and is not for Windows",
+                    where=self._home,
+                    hint="Nothing was done. Leave it out",
+                )
+        if self._checksum and not re.fullmatch("sha256:[0-9a-f]{64}", self._checksum):
+            raise DistributionError(
+                f"checksum is {params['checksum']!r}", hint="Write sha256: and its 64 hexadecimal digits"
+            )
+
+    def bring_to(self, state: str) -> dict[str, t.Any]:
+        """``present`` or ``absent``; the result of the task."""
+        result = self._absent() if state == "absent" else self._present()
+        return {"executable": self._program, "removed": [], **result}
+
+    # -- present -------------------------------------------------------------------------------------------------------
+
+    def _present(self) -> dict[str, t.Any]:
+        missing = self._missing_directories()
+        unpacks = not self._is_complete()
+        after: dict[str, t.Any] = {"versions": [], "directories": missing}
+        if unpacks:
+            after["versions"] = [self._home]
+            with self._archive() as path:
+                after["entries"] = self._unpack(path)
+        if not self._host.check_mode:
+            for directory in missing:
+                self._host.make_directory(directory)
+        before: dict[str, t.Any] = {"versions": [], "directories": []}
+        return {"changed": bool(unpacks or missing), "diff": {"before": before, "after": after}}
+
+    def _is_complete(self) -> bool:
+        has_program = self._host.kind_of(self._program) == FILE
+        if not (self._params["src"] or self._params["url"]):
+            if not has_program:
+                raise DistributionError(
+                    f"there is no {self._executable}, and no archive is given",
+                    where=self._home,
+                    hint="Unpack the software there, or give its archive and checksum",
+                )
+            return True
+        found = self._found_checksum()
+        if found is None:
+            if self._host.kind_of(self._home) == ABSENT:
+                return False
+            raise DistributionError(
+                "is there, and was not unpacked by this collection, so that nobody knows which archive it is",
+                where=self._home,
+                hint="Give no archive to use it as it is, or move it away",
+            )
+        if found != self._checksum:
+            raise DistributionError(
+                f"holds the software of another archive: expected {self._checksum}, found {found}",
+                where=self._home,
+                hint="Use the archive it came from; or stop what runs from it, move it away, and run again",
+            )
+        if not has_program:
+            raise DistributionError(
+                f"{self._executable} is gone from it", where=self._home, hint="Move the directory away, and run again"
+            )
+        return True
+
+    def _found_checksum(self) -> str | None:
+        marker = ntpath.join(self._home, MARKER)
+        content = self._host.read(marker)
+        try:
+            return None if content is None else str(json.loads(content)["checksum"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DistributionError(
+                f"is damaged: {error}", where=marker, hint=f"Move {self._home} away, and run again"
+            ) from error
+
+    def _missing_directories(self) -> list[str]:
+        missing = []
+        for path in self._params["directories"]:
+            kind = self._host.kind_of(script.check_path(path, where="directories"))
+            if kind == FILE:
+                raise DistributionError("is there, and is no directory", where=path, hint="Move it away")
+            missing += [path] if kind == ABSENT else []
+        return missing
+
+    @contextlib.contextmanager
+    def _archive(self) -> t.Iterator[str]:
+        """The archive's path on the controller, which also downloads it: a Windows needs no way out then."""
+        if self._params["src"]:
+            yield self._find(self._params["src"])
+            return
+        url = self._params["url"]
+        address = urlsplit(url)
+        if address.scheme not in ("http", "https") or address.username is not None:
+            raise DistributionError(
+                "url is no http or https address, or holds a user or password", hint="Write https://HOST/PATH"
+            )
+        with tempfile.NamedTemporaryFile() as file:
+            try:
+                with open_url(url, timeout=30) as answer:
+                    shutil.copyfileobj(answer, file)
+            except OSError as error:
+                raise DistributionError(f"cannot be downloaded: {error}", where=url) from error
+            file.flush()
+            yield file.name
+
+    def _unpack(self, path: str) -> list[str]:
+        """Check the archive and, out of check mode, bring it and unpack it; its top-level entries."""
+        check_checksum(path, self._checksum)
+        with open_archive(path) as archive:
+            archive.require(self._executable)
+            for entry in archive.entries:
+                if entry.kind == "link" or path_problem(ntpath.join(self._home, *entry.path), windows=True):
+                    raise DistributionError(
+                        f"has {entry}, which is no name for a file on Windows, or a link",
+                        where=path,
+                        hint="Is it the archive for Windows? Nothing was unpacked",
+                    )
+            entries, top, size = archive.top_level(), archive.top, archive.size
+        if not zip_like(path):
+            raise DistributionError("is no zip", where=path, hint="Give the vendor's archive for Windows")
+        if not self._host.check_mode:
+            self._bring(path, top, size)
+        return entries
+
+    def _bring(self, path: str, top: str, size: int) -> None:
+        host, parent = self._host, ntpath.dirname(self._home)
+        free = int(host.ask(script.free_bytes(parent[0]), expected="FREE", where=f"drive {parent[0]}"))
+        if size > free:
+            raise DistributionError(
+                f"the archive unpacks to {size} bytes, and {free} are free",
+                where=f"{host.name}, drive {parent[0]}",
+                hint="Nothing was unpacked. Make room there",
+            )
+        temporary = self._temporary()
+        copied = f"{temporary}.zip"
+        host.make_directory(parent)
+        self._clear(temporary, copied)  # what an interrupted run has left
+        try:
+            host.send(path, copied)
+            found = f"sha256:{host.ask(script.checksum(copied), expected='HASH', where=copied).lower()}"
+            if found != self._checksum:
+                raise DistributionError(
+                    f"came damaged: expected {self._checksum}, found {found}",
+                    where=f"{host.name}, {copied}",
+                    hint="Nothing was unpacked. Run it again",
+                )
+            host.ask(script.unpack(copied, temporary), expected="OK", where=copied)
+            unpacked = ntpath.join(temporary, top) if top else temporary
+            host.write(ntpath.join(unpacked, MARKER), json.dumps({"checksum": self._checksum}).encode())
+            host.move(unpacked, self._home)
+        finally:
+            self._clear(temporary, copied)
+
+    def _clear(self, *paths: str) -> None:
+        for path in paths:
+            if self._host.kind_of(path) != ABSENT:
+                self._host.remove(path)
+
+    def _temporary(self) -> str:
+        return ntpath.join(ntpath.dirname(self._home), f"{TEMPORARY}{ntpath.basename(self._home)}")
+
+    # -- absent --------------------------------------------------------------------------------------------------------
+
+    def _absent(self) -> dict[str, t.Any]:
+        if self._host.kind_of(self._home) != DIRECTORY or self._found_checksum() is None:
+            return {"changed": False}
+        if not self._host.check_mode:
+            temporary = self._temporary()
+            self._clear(temporary)
+            self._host.move(self._home, temporary)
+            self._host.remove(temporary)
+        diff = {"before": {"versions": [self._home]}, "after": {"versions": []}}
+        return {"changed": True, "removed": [self._home], "diff": diff}
+
+
+def zip_like(path: str) -> bool:
+    """Whether a file begins as a zip does: Windows unpacks nothing else by itself."""
+    with open(path, "rb") as file:
+        return file.read(2) == b"PK"
+
+
+__all__ = ["Distribution"]

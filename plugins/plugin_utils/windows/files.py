@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Configuration files on a Windows host: read, compared, replaced, readable by the service.
+
+They are written with CRLF and without a BOM, as an editor on Windows does, for nobody knows how the vendor's manager
+splits lines. The server takes LF, CRLF and a BOM (measured on 3.4.0), so a file that differs in these only is right.
+"""
+
+from __future__ import annotations
+
+import ntpath
+import typing as t
+
+from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, WatchdogError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, removed
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access, script
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, Host
+
+# What only POSIX knows of files; all of them are None unless they are given.
+POSIX_ARGUMENTS: dict[str, dict[str, t.Any]] = {name: {"type": "raw"} for name in FILE_COMMON_ARGUMENTS}
+
+
+class Current(t.NamedTuple):
+    """``text`` with LF, None if there is none to build on; ``damaged``: there is a file, and it may be replaced."""
+
+    text: str | None
+    damaged: bool
+    warnings: list[str]
+
+
+def refuse_posix(params: t.Mapping[str, t.Any]) -> None:
+    """ConfigError for options that would be ignored in silence."""
+    given = [name for name in POSIX_ARGUMENTS if params.get(name) is not None]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)}: a file on Windows has no such thing",
+            where=params["path"],
+            hint="Nothing was written. Leave it out: the file inherits its permissions from its directory",
+        )
+
+
+def text_of(host: Host, path: str) -> str | None:
+    """The text of a file with LF and without a BOM; ConfigError if it is none."""
+    content = host.read(path)
+    if content is None:
+        return None
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"byte {error.start + 1} is not UTF-8 text", where=path, hint="Remove the file, or save it as UTF-8"
+        ) from None
+
+
+def current(host: Host, params: t.Mapping[str, t.Any], check: t.Callable[[str | None], object]) -> Current:
+    """What is there; an error for a damaged file, unless it may be replaced."""
+    path = script.check_path(params["path"], where="path")
+    try:
+        text = text_of(host, path)
+        check(text)
+    except (ConfigError, WatchdogError) as error:
+        if not params["force"]:
+            raise left_alone(error) from None
+        return Current(None, True, [f"The damaged file is replaced: {error}"])
+    return Current(text, False, [])
+
+
+def replace(host: Host, params: t.Mapping[str, t.Any], text: str) -> dict[str, t.Any]:
+    """Write the file, out of check mode; what the result has to say of it."""
+    path = params["path"]
+    if host.check_mode:
+        return {}
+    directory = ntpath.dirname(path)
+    if host.kind_of(directory) != DIRECTORY:
+        raise ConfigError(
+            f"the directory {directory} is missing", where=path, hint="Create it first; nothing was written"
+        )
+    kept = host.write(path, text.replace("\n", "\r\n").encode(), backup=params["backup"])
+    return {"backup_file": kept} if kept else {}
+
+
+def access_warnings(host: Host, path: str) -> list[str]:
+    """Whether the account that the vendor's installer gives a service may read the file that was written."""
+    if host.check_mode:
+        return []
+    sddl = host.ask(script.permissions(path), expected="SDDL", where=path)
+    if access.is_for_local_service(sddl):
+        return []
+    return [
+        f"{path}: NT AUTHORITY\\LOCAL SERVICE, under which the service runs by default, does not seem to be allowed to "
+        f'read it ({sddl}). Allow it: icacls {ntpath.dirname(path)} /grant "*{access.LOCAL_SERVICE}:(OI)(CI)R"'
+    ]
+
+
+def remove(host: Host, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Remove the file; the whole result of the task."""
+    path = script.check_path(params["path"], where="path")
+    kind = host.kind_of(path)
+    if kind == DIRECTORY:
+        raise ConfigError("expected a file, found a directory", where=path, hint="Give the path of a file")
+    if kind != ABSENT and not host.check_mode:
+        host.remove(path)
+    return removed(path, changed=kind != ABSENT)
+
+
+__all__ = ["POSIX_ARGUMENTS", "access_warnings", "current", "refuse_posix", "remove", "replace", "text_of"]

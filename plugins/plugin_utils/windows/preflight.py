@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a Windows machine can run its part of the plan. Looks only, with what every Windows has.
+
+Not looked at, as nothing reliable tells it in every language: who may write to the directories, firewalls, accounts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ntpath
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
+from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
+    CHUNK_BYTES,
+    MAX_SKEW_S,
+    SOFTWARE_BYTES,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, services, urlacl
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host
+
+Plan = t.Mapping[str, t.Any]
+Problems = t.Iterator[Problem]
+
+MANAGER_PROGRAM = "EventStore.WindowsManager.exe"
+
+
+def look(host: Host, plan: Plan, *, controller_time: float) -> dict[str, t.Any]:
+    """As ``module_utils.preflight.look``: problems, notes, what is there and what runs."""
+    if plan["platform"] != "windows":
+        raise HostError(
+            "this machine is Windows, but its variables do not say so",
+            where="ansible_connection, ansible_shell_type",
+            hint="Set them in the inventory, so that the machine's files and paths are planned for Windows",
+        )
+    software = plan["software"]
+    installed = host.kind_of(ntpath.join(software["home"], software["executable"])) == FILE
+    running = _running(host, plan)
+    problems = [
+        *_session(host),
+        *_clock(host, controller_time),
+        *_services(plan),
+        *_software(host, plan, installed=installed),
+        *_addresses_and_ports(host, plan, runs=bool(running)),
+        *_directories(host, plan),
+        *_space(host, plan, installed=installed),
+        *_files(host, plan),
+        *_dns(host, plan),
+    ]
+    return {
+        "changed": False,
+        "problems": [problem._asdict() for problem in problems],
+        "notes": list(_notes(host, plan)),
+        "software_installed": installed,
+        "running": running,
+    }
+
+
+def _running(host: Host, plan: Plan) -> list[dict[str, t.Any]]:
+    manager = plan["manager"]
+    if not manager:
+        return []
+    name = script.check_service_name(manager["service"])
+    if services.read_state(host.run(*services.query(name)), name=name) in (None, services.STOPPED):
+        return []
+    pid = services.read_pid(host.run(*services.query_process(name)))
+    return [{"service": name, "config": manager["config"], "pid": pid}]
+
+
+def _session(host: Host) -> Problems:
+    if not network.is_elevated(host.run(*network.show_session()).output):
+        yield Problem(
+            "not-admin",
+            "the session of the connection is not that of an elevated administrator",
+            "Connect as a member of Administrators; for local accounts see LocalAccountTokenFilterPolicy",
+        )
+
+
+def _clock(host: Host, controller_time: float) -> Problems:
+    text = host.ask(script.time(), expected="TIME", where="clock")
+    now = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc).timestamp()
+    skew = now - controller_time
+    if abs(skew) > MAX_SKEW_S:
+        yield Problem(
+            "clock-skew",
+            f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's, "
+            f"and nodes are to be less than {MAX_SKEW_S:.0f} s apart",
+            "Have both synchronised (w32tm /resync)",
+        )
+
+
+def _services(plan: Plan) -> Problems:
+    if plan["provider"] not in ("auto", "windows"):
+        yield Problem(
+            "not-linux",
+            f"eventstore_service_provider is {plan['provider']}, and this machine is Windows",
+            "Set eventstore_service_provider: auto",
+        )
+    if not plan["manager"]:
+        yield Problem(
+            "no-service",
+            "eventstore_cluster_mode is nodes, and on Windows 3.x to 5.x run as a service only below a manager",
+            "Set eventstore_cluster_mode: managers",
+        )
+    for variable, given in (
+        ("eventstore_user", plan["user"]),
+        ("eventstore_group", plan["group"]),
+        ("eventstore_environment", plan["manager"] and plan["manager"]["environment"]),
+    ):
+        if given:
+            yield Problem(
+                "not-for-windows",
+                f"{variable} is set, and the vendor's installer of the service takes none",
+                "Leave it out for Windows machines; the service has the machine's environment, as LOCAL SERVICE",
+            )
+
+
+def _software(host: Host, plan: Plan, *, installed: bool) -> Problems:
+    software = plan["software"]
+    if not installed and not software["archive"]:
+        yield Problem(
+            "no-software",
+            f"there is no program {ntpath.join(software['home'], software['executable'])}, and eventstore_archive is "
+            "not set",
+            "Set eventstore_archive and eventstore_archive_checksum, or put the software there",
+        )
+    program = ntpath.join(software["home"], MANAGER_PROGRAM)
+    if installed and plan["manager"] and host.kind_of(program) != FILE:
+        yield Problem(
+            "no-manager",
+            f"there is no program {program}, without which there is no manager on Windows",
+            "Use the vendor's archive that has managers, the commercial one",
+        )
+
+
+def _addresses_and_ports(host: Host, plan: Plan, *, runs: bool) -> Problems:
+    wanted = [Endpoint.parse(text) for service in _all(plan) for text in service["listen"]]
+    own = network.read_addresses(host.run(*network.show_addresses()).output)
+    for ip in dict.fromkeys(endpoint.ip for endpoint in wanted):
+        if ip not in own and ip != "0.0.0.0" and not ip.startswith("127."):
+            yield Problem(
+                "address-absent",
+                f"{ip} is not an address of this machine, which has {', '.join(own) or 'none'}",
+                "Correct eventstore_int_ip or eventstore_ext_ip, or bring the interface up",
+            )
+    if runs:  # whose process it is cannot be told, but the service is there and so are its ports
+        return
+    for listener in network.read_listeners(host.run(*network.show_listeners()).output):
+        for endpoint in wanted:
+            if listener.endpoint.port == endpoint.port and listener.endpoint.ip in (endpoint.ip, "0.0.0.0"):
+                yield Problem(
+                    "port-taken",
+                    f"{endpoint} is taken by process {listener.pid}",
+                    f'Stop process {listener.pid} (tasklist /svc /fi "pid eq {listener.pid}"), or plan another port',
+                )
+
+
+def _directories(host: Host, plan: Plan) -> Problems:
+    for path in dict.fromkeys([plan["software"]["root"], *plan["directories"]]):
+        if host.kind_of(path) == FILE:
+            yield Problem(
+                "not-a-directory",
+                f"{path} has to be a directory, and is a file",
+                "Move it away, or plan another directory",
+            )
+
+
+def _space(host: Host, plan: Plan, *, installed: bool) -> Problems:
+    needed: dict[str, int] = {}
+    for node in plan["nodes"]:
+        drive = node["options"]["Db"][0].lower()
+        needed[drive] = needed.get(drive, 0) + CHUNK_BYTES
+    if not installed:
+        drive = plan["software"]["root"][0].lower()
+        needed[drive] = needed.get(drive, 0) + SOFTWARE_BYTES
+    for drive, size in needed.items():
+        try:
+            free = int(host.ask(script.free_bytes(drive), expected="FREE", where=f"drive {drive}"))
+        except HostError as error:
+            yield Problem("no-drive", f"drive {drive}: {error.problem}", "Bring it up, or plan another one")
+            continue
+        if free < size:
+            yield Problem(
+                "disk-full",
+                f"drive {drive} has {free // 2**20} MiB left, and {size // 2**20} MiB are needed for the next chunk of "
+                "each database and for the software",
+                "Make room, or plan another directory",
+            )
+
+
+def _files(host: Host, plan: Plan) -> Problems:
+    """Existing files that are damaged: somebody's work may be in them, so they are not overwritten."""
+    for service in _all(plan):
+        yield from _file(host, service["config"], lambda text, path: document.read(text, where=path))
+    if plan["manager"]:
+        yield from _file(host, plan["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
+
+
+def _file(host: Host, path: str, read: t.Callable[[str, str], object]) -> Problems:
+    try:
+        text = text_of(host, path)
+        if text is not None and not document.is_blank(text):
+            read(text, path)
+    except EventStoreError as error:
+        yield Problem("file-damaged", str(error), f"Correct it, or move it away: move {path} {path}.damaged")
+
+
+def _dns(host: Host, plan: Plan) -> Problems:
+    if not plan["dns"]:
+        return
+    name, expected = plan["dns"]["name"], plan["dns"]["addresses"]
+    try:
+        found = host.ask(script.addresses_of(name), expected="ADDRESSES", where=f"DNS name {name}").split()
+    except HostError as error:
+        yield Problem("dns-unresolved", f"DNS name {name}: {error.problem}", f"Add a record for each of {expected}")
+        return
+    missing, extra = compare_records([ip for ip in found if ":" not in ip], expected)
+    for ip in missing:
+        yield Problem("dns-missing", f"DNS name {name} has no record for {ip}", f"Add: {name} A {ip}")
+    for ip in extra:
+        yield Problem(
+            "dns-extra",
+            f"DNS name {name} has a record for {ip}, which is no machine of the plan",
+            f"Remove: {name} A {ip}; or put the machine into the inventory",
+        )
+
+
+def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
+    if plan["dns"] and plan["dns"]["nameservers"]:
+        yield "eventstore_nameservers has no effect on Windows, whose programs ask the machine's own name servers"
+    shown = host.run(*urlacl.show_command())
+    wanted = [urlacl.parse_url(url) for url in plan["urlacls"]]
+    for conflict in urlacl.conflicts(wanted, None, urlacl.parse_show(shown.output)):
+        yield (
+            f"{conflict.spelling} is reserved ({conflict.reason}): {conflict.sddl}. If the service is then denied its "
+            "URL, remove it: es_urlacl with state: absent"
+        )
+
+
+def _all(plan: Plan) -> list[dict[str, t.Any]]:
+    return [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
+
+
+__all__ = ["MANAGER_PROGRAM", "look"]

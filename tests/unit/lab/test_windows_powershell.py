@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The stand-in for Windows does what it understands, and says no to everything else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pathlib
+import random
+import typing as t
+
+import pytest
+
+pytest.importorskip("tree_sitter_powershell")
+pytest.importorskip("psrpcore")
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
+from lab.windows import powershell, programs, shells
+from lab.windows.machine import Machine, NotUnderstood
+
+# What reaches a program unchanged, with everything that a shell, PowerShell or the C runtime could take for its own.
+ODD = [
+    *("plain", "two words", "it's", "''", "a;b", "a|b", "a&b", "a && b", "$x", "$(x)", "${x}", "`n", "%PATH%", "!x!"),
+    *("(a)", "[a]", "{a}", "@x", "@(1)", "#x", "^x", "<x>", "a,b", "a=b", "--x", "-x", "/x", "\\", "\\\\", "a\\b"),
+    *("a b\\c", "*", "?", "~", "ü", "日本", "\U0001f600", "x' ; exit 9 ; '"),
+]
+KNOWN = [
+    script.run("netsh.exe", "http", "show", "urlacl"),
+    script.read_file("C:\\x"),
+    script.kind_of("C:\\x"),
+    script.move("C:\\x", "C:\\y"),
+    script.copy("C:\\x", "C:\\y"),
+    script.remove("C:\\x"),
+    script.make_directory("C:\\x"),
+    script.unpack("C:\\x", "C:\\y"),
+    script.checksum("C:\\x"),
+    script.permissions("C:\\x"),
+    script.sid_of("CONTOSO\\x"),
+    script.addresses_of("name"),
+    script.free_bytes("c"),
+    script.time(),
+    script.written_at("C:\\"),
+    script.started_at(1),
+]
+
+
+@pytest.fixture
+def machine(tmp_path: pathlib.Path) -> Machine:
+    return Machine(tmp_path / "machine")
+
+
+def output(machine: Machine, text: str) -> list[str]:
+    return powershell.run(machine, text).output
+
+
+@pytest.mark.parametrize("text", KNOWN)
+def test_what_the_collection_sends_is_powershell_and_understood(machine: Machine, text: str) -> None:
+    assert not powershell.parse(text).has_error
+    assert shells.evaluate(machine, text).errors == []
+    assert not (machine.folder / "refused.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'netsh "http" show urlacl',
+        "& 'netsh.exe' \"$x\"",
+        "Invoke-Expression 'netsh http show urlacl'",
+        "cmd /c netsh http show urlacl",
+        "& 'netsh.exe' 'http' 'show' 'urlacl' > 'C:\\x'",
+        "& 'netsh.exe' 'http' 'show' 'urlacl' | Out-Null",
+        "& 'netsh.exe' 'http' 'show' 'sslcert'",
+        "& 'netsh.exe' 'http' 'add' 'urlacl' 'url=http://a:1/' 'user=Everyone'",
+        "& 'netsh.exe' 'http' 'add' 'urlacl' 'url=http://a:1/' 'url=http://a:2/' 'sddl=D:(A;;GX;;;LS)'",
+        "& 'sc.exe' 'delete' 'x'",
+        "& 'format.com' 'c:'",
+        "$x = 1",
+        "$x",
+        "'a' * 3",
+        "'a' -eq 'b'",
+        "1 + 'a'",
+        "Remove-Item -LiteralPath 'C:\\x' -Recurse -Force",
+        "Remove-Item -Path 'C:\\*' -Recurse -Force -ErrorAction Stop",
+        "Remove-Item -LiteralPath 'C:\\x' -Recurse -Force -ErrorAction SilentlyContinue",
+        "Get-Content -LiteralPath 'C:\\x' -ErrorAction Stop",
+        "[System.IO.File]::Delete('C:\\x')",
+        "[System.IO.File]::Exists('x')",
+        "[System.IO.File]::Exists('C:\\a\\..\\b')",
+        "[System.IO.File]::Exists('C:\\a', 'b')",
+        "New-Object System.Net.WebClient",
+        "foreach ($x in 1) { 'a' }",
+        "function f { 'a' }",
+        "param($x)",
+        "throw 'x'",
+        "try { 'a' } finally { 'b' }",
+        "try { 'a' } catch [System.IO.IOException] { 'b' }",
+        "'open",
+        "if ('a') { 'b' }",
+        "'a' ; }",
+        "[void] 'a'",
+        "'a\u2019; exit 5; \u2018b'",
+        "& 'sc.exe' 'query' @x",
+        "'a'.Length",
+        "'a'[0]",
+    ],
+)
+def test_what_it_does_not_know_it_refuses_and_nothing_catches_that(machine: Machine, text: str) -> None:
+    with pytest.raises(NotUnderstood):
+        powershell.run(machine, text)
+    with pytest.raises(NotUnderstood):
+        powershell.run(machine, f"try {{ {text} }} catch {{ 'ES1:OK' }}")
+    ran = shells.evaluate(machine, text)
+    assert (ran.output, ran.code) == ([], 1)
+    assert json.loads((machine.folder / "refused.jsonl").read_text().splitlines()[-1])["text"] == text
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_odd_values_come_back_as_they_were(machine: Machine, value: str) -> None:
+    assert output(machine, script.literal(value)) == [value]
+
+
+def test_random_values_come_back_as_they_were(machine: Machine) -> None:
+    chance = random.Random(4)
+    alphabet = "ab '\u2018\u2019\u201a\u201b\"`$%&();|{}[]\\/@#,äß\u65e5-"
+    for _ in range(300):
+        value = "".join(chance.choices(alphabet, k=chance.randrange(1, 12)))
+        assert output(machine, script.literal(value)) == [value]
+
+
+HOSTILE = [
+    *(
+        "",
+        '"',
+        'a"b',
+        "a b\\",
+        "a\nb",
+        "a\r\nb",
+        "a\0b",
+        "a\tb",
+        "\x1b[0m",
+        "\x85",
+        "\u2028",
+        "\u2029",
+        "\ud800",
+        " a",
+        "a ",
+    ),
+    *(
+        "\u2018",
+        "\u2019;exit",
+        "\u201a",
+        "\u201b",
+        "\u201c",
+        "\u201d",
+        "\u201e",
+        "\u202e",
+        "\u200b",
+        "\ufeff",
+        "a\u00a0",
+    ),
+]
+
+
+@pytest.fixture
+def echo(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., list[str] | None]:
+    """Send arguments to a program that writes down what it received; None if they were not sent."""
+    received: list[list[str]] = []
+
+    def keep(_machine: Machine, _program: str, arguments: list[str]) -> programs.Done:
+        received.append(arguments)
+        return programs.Done()
+
+    monkeypatch.setitem(programs.PROGRAMS, "echo.exe", keep)
+
+    def send(*arguments: str) -> list[str] | None:
+        try:
+            text = script.run("echo.exe", *arguments)
+        except HostError:
+            return None
+        assert output(machine, text)[-1] == "ES1:RC:0"
+        return received.pop()
+
+    return send
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_what_is_sent_to_a_program_arrives_unchanged(echo: t.Callable[..., t.Any], value: str) -> None:
+    assert echo(value, "next") == [value, "next"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_what_would_arrive_as_something_else_is_not_sent(echo: t.Callable[..., t.Any], value: str) -> None:
+    assert echo(value, "next") is None
+
+
+def test_random_values_arrive_unchanged_or_are_not_sent(echo: t.Callable[..., t.Any]) -> None:
+    chance = random.Random(5)
+    alphabet = "ab '\u2019\"`$%&();|{}[]\\/@#,ä\u65e5-\t"
+    arrived = 0
+    for _ in range(1000):
+        values = ["".join(chance.choices(alphabet, k=chance.randrange(1, 9))) for _ in range(2)]
+        received = echo(*values)
+        assert received in (None, values)
+        arrived += received is not None
+    assert arrived > 100
+
+
+def test_a_value_that_is_not_quoted_is_noticed(machine: Machine) -> None:
+    with pytest.raises(NotUnderstood):
+        powershell.run(machine, "& 'sc.exe' 'query' 'it's'")
+    with pytest.raises(NotUnderstood):
+        powershell.run(machine, "& 'sc.exe' 'query' $env:COMPUTERNAME")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "lines"),
+    [
+        ("exit 1060", 1060, []),
+        ("'a'; exit", 0, ["a"]),
+        ("$global:LASTEXITCODE = 9009\n'RC:' + $global:LASTEXITCODE", 0, ["RC:9009"]),
+        ("& 'sc.exe' 'query' 'none'\nexit $LASTEXITCODE", 1060, ...),
+        ("& 'sc.exe' 'query' 'none'", 1, ...),
+        ("'a' + 1 + 'b'", 0, ["a1b"]),
+        ("try { exit 3 } catch { 'no' }", 3, []),
+        ("if ([System.IO.Directory]::Exists('c:\\')) { 'yes' } else { 'no' }", 0, ["yes"]),
+    ],
+)
+def test_codes_and_lines_are_those_of_powershell(machine: Machine, text: str, code: int, lines: t.Any) -> None:
+    ran = powershell.run(machine, text)
+    assert ran.code == code
+    assert lines is ... or ran.output == lines
+
+
+def test_a_missing_program_leaves_the_code_that_was_there_and_the_text_goes_on(machine: Machine) -> None:
+    machine.write("machine", {"missing": ["netsh.exe"]})
+    ran = powershell.run(machine, script.run("netsh.exe", "http", "show", "urlacl"))
+    assert ran.output[-1] == "ES1:RC:9009"
+    assert len(ran.errors) == 1
+
+
+def test_the_noise_of_a_profile_comes_first(machine: Machine) -> None:
+    machine.write("machine", {"noise": "ES1:RC:0"})
+    assert output(machine, "'a'") == ["ES1:RC:0", "a"]
+
+
+def test_cmd_takes_an_encoded_text_of_its_length_and_nothing_else(machine: Machine) -> None:
+    def line(text: str) -> str:
+        encoded = base64.b64encode(text.encode("utf-16-le")).decode()
+        return f"{shells.POWERSHELL} {encoded}"
+
+    assert shells.command_line(machine, line("'a'")) == (0, b"a\r\n", b"")
+    assert shells.command_line(machine, line(line("'a'"))) == (0, b"a\r\n", b"")
+    assert shells.command_line(machine, line(f"'{'a' * 4000}'"))[0] == 1
+    assert shells.command_line(machine, "netsh http show urlacl")[0] == 1
+    assert shells.default_shell(machine, f"chcp.com 65001 > $null ; {line('exit 1060')}").code == 1060
+
+
+def test_errors_are_clixml_as_ansible_reads_it(machine: Machine) -> None:
+    machine.write("machine", {"missing": ["sc.exe"]})
+    encoded = base64.b64encode("& 'sc.exe' 'query' '<&>'".encode("utf-16-le")).decode()
+    ended = shells.command_line(machine, f"{shells.POWERSHELL} {encoded}")
+    assert ended.stderr.startswith(b"#< CLIXML\r\n<Objs ")
+    from ansible.plugins.shell.powershell import _parse_clixml
+
+    assert b"'sc.exe' is not recognized" in _parse_clixml(ended.stderr)

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is sent to Windows: hostile values arrive unchanged or are refused, and only marked answers count."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
+
+TEST_ARRIVES = [
+    "http://192.168.1.11:2112/",
+    "http://+:80/",
+    "D:(A;;GX;;;LS)",
+    r"c:\EventStore-Config\manager.yaml",
+    "two words",
+    "it's",
+    "''",
+    "$env:PATH",
+    "$(Remove-Item c:)",
+    "a;b",
+    "a|b",
+    "a&b",
+    "a`nb",
+    "a^b",
+    "%PATH%",
+    "!x!",
+    "@(1)",
+    "@{a=1}",
+    "a,b",
+    "(a)",
+    "{a}",
+    "[a]",
+    "#a",
+    "-a",
+    "--%",
+    "a>b",
+    "a<b",
+    "*?",
+    "~",
+    "ES1:RC:0",
+    "München ß 漢字 😀",
+    "a\\",
+    "\\",
+]
+
+TEST_REFUSED = [
+    ("", "is empty"),
+    ("a\nb", "U+000A"),
+    ("a\rb", "U+000D"),
+    ("a\tb", "U+0009"),
+    ("a\0b", "U+0000"),
+    ("d:\x1bs-data", "U+001B"),
+    ("a\x7fb", "U+007F"),
+    ("a\u0085b", "U+0085"),
+    ("a\u2028b", "U+2028"),
+    ("a\u2029b", "U+2029"),
+    ("a\ud800b", "U+D800"),
+    ("a\u200bb", "U+200B"),
+    ("a\u202eb", "U+202E"),
+    ("a\u2066b", "U+2066"),
+    ("\ufeffa", "U+FEFF"),
+    ('a"b', "double quote"),
+    ("a\u201cb", "double quote"),
+    ("a\u201db", "double quote"),
+    ("a\u201eb", "double quote"),
+    ("a\u2018b", "typographic quote"),
+    ("a\u2019b", "typographic quote"),
+    ("a\u201ab", "typographic quote"),
+    ("a\u201bb", "typographic quote"),
+    (" a", "white space at an end"),
+    ("a ", "white space at an end"),
+    ("a\u00a0", "white space at an end"),
+    ("a b\\", "escaped quote"),
+]
+
+TEST_PATHS_REFUSED = [
+    "x.yaml",
+    "c:",
+    "c:\\",
+    "c:x",
+    r"\\server\share\x",
+    r"\\?\c:\x",
+    r"c:\a\..\b",
+    "c:\\a<b",
+    "c:\\a|b",
+    "c:\\a:b",
+    "c:\\a?",
+    "c:\\a*",
+    "c:\\a.",
+    "c:\\a. \\b",
+    "c:\\CON",
+    "c:\\nul.txt",
+    "c:\\a\\COM1",
+    "c:\\lpt9.log",
+    "c:\\" + "a" * 257,
+    "c:\\a b\\",
+    "/etc/eventstore",
+]
+
+TEST_NAMES_REFUSED = ["", "-x", ".x", "a b", "a/b", "a\\b", "a'b", "ä", "a" * 81, "a\n", "a$b"]
+
+
+def arguments_of(text):
+    """The words of a ``run`` script as PowerShell reads single-quoted literals: written anew, to not trust itself."""
+    line = text.splitlines()[1]
+    assert line.startswith("& ")
+    words, rest = [], line[1:]
+    while rest:
+        match = re.match(r" '((?:[^'\u2018\u2019\u201a\u201b]|(['\u2018\u2019\u201a\u201b])\2)*)'", rest)
+        assert match, rest
+        words.append(re.sub("(['\u2018\u2019\u201a\u201b])\\1", r"\1", match[1]))
+        rest = rest[match.end() :]
+    return words
+
+
+@pytest.mark.parametrize("value", TEST_ARRIVES)
+def test_hostile_values_arrive_unchanged(value):
+    text = script.run("netsh.exe", "http", value)
+    assert arguments_of(text) == ["netsh.exe", "http", value]
+    assert len(text.splitlines()) == 4
+
+
+@pytest.mark.parametrize(("value", "why"), TEST_REFUSED)
+def test_values_that_would_not_arrive_are_refused(value, why):
+    with pytest.raises(HostError, match=re.escape(why)):
+        script.run("netsh.exe", value)
+    with pytest.raises(HostError, match=r"Nothing was done"):
+        script.check_path(value, where="path")
+
+
+@given(st.text(max_size=40))
+def test_any_text_arrives_or_is_refused(value):
+    try:
+        text = script.run("p.exe", value, "end")
+    except HostError:
+        return
+    assert arguments_of(text) == ["p.exe", value, "end"]
+    assert base64.b64decode(script.encoded(text).split()[-1]).decode("utf-16-le") == text
+
+
+@given(st.text(alphabet=st.sampled_from("'\u2018\u2019\u201a\u201ba $`"), max_size=12))
+def test_a_literal_reads_back_whatever_quotes_it_has(value):
+    assert arguments_of(f"\n& {script.literal(value)}") == [value]
+
+
+@pytest.mark.parametrize("path", TEST_PATHS_REFUSED)
+def test_paths_that_are_no_place_for_a_file_are_refused(path):
+    with pytest.raises(HostError, match=r"^home: "):
+        script.check_path(path, where="home")
+
+
+def test_paths_are_kept_as_they_are_written():
+    for path in (r"c:\EventStore-Config\database.yaml", "d:/es data/it's", r"c:\a\b" + "\\"):
+        assert script.check_path(path, where="path") == path
+
+
+@pytest.mark.parametrize("name", TEST_NAMES_REFUSED)
+def test_service_names_that_could_be_options_or_paths_are_refused(name):
+    with pytest.raises(HostError, match="Rename the service"):
+        script.check_service_name(name)
+
+
+def test_a_command_that_is_too_long_for_windows_is_refused():
+    longest = script.encoded(script.run("netsh.exe", "x" * 2900))
+    assert len(longest) < 8191
+    with pytest.raises(HostError, match="and Windows takes 8000"):
+        script.encoded(script.run("netsh.exe", "x" * 3000))
+
+
+def test_the_page_s_command_in_its_exact_form():
+    assert script.run("netsh.exe", "http", "show", "urlacl") == (
+        "$global:LASTEXITCODE = 9009\n& 'netsh.exe' 'http' 'show' 'urlacl'\n''\n'ES1:RC:' + $global:LASTEXITCODE"
+    )
+
+
+TEST_RAN = [
+    ("SERVICE_NAME: x\r\n\r\nES1:RC:0\r\n", (0, "SERVICE_NAME: x")),
+    ("\r\nES1:RC:1060\r\n", (1060, "")),
+    ("ES1:RC:0\nthe program printed that itself\nES1:RC:-1073741515\nnoise of a profile\n", None),
+    ("no end", None),
+    ("  ES1:RC:0", None),
+    ("ES1:RC:zero", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("stdout", "expected"), TEST_RAN)
+def test_the_last_printed_code_counts(stdout, expected):
+    if "noise" in stdout:
+        expected = (-1073741515, "ES1:RC:0\nthe program printed that itself")
+    assert script.ran(stdout) == expected
+
+
+TEST_ANSWERS = [
+    ("ES1:OK\r\n", ("OK", "")),
+    ("banner\r\nES1:SDDL:O:BAG:SYD:(A;;FA;;;SY)\r\nnoise", ("SDDL", "O:BAG:SYD:(A;;FA;;;SY)")),
+    ("ES1:OK\nES1:OK\n", None),
+    ("OK", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("stdout", "expected"), TEST_ANSWERS)
+def test_only_one_marked_line_is_an_answer(stdout, expected):
+    assert script.answer(stdout) == expected
+
+
+def test_a_file_that_did_not_come_whole_is_refused():
+    assert script.content("w6TDtg==") == "äö".encode()
+    for value in ("w6TDt", "w6TD\u00a0g==", "not base64!"):
+        with pytest.raises(HostError, match="damaged"):
+            script.content(value)
