@@ -171,8 +171,8 @@ notes:
   - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
   - On Windows there are managers only. O(executable) is the vendor's C(EventStore.WindowsManager.exe), which installs
     and removes the service; C(net) starts and stops it. The state is that of the service control manager, and the
-    manager is asked from the controller. O(arguments), O(environment), O(user) and O(group) are refused there, O(run_dir) is
-    not used.
+    manager is asked from the controller. O(arguments), O(environment), O(user) and O(group) are refused there,
+    O(run_dir) is not used.
   - On Windows the nodes of a stop are read from the files of the manager and from the ports that are listened on.
   - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
   - A manager takes its database nodes along when it stops. Nodes of a manager that crashed run on, and the next
