@@ -27,7 +27,7 @@ attributes:
     support: partial
     details: Top-level entries of an archive at O(url) are not shown in check mode, which downloads nothing.
   platform:
-    platforms: linux
+    platforms: linux, windows
     support: full
   action:
     support: full
@@ -104,6 +104,10 @@ options:
     description:
       - Group, name or number, to which O(directories) shall belong. If unset, that of O(owner) or of who makes them.
     type: str
+notes:
+  - On Windows the archive is a zip, which the controller also downloads from O(url). O(owner), O(group) and
+    O(remote_src) are refused, O(keep_versions) removes nothing, and directories inherit their permissions.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
 """
 
 EXAMPLES = r"""

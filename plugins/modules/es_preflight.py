@@ -37,8 +37,11 @@ attributes:
     support: none
     details: Nothing is ever changed.
   platform:
-    platforms: linux
+    platforms: linux, windows
     support: full
+notes:
+  - On Windows it does not look at who may write to the directories, at accounts and at firewalls.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 """

@@ -33,7 +33,7 @@ attributes:
     details: Of O(environment) it shows names only.
   platform:
     support: full
-    platforms: linux
+    platforms: linux, windows
   safe_file_operations:
     support: full
 options:
@@ -62,7 +62,7 @@ options:
       - V(systemd) writes the unit V(/etc/systemd/system/NAME.service). Where a package has brought a unit of that name,
         it is left alone and gets a drop-in.
       - V(process) starts a plain daemon; nothing starts it again after an end or a boot.
-      - V(windows) is not part of this release.
+      - V(windows) is the service control manager of a Windows host, where V(auto) is that, too.
     type: str
     choices: [auto, systemd, windows, process]
     default: auto
@@ -177,7 +177,13 @@ options:
         description: Who wants the lease. By default, user and process on the controller, and the host of the task.
         type: str
 notes:
-  - Needs PyYAML on the managed host.
+  - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
+  - On Windows there are managers only. O(executable) is the vendor's C(EventStore.WindowsManager.exe), which installs
+    and removes the service; C(net) starts and stops it. The state is that of the service control manager, and the
+    manager is asked from the controller. O(arguments), O(environment), O(user) and O(group) are refused there,
+    O(run_dir) is not used.
+  - On Windows the nodes of a stop are read from the files of the manager and from the ports that are listened on.
+  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
   - A manager takes its database nodes along when it stops. Nodes of a manager that crashed run on, and the next
     manager adopts them.
 seealso:
@@ -256,7 +262,7 @@ pid:
   sample: 812
 processes:
   description: The processes of the service, the nodes of a manager among them, and what they listen on.
-  returned: success
+  returned: on Linux
   type: list
   elements: dict
   sample:
@@ -274,6 +280,23 @@ answer:
   returned: success
   type: dict
   sample: {url: "http://192.168.1.11:2113/info", version: 3.4.0.0, state: master}
+start_mode:
+  description: How Windows starts the service.
+  returned: on Windows
+  type: str
+  sample: delayed
+recovery:
+  description: What Windows does at the first, second and further failures of the service.
+  returned: on Windows
+  type: list
+  elements: str
+  sample: [restart after 5000 ms]
+commands:
+  description: The commands that changed something, or would have in check mode.
+  returned: on Windows, changed
+  type: list
+  elements: str
+  sample: [net.exe start es-cluster1]
 unit:
   description: The unit or the drop-in.
   returned: with systemd

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The action sends the time and no secret, names the host, and refuses Windows."""
+"""The action sends the time and no secret, names the host, and refuses become on Windows."""
 
 from __future__ import annotations
 
@@ -71,8 +71,10 @@ def test_what_is_no_plan_is_left_to_the_module(make_action, arguments):
     action._execute_module.assert_called_once()
 
 
-def test_windows_is_refused(make_action, machine):
+def test_become_is_refused_on_windows_before_anything_is_sent(make_action, machine):
     action = make_action({"plan": machine}, windows=True)
-    with pytest.raises(AnsibleActionFail, match="es_preflight on Windows hosts"):
+    action._play_context.become = True
+    with pytest.raises(AnsibleActionFail, match="become has no effect on what is sent to a Windows host"):
         action.run(task_vars={"inventory_hostname": "node1"})
     action._execute_module.assert_not_called()
+    action._connection.exec_command.assert_not_called()

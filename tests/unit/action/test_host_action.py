@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The platform is chosen by the connection's shell: POSIX runs the module, Windows is refused with advice."""
+"""The platform is chosen by the connection's shell: POSIX runs the module, and Windows gets no module."""
 
 from __future__ import annotations
 
@@ -43,11 +43,14 @@ def test_posix_runs_the_module_of_the_task(make_action):
     assert action._supports_check_mode
 
 
-def test_windows_is_refused_by_name_and_nothing_runs(make_action):
+@pytest.mark.parametrize(
+    ("keyword", "problem"), [("become", "become has no effect"), ("async_val", "async has no effect")]
+)
+def test_keywords_without_effect_are_refused_on_windows_and_nothing_is_sent(make_action, keyword, problem):
     action = make_action(windows=True)
-    name = action._task.action.rpartition(".")[2]
-    with pytest.raises(AnsibleActionFail) as error:
+    action._play_context.become = keyword == "become"
+    action._task.async_val = 30 if keyword == "async_val" else 0
+    with pytest.raises(AnsibleActionFail, match=problem):
         action.run(task_vars={"inventory_hostname": "node1"})
-    assert f"{name} on Windows hosts is not part of this release, and node1 is one (winrm)" in str(error.value)
-    assert "--limit 'all:!node1'" in str(error.value)
     action._execute_module.assert_not_called()
+    action._connection.exec_command.assert_not_called()
