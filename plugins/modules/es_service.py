@@ -167,6 +167,39 @@ options:
       owner:
         description: Who wants the lease. By default, user and process on the controller, and the host of the task.
         type: str
+  upgrade:
+    description:
+      - Makes the restart an upgrade to O(version). Between the stop and the start, each of O(upgrade.files) is replaced
+        by the file of the same name with C(.) and O(version) behind it, where there is one; the replaced file stays,
+        with C(.) and O(upgrade.from) behind its name.
+      - Where the new version does not start, goes on ending, or does not come back into the cluster, the service is
+        brought back on the previous version with its files, and the module fails and says why.
+      - Only with O(state=restarted). A service that does not run is started.
+    type: dict
+    suboptions:
+      from:
+        description: The version that runs until then.
+        type: str
+        required: true
+      executable:
+        description: O(executable) of the previous version, where it is another one.
+        type: path
+      arguments:
+        description: O(arguments) of the previous version.
+        type: list
+        elements: str
+        default: []
+      files:
+        description: The configuration files of the service, O(config) among them.
+        type: list
+        elements: path
+        required: true
+      revive:
+        description:
+          - Whether the previous version is started again where the new one fails. Not where all nodes are stopped for
+            an upgrade that cannot roll; then only its files are brought back.
+        type: bool
+        default: true
 notes:
   - Needs PyYAML on the managed host.
   - A manager takes its database nodes along when it stops. Nodes of a manager that crashed run on, and the next
@@ -291,9 +324,10 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, systemd
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.process import ProcessProvider
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.switch import Switch
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -326,6 +360,16 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "override": {"type": "str"},
             "break_lease": {"type": "str"},
             "owner": {"type": "str"},
+        },
+    },
+    "upgrade": {
+        "type": "dict",
+        "options": {
+            "from": {"type": "str", "required": True},
+            "executable": {"type": "path"},
+            "arguments": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "list", "elements": "path", "required": True},
+            "revive": {"type": "bool", "default": True},
         },
     },
 }
@@ -391,27 +435,33 @@ def _provider(params: t.Mapping[str, t.Any], definition: Definition) -> Provider
     return ProcessProvider(definition)
 
 
-def _effective(module: AnsibleModule, definition: Definition, options: OptionSet) -> layers.Effective | None:
-    """What the service works with; None if the file cannot be read and need not be."""
+def _effective(
+    module: AnsibleModule,
+    definition: Definition,
+    options: OptionSet,
+    arguments: t.Sequence[str],
+    source: Path | None = None,
+) -> layers.Effective | None:
+    """What the service works with; None if the file cannot be read and need not be. ``source``: where it still is."""
     params = module.params
     path, state = params["config"], params["state"]
     if not path:
         return None
     try:
-        text = read_text(path)
+        text = read_text(str(source or path))
         if text is None:
             if state in ("started", "restarted") and not module.check_mode:
                 raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started")
             return None
         unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
         for name in unknown:  # a patch release may have it; if not, the server says so
-            module.warn(f"{path}: {name} is not known to be an option of a {params['kind']} node {params['version']}")
+            module.warn(f"{path}: {name} is not known to be an option of a {params['kind']} node {options.version}")
         return layers.effective(
             options.extended(unknown),
             file=text,
             file_name=path,
             environment=definition.environment,
-            arguments=["--config", path, *params["arguments"]],
+            arguments=["--config", path, *arguments],
         )
     except ConfigError as error:
         if state in ("started", "restarted"):
@@ -428,12 +478,34 @@ def _cluster(params: t.Mapping[str, t.Any]) -> permission.Cluster | None:
     return permission.Cluster({**given, "owner": owner})
 
 
+def _upgrade(module: AnsibleModule) -> Upgrade | None:
+    params, given = module.params, module.params["upgrade"]
+    if not given:
+        return None
+    if params["state"] != "restarted":
+        raise ServiceError("an upgrade is a restart", where="upgrade", hint="Use state: restarted")
+    old = {**params, "executable": given["executable"] or params["executable"], "arguments": given["arguments"]}
+    options = option_set(params["kind"], given["from"])
+    definition = _definition(old)
+    previous = Control(
+        definition,
+        _provider(old, definition),
+        options=options,
+        config=params["config"],
+        effective=_effective(module, definition, options, given["arguments"]),
+    )
+    switch = Switch(given["from"], params["version"], tuple(map(Path, given["files"])))
+    return Upgrade(switch, previous, given["revive"])
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     options = option_set(params["kind"], params["version"])
     definition = _definition(params)
     provider = _provider(params, definition)
-    effective = _effective(module, definition, options)
+    upgrade = _upgrade(module)
+    source = upgrade.switch.current(Path(params["config"])) if upgrade else None
+    effective = _effective(module, definition, options, params["arguments"], source)
     if effective is not None:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
     enabled = params["enabled"]
@@ -447,6 +519,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         effective=effective,
         cluster=_cluster(params),
         check_mode=module.check_mode,
+        upgrade=upgrade,
     )
     if params["state"] == "restarted":
         # A controller that goes away takes its connection along, and must not leave a restart half done.
