@@ -36,7 +36,7 @@ class Site:
             host.update({name: value for name, value in variables.items() if name in host})
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(data))
 
-    def play(self, playbook: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def play(self, playbook: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run a playbook from another directory than the clone's."""
         with self.start(playbook, *arguments) as process:
             try:

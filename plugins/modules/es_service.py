@@ -291,6 +291,14 @@ restart_needed:
   type: list
   elements: str
   sample: ["/etc/eventstore/manager.yaml was written after pid 812 was started"]
+stop_all_needed:
+  description:
+    - Options that the files have another value for than the running processes, and that all nodes of the cluster have
+      to change at once. A node that was restarted alone would not find the others, or be found.
+  returned: success
+  type: list
+  elements: str
+  sample: [IntTcpPort]
 answer:
   description: What it answered. The version and state of a database node, the address and members of a manager.
   returned: success
@@ -549,6 +557,7 @@ def _outcome(module: AnsibleModule, control: Control, provider: Provider, result
             for member in family
         ],
         "restart_needed": control.restart_reasons(pid) if active and pid and params["state"] in RUNS else [],
+        "stop_all_needed": control.cluster_wide_changes() if active and pid and params["state"] in RUNS else [],
         "answer": result.answer,
     }
     if provider.unit:

@@ -153,9 +153,28 @@ class Control:
         for member in self.family():
             started = processes.started_at(member)
             for path in self._files_of(member):
-                if started is not None and processes.is_later(path, started):
-                    reasons.append(f"{path} was written after pid {member} was started")
+                if started is None or not processes.is_later(path, started):
+                    continue
+                changed = self._changed_options(member, path, started)
+                reason = f"{path} was written after pid {member} was started"
+                if changed is None:
+                    reasons.append(reason)
+                elif changed:
+                    reasons.append(f"{reason}, with another {', '.join(changed)}")
         return reasons
+
+    def cluster_wide_changes(self) -> list[str]:
+        """Options that the files have another value for than the processes, and that all nodes have to change at once.
+
+        Others look for a node, count by it or talk to it under the old value, so it would not come back alone.
+        """
+        found: set[str] = set()
+        for member in self.family():
+            started = processes.started_at(member)
+            for path in self._files_of(member):
+                if started is not None and processes.is_later(path, started):
+                    found.update(self._changed_options(member, path, started, "cluster") or ())
+        return sorted(found)
 
     # -- an upgrade ------------------------------------------------------------------------------------------------
 
@@ -168,6 +187,7 @@ class Control:
             switch.forward()
             self._install(result, present=True, enabled=enabled)
             self._start(result)
+            self._wait_for_nodes()
             permitted.wait_until_back(self._ends_again)
         except ServiceError as failure:
             failed = failure
@@ -194,6 +214,18 @@ class Control:
             where=where,
             hint=f"It {back}. Mend the reason, then run it again",
         ) from failed
+
+    def _wait_for_nodes(self) -> None:
+        """A manager answers, whatever its nodes do: wait until they listen; ServiceError if they go on ending."""
+
+        def observe() -> tuple[str, bool]:
+            held = {pid for pid, _endpoint in processes.listening(self.family())}
+            return self._ends_again(), all(held & set(processes.find(command)) for command in self._nodes)
+
+        waited = wait_until(observe, lambda seen: bool(seen[0]) or seen[1], timeout_s=self._definition.timeout_s)
+        problem, _listen = waited.last
+        if problem:
+            raise ServiceError(problem, where=self._definition.name, hint="Look into its log")
 
     def _refuse_no_way_back(self) -> None:
         program = self._definition.program
@@ -386,6 +418,25 @@ class Control:
         size = None if None in sizes else max(filter(None, sizes), default=None)
         return permission.Members(Stop(self._definition.name, tuple(found)), size)
 
+    def _changed_options(self, pid: int, path: Path, started: float, *changes: str) -> list[str] | None:
+        """What the process works with otherwise than its file says now, as far as it can be told; None if it cannot.
+
+        What stood in the file when the process was started is the last backup from before.
+        """
+        backups = [each for each in path.parent.glob(f"{path.name}.*~") if not processes.is_later(each, started)]
+        before = max(backups, key=lambda each: each.stat().st_mtime, default=None)
+        kind = self._definition.kind if pid == self._provider.pid() else "database"
+        was = _effective_of(pid, kind, before) if before else None
+        now = _effective_of(pid, kind)
+        if was is None or now is None:
+            return None
+        return [
+            name
+            for name in {**was, **now}
+            if (name not in was or name not in now or was.value(name) != now.value(name))
+            and (now if name in now else was)[name].option.change in (changes or ("restart", "cluster"))
+        ]
+
     def _files_of(self, pid: int) -> list[Path]:
         """The configuration files of a process: from its command line, and the watchdog file of the manager."""
         argv = processes.command_line(pid)
@@ -405,13 +456,13 @@ class Control:
         return sorted(name for name in names if has.get(name) != asked.get(name))
 
 
-def _effective_of(pid: int) -> Effective | None:
-    """What the node that runs as this process works with; None if that cannot be told."""
-    options = option_set("database", VERSIONS[-1])  # the newest table has those of all versions before
+def _effective_of(pid: int, kind: str = "database", source: Path | None = None) -> Effective | None:
+    """What this process works with, started with its file or with ``source``; None if that cannot be told."""
+    options = option_set(kind, VERSIONS[-1])  # the newest table has those of all versions before
     arguments = list(itertools.dropwhile(lambda word: not word.startswith("-"), processes.command_line(pid)))
     try:
         path = layers.config_file(options, arguments)
-        text = Path(path).read_text("utf-8-sig") if path else None
+        text = Path(source or path).read_text("utf-8-sig") if path else None
         items = document.read(text, where=path or "").items if text else ()
         return layers.effective(
             options.extended(item.key for item in items if not options.find(item.key)),
