@@ -27,7 +27,7 @@ test-matrix: # Unit and integration tests on every supported ansible-core
 
 rolling: # Every way to lose a quorum with a play, against the guard; takes many minutes
 	@scripts/venv dev
-	@.venv/bin/python -m pytest tests/rolling
+	@.venv/bin/python -m pytest tests/rolling -n 3 --dist load
 
 molecule: # Scenarios on machines with systemd, made on this computer; T names some
 	@scripts/venv dev

@@ -31,11 +31,12 @@ class Site:
         text = (ROOT / "inventory/hosts.yml").read_text().replace("127.0.0.", f"{net}.")
         data = yaml.safe_load(text)
         data["lab"]["vars"].update(variables)
+        data["eventstore"]["vars"].update(variables)  # a child's variables win
         for host in data["eventstore"]["hosts"].values():
             host.update({name: value for name, value in variables.items() if name in host})
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(data))
 
-    def play(self, playbook: str, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def play(self, playbook: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run a playbook from another directory than the clone's."""
         with self.start(playbook, *arguments) as process:
             try:
@@ -62,6 +63,14 @@ class Site:
         done = self.play("site.yml", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
+
+    def build(self, version: str) -> None:
+        """Make the archive of one more version."""
+        subprocess.run(
+            [sys.executable, str(ROOT / "lab/build"), "--version", version, "--output", str(self.lab)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
 
     def processes(self, word: str) -> list[psutil.Process]:
         """The running processes of this site whose command line has the word."""

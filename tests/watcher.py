@@ -45,6 +45,11 @@ class Watcher:
         with self._lock:
             return address in self._down if address else bool(self._down)
 
+    def since(self, address: str) -> float:
+        """When the node that is down went down."""
+        with self._lock:
+            return self._down[address]
+
     def _watch(self, address: str) -> None:
         while not self._over.wait(SAMPLE_S):
             state = _state(address)

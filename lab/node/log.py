@@ -4,6 +4,7 @@
 ``events.log``  records one after the other: header (magic, length, term, kind, CRC of payload, CRC of header), payload
 ``writer.chk``  8 bytes: up to here the log was on disk when somebody was told so
 ``chaser.chk``  8 bytes: up to here it is committed
+``epoch.chk``   8 bytes: where the newest epoch begins, -1 where there is none; for others to read, as in the server
 ``ballot.chk``  term, vote and whether the log is incomplete, as JSON with a CRC
 
 A record cut short *behind* writer.chk is a write that a crash interrupted; nobody was told of it, so it is cut off.
@@ -29,7 +30,7 @@ if t.TYPE_CHECKING:
 
 MAGIC = b"ESL1"
 HEADER = struct.Struct(">4sIQBII")
-CHECKPOINT = struct.Struct(">q")
+CHECKPOINT = struct.Struct("<q")  # as the server writes them
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 
 
@@ -109,7 +110,9 @@ class FileLog:
         self._terms = array("Q", [0])
         self._kinds = bytearray(1)
         self._ends = array("Q", [0])  # entry i ends at _ends[i] and begins at _ends[i - 1]
+        self._epoch = Checkpoint(directory / "epoch.chk")
         self.cut_bytes = self._load()
+        self._note_epoch()
         if not existed:
             _sync_directory(directory)
 
@@ -153,6 +156,7 @@ class FileLog:
         for entry in entries:
             self._remember(entry)
         self.writer.write(self.end)
+        self._note_epoch()
 
     def truncate(self, last_index: int) -> None:
         end = self._ends[last_index]
@@ -160,6 +164,7 @@ class FileLog:
         os.ftruncate(self._fd, end)
         os.fsync(self._fd)
         del self._terms[last_index + 1 :], self._kinds[last_index + 1 :], self._ends[last_index + 1 :]
+        self._note_epoch()
 
     def read(self, first_index: int, max_bytes: int) -> list[Entry]:
         """Entries from ``first_index``, at least one if there is one, up to ``max_bytes``."""
@@ -188,6 +193,7 @@ class FileLog:
     def close(self) -> None:
         self.writer.close()
         self.chaser.close()
+        self._epoch.close()
         os.close(self._fd)
         os.close(self._lock)
 
@@ -217,6 +223,12 @@ class FileLog:
     def _damage(self, problem: str) -> DamagedLog:
         hint = "Restore the whole directory from a backup, or empty it: the node then gets everything anew"
         return DamagedLog(problem, where=str(self.path), hint=hint)
+
+    def _note_epoch(self) -> None:
+        index = self.last_epoch()
+        position = self._ends[index - 1] if index else -1
+        if position != self._epoch.position:
+            self._epoch.write(position)
 
     def _remember(self, entry: Entry) -> None:
         self._terms.append(entry.term)

@@ -30,6 +30,9 @@ if t.TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path("/etc/eventstore/eventstore.conf")
 NAMESERVERS = "EVENTSTORE_NAMESERVERS"
+# Faults: seconds that opening the database takes, and a file in Db that names the versions that cannot read it.
+OPENING = "LAB_OPENING_S"
+REFUSING = "lab-refuses"
 STAND_IN = "This is the lab's stand-in for an Event Store database node; it is no database."
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -134,6 +137,10 @@ async def _run(options: layers.Effective, dump: str) -> int:
     log = LogFile(options)
     log(STAND_IN)
     log(f"\n{dump}")
+    refusing = Path(options.value("Db")) / REFUSING
+    if refusing.is_file() and VERSION in refusing.read_text(encoding="utf-8").split():
+        return _exit(1, f"{refusing} says that {VERSION} cannot read this database")
+    await asyncio.sleep(float(os.environ.get(OPENING, "0")))
     holders: list[asyncio.AbstractServer] = []
     web: list[HttpServer] = []
     try:

@@ -32,6 +32,10 @@ options:
     description: The variables of all machines, which is C(hostvars).
     type: dict
     required: true
+  version:
+    description: Another version than V(eventstore_version) of the inventory, such as the one that runs still.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -51,14 +55,15 @@ _value:
 """
 
 
-def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
+def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], version: str = "") -> dict[str, t.Any]:
     """Plan the cluster of these hosts; AnsibleFilterError if there is no plan to make."""
     if not isinstance(hosts, (list, tuple)):
         raise AnsibleFilterError(
             "es_plan wants a list of hosts, such as groups['eventstore'] | eventstore.cluster.es_plan(hostvars)"
         )
     try:
-        return plan({str(host): _variables(host, hostvars) for host in hosts})
+        other = {f"{PREFIX}version": str(version)} if version else {}
+        return plan({str(host): {**_variables(host, hostvars), **other} for host in hosts})
     except TopologyError as error:
         raise AnsibleFilterError(f"es_plan: {error}") from None
 

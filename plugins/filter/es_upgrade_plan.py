@@ -34,6 +34,21 @@ options:
     description: The version to upgrade to, with three numbers, such as V(5.0.11).
     type: str
     required: true
+  stopped:
+    description:
+      - Names of the machines whose services are known not to run. Their nodes need not answer; they are taken to have
+        the oldest version that runs, or O(start).
+    type: list
+    elements: str
+    default: []
+  start:
+    description: The version of the nodes of O(stopped), where no running node tells it.
+    type: str
+    default: ""
+  shortest:
+    description: Whether to take the way with the fewest hops, though more of them stop all nodes.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -55,9 +70,17 @@ _value:
 """
 
 
-def es_upgrade_plan(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any], target: object) -> dict[str, t.Any]:
+def es_upgrade_plan(
+    gossip: t.Mapping[str, t.Any],
+    plan: t.Mapping[str, t.Any],
+    target: object,
+    stopped: t.Sequence[str] = (),
+    start: object = "",
+    shortest: bool = False,
+) -> dict[str, t.Any]:
     """Plan the upgrade of a cluster to a version."""
-    return upgrade(gossip, plan, str(target))
+    hosts = [str(host) for host in stopped]
+    return upgrade(gossip, plan, str(target), stopped=hosts, start=str(start), shortest=shortest)
 
 
 class FilterModule:

@@ -176,6 +176,39 @@ options:
       owner:
         description: Who wants the lease. By default, user and process on the controller, and the host of the task.
         type: str
+  upgrade:
+    description:
+      - Makes the restart an upgrade to O(version). Between the stop and the start, each of O(upgrade.files) is replaced
+        by the file of the same name with C(.) and O(version) behind it, where there is one; the replaced file stays,
+        with C(.) and O(upgrade.from) behind its name.
+      - Where the new version does not start, goes on ending, or does not come back into the cluster, the service is
+        brought back on the previous version with its files, and the module fails and says why.
+      - Only with O(state=restarted). A service that does not run is started.
+    type: dict
+    suboptions:
+      from:
+        description: The version that runs until then.
+        type: str
+        required: true
+      executable:
+        description: O(executable) of the previous version, where it is another one.
+        type: path
+      arguments:
+        description: O(arguments) of the previous version.
+        type: list
+        elements: str
+        default: []
+      files:
+        description: The configuration files of the service, O(config) among them.
+        type: list
+        elements: path
+        required: true
+      revive:
+        description:
+          - Whether the previous version is started again where the new one fails. Not where all nodes are stopped for
+            an upgrade that cannot roll; then only its files are brought back.
+        type: bool
+        default: true
 notes:
   - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
   - On Windows there are managers only. O(executable) is the vendor's C(EventStore.WindowsManager.exe), which installs
@@ -275,6 +308,14 @@ restart_needed:
   type: list
   elements: str
   sample: ["/etc/eventstore/manager.yaml was written after pid 812 was started"]
+stop_all_needed:
+  description:
+    - Options that the files have another value for than the running processes, and that all nodes of the cluster have
+      to change at once. A node that was restarted alone would not find the others, or be found.
+  returned: success
+  type: list
+  elements: str
+  sample: [IntTcpPort]
 answer:
   description: What it answered. The version and state of a database node, the address and members of a manager.
   returned: success
@@ -325,9 +366,10 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, systemd
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.process import ProcessProvider
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.switch import Switch
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -361,6 +403,16 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "override": {"type": "str"},
             "break_lease": {"type": "str"},
             "owner": {"type": "str"},
+        },
+    },
+    "upgrade": {
+        "type": "dict",
+        "options": {
+            "from": {"type": "str", "required": True},
+            "executable": {"type": "path"},
+            "arguments": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "list", "elements": "path", "required": True},
+            "revive": {"type": "bool", "default": True},
         },
     },
 }
@@ -428,27 +480,33 @@ def _provider(params: t.Mapping[str, t.Any], definition: Definition) -> Provider
     return ProcessProvider(definition)
 
 
-def _effective(module: AnsibleModule, definition: Definition, options: OptionSet) -> layers.Effective | None:
-    """What the service works with; None if the file cannot be read and need not be."""
+def _effective(
+    module: AnsibleModule,
+    definition: Definition,
+    options: OptionSet,
+    arguments: t.Sequence[str],
+    source: Path | None = None,
+) -> layers.Effective | None:
+    """What the service works with; None if the file cannot be read and need not be. ``source``: where it still is."""
     params = module.params
     path, state = params["config"], params["state"]
     if not path:
         return None
     try:
-        text = read_text(path)
+        text = read_text(str(source or path))
         if text is None:
             if state in ("started", "restarted") and not module.check_mode:
                 raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started")
             return None
         unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
         for name in unknown:  # a patch release may have it; if not, the server says so
-            module.warn(f"{path}: {name} is not known to be an option of a {params['kind']} node {params['version']}")
+            module.warn(f"{path}: {name} is not known to be an option of a {params['kind']} node {options.version}")
         return layers.effective(
             options.extended(unknown),
             file=text,
             file_name=path,
             environment=definition.environment,
-            arguments=["--config", path, *params["arguments"]],
+            arguments=["--config", path, *arguments],
         )
     except ConfigError as error:
         if state in ("started", "restarted"):
@@ -466,12 +524,34 @@ def cluster_of(params: t.Mapping[str, t.Any]) -> permission.Cluster | None:
     return permission.Cluster({**given, "owner": owner})
 
 
+def _upgrade(module: AnsibleModule) -> Upgrade | None:
+    params, given = module.params, module.params["upgrade"]
+    if not given:
+        return None
+    if params["state"] != "restarted":
+        raise ServiceError("an upgrade is a restart", where="upgrade", hint="Use state: restarted")
+    old = {**params, "executable": given["executable"] or params["executable"], "arguments": given["arguments"]}
+    options = option_set(params["kind"], given["from"])
+    definition = _definition(old)
+    previous = Control(
+        definition,
+        _provider(old, definition),
+        options=options,
+        config=params["config"],
+        effective=_effective(module, definition, options, given["arguments"]),
+    )
+    switch = Switch(given["from"], params["version"], tuple(map(Path, given["files"])))
+    return Upgrade(switch, previous, given["revive"])
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     options = option_set(params["kind"], params["version"])
     definition = _definition(params)
     provider = _provider(params, definition)
-    effective = _effective(module, definition, options)
+    upgrade = _upgrade(module)
+    source = upgrade.switch.current(Path(params["config"])) if upgrade else None
+    effective = _effective(module, definition, options, params["arguments"], source)
     if effective is not None:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
     enabled = params["enabled"]
@@ -485,6 +565,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         effective=effective,
         cluster=cluster_of(params),
         check_mode=module.check_mode,
+        upgrade=upgrade,
     )
     if params["state"] == "restarted":
         # A controller that goes away takes its connection along, and must not leave a restart half done.
@@ -514,6 +595,7 @@ def _outcome(module: AnsibleModule, control: Control, provider: Provider, result
             for member in family
         ],
         "restart_needed": control.restart_reasons(pid) if active and pid and params["state"] in RUNS else [],
+        "stop_all_needed": control.cluster_wide_changes() if active and pid and params["state"] in RUNS else [],
         "answer": result.answer,
     }
     if provider.unit:

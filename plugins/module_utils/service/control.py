@@ -24,11 +24,14 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet
     from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
+    from ansible_collections.eventstore.cluster.plugins.module_utils.service.switch import Switch
 
 # A server that gives up prints this and can live on nevertheless (measured on 3.4.0).
 GIVEN_UP = "Exiting with exit code:"
 # How long the kernel may take to end a killed process.
 KILL_TIMEOUT_S = 10.0
+# A node that truncates its database ends once and comes back (measured on 3.4.0); one that goes on ending does not.
+STARTS = 4
 
 
 @dataclass
@@ -47,6 +50,18 @@ class Result:
         self.after += f"{what}:\n{after}" if after else ""
 
 
+@dataclass(frozen=True)
+class Upgrade:
+    """What is changed between a stop and a start, and who takes over again where the start fails.
+
+    ``revive``: the previous version is started then, and not only its files brought back.
+    """
+
+    switch: Switch
+    previous: Control
+    revive: bool
+
+
 class Control:
     """One service: its definition, who runs it, and what its configuration says (None if it cannot be read)."""
 
@@ -60,6 +75,7 @@ class Control:
         effective: Effective | None,
         cluster: permission.Cluster | None = None,
         check_mode: bool = False,
+        upgrade: Upgrade | None = None,
     ) -> None:
         self._definition = definition
         self._provider = provider
@@ -69,7 +85,11 @@ class Control:
         self._cluster = cluster
         self._check_mode = check_mode
         self._listeners = readiness.listeners(effective) if effective else []
+        self._upgrade = upgrade
+        self._starts: dict[tuple[str, ...], set[tuple[int, int | None]]] = {}
         self._nodes = self._node_commands()
+        # What runs may still be the previous version's.
+        self._all_nodes = [*self._nodes, *(upgrade.previous._nodes if upgrade else ())]
 
     def bring_to(self, state: str, *, enabled: bool | None) -> Result:
         """``started``, ``restarted``, ``installed``, ``stopped`` or ``absent``; ServiceError where that fails."""
@@ -85,8 +105,11 @@ class Control:
             stops = runs and (ends or state == "restarted")
             if starts:
                 self._refuse_obstacles()
-            # What is to run is written before anything is stopped, what is to go is removed after it.
-            if not ends:
+                if self._upgrade:
+                    self._upgrade.previous._refuse_no_way_back()
+            # What is to run is written before anything is stopped, what is to go is removed after it. Of an upgrade it
+            # is written in between: a service that ends by itself must not come back half changed.
+            if not ends and not self._upgrade:
                 self._install(result, present=present, enabled=enabled)
             permitted = permission.Permission()
             if stops:
@@ -98,9 +121,11 @@ class Control:
                 result.change(self._definition.name, "stopped\n", "running\n")
             if ends:
                 self._install(result, present=present, enabled=enabled)
-            if starts:
+            if starts and self._upgrade and not self._check_mode:
+                self._start_upgraded(self._upgrade, result, permitted, enabled=enabled)
+            elif starts:
                 self._start(result)
-                permitted.wait_until_back()
+                permitted.wait_until_back(self._ends_again)
             elif pid is not None and state == "started":
                 self._look_at_running(result, pid)
             return result
@@ -109,7 +134,7 @@ class Control:
         """The service's processes: the main one, all below it, and a manager's nodes, which can outlive it."""
         main = self._provider.pid()
         roots = [] if main is None else [main]
-        for command in self._nodes:
+        for command in self._all_nodes:
             roots += processes.find(command)
         return list(dict.fromkeys([*roots, *processes.descendants(roots)]))
 
@@ -125,9 +150,99 @@ class Control:
         for member in self.family():
             started = processes.started_at(member)
             for path in self._files_of(member):
-                if started is not None and processes.is_later(path, started):
-                    reasons.append(f"{path} was written after pid {member} was started")
+                if started is None or not processes.is_later(path, started):
+                    continue
+                changed = self._changed_options(member, path, started)
+                reason = f"{path} was written after pid {member} was started"
+                if changed is None:
+                    reasons.append(reason)
+                elif changed:
+                    reasons.append(f"{reason}, with another {', '.join(changed)}")
         return reasons
+
+    def cluster_wide_changes(self) -> list[str]:
+        """Options that the files have another value for than the processes, and that all nodes have to change at once.
+
+        Others look for a node, count by it or talk to it under the old value, so it would not come back alone.
+        """
+        found: set[str] = set()
+        for member in self.family():
+            started = processes.started_at(member)
+            for path in self._files_of(member):
+                if started is not None and processes.is_later(path, started):
+                    found.update(self._changed_options(member, path, started, "cluster") or ())
+        return sorted(found)
+
+    # -- an upgrade ------------------------------------------------------------------------------------------------
+
+    def _start_upgraded(
+        self, upgrade: Upgrade, result: Result, permitted: permission.Permission, *, enabled: bool | None
+    ) -> None:
+        """Start the stopped service in its new version, or else in its previous one, and then fail."""
+        switch, previous = upgrade.switch, upgrade.previous
+        try:
+            switch.forward()
+            self._install(result, present=True, enabled=enabled)
+            self._start(result)
+            self._wait_for_nodes()
+            permitted.wait_until_back(self._ends_again)
+        except ServiceError as failure:
+            failed = failure
+        else:
+            return
+        where = f"{self._definition.name}, {switch.start} -> {switch.end}"
+        try:
+            permitted.keep()
+            self._stop(result, active=self._provider.is_active(), main=self._provider.pid())
+            switch.back()
+            previous._install(result, present=True, enabled=enabled)
+            if upgrade.revive:
+                previous._start(result)
+                permitted.wait_until_back(previous._ends_again)
+        except ServiceError as error:
+            raise ServiceError(
+                f"{switch.end} failed: {failed}. And it does not come back on {switch.start}: {error}",
+                where=where,
+                hint="No other node was stopped. Bring this one back before anything else is done",
+            ) from failed
+        back = f"runs {switch.start} again, with its files" if upgrade.revive else "is stopped, with its old files back"
+        raise ServiceError(
+            f"{switch.end} failed: {failed}",
+            where=where,
+            hint=f"It {back}. Mend the reason, then run it again",
+        ) from failed
+
+    def _wait_for_nodes(self) -> None:
+        """A manager answers, whatever its nodes do: wait until they listen; ServiceError if they go on ending."""
+
+        def observe() -> tuple[str, bool]:
+            held = {pid for pid, _endpoint in processes.listening(self.family())}
+            return self._ends_again(), all(held & set(processes.find(command)) for command in self._nodes)
+
+        waited = wait_until(observe, lambda seen: bool(seen[0]) or seen[1], timeout_s=self._definition.timeout_s)
+        problem, _listen = waited.last
+        if problem:
+            raise ServiceError(problem, where=self._definition.name, hint="Look into its log")
+
+    def _refuse_no_way_back(self) -> None:
+        program = self._definition.program
+        if self._definition.kind == "manager" and self._effective:
+            program = self._effective.value("NodeExecutable") or program
+        if not os.access(program, os.X_OK):
+            raise ServiceError(
+                "the previous version is not there, so there would be no way back",
+                where=program,
+                hint="Nothing was stopped. Unpack it there",
+            )
+
+    def _ends_again(self) -> str:
+        """What a service does that comes to nothing: it, or a node of it, is started again and again."""
+        for command in self._nodes or [list(self._definition.argv)]:
+            seen = self._starts.setdefault(tuple(command), set())
+            seen.update((pid, processes.start_time(pid)) for pid in processes.find(command))
+            if len(seen) >= STARTS:
+                return f"{' '.join(command)} was started {len(seen)} times and ended again"
+        return ""
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
@@ -280,7 +395,7 @@ class Control:
         """The database nodes among the processes, which a stop takes down: as they run, whatever the caller thinks."""
         family = self.family()
         nodes = set(family[:1] if self._definition.kind == "database" else ())
-        nodes.update(pid for command in self._nodes for pid in processes.find(command))
+        nodes.update(pid for command in self._all_nodes for pid in processes.find(command))
         held: dict[int, set[Endpoint]] = {}
         for pid, endpoint in processes.listening(family):
             held.setdefault(pid, set()).add(endpoint)
@@ -299,6 +414,25 @@ class Control:
             sizes.add(effective.value("ClusterSize") if effective else None)
         size = None if None in sizes else max(filter(None, sizes), default=None)
         return permission.Members(Stop(self._definition.name, tuple(found)), size)
+
+    def _changed_options(self, pid: int, path: Path, started: float, *changes: str) -> list[str] | None:
+        """What the process works with otherwise than its file says now, as far as it can be told; None if it cannot.
+
+        What stood in the file when the process was started is the last backup from before.
+        """
+        backups = [each for each in path.parent.glob(f"{path.name}.*~") if not processes.is_later(each, started)]
+        before = max(backups, key=lambda each: each.stat().st_mtime, default=None)
+        kind = self._definition.kind if pid == self._provider.pid() else "database"
+        was = _effective_of(pid, kind, before) if before else None
+        now = _effective_of(pid, kind)
+        if was is None or now is None:
+            return None
+        return [
+            name
+            for name in {**was, **now}
+            if (name not in was or name not in now or was.value(name) != now.value(name))
+            and (now if name in now else was)[name].option.change in (changes or ("restart", "cluster"))
+        ]
 
     def _files_of(self, pid: int) -> list[Path]:
         """The configuration files of a process: from its command line, and the watchdog file of the manager."""
@@ -319,13 +453,13 @@ class Control:
         return sorted(name for name in names if has.get(name) != asked.get(name))
 
 
-def _effective_of(pid: int) -> Effective | None:
-    """What the node that runs as this process works with; None if that cannot be told."""
-    options = option_set("database", VERSIONS[-1])  # the newest table has those of all versions before
+def _effective_of(pid: int, kind: str = "database", source: Path | None = None) -> Effective | None:
+    """What this process works with, started with its file or with ``source``; None if that cannot be told."""
+    options = option_set(kind, VERSIONS[-1])  # the newest table has those of all versions before
     arguments = list(itertools.dropwhile(lambda word: not word.startswith("-"), processes.command_line(pid)))
     try:
         path = layers.config_file(options, arguments)
-        text = Path(path).read_text("utf-8-sig") if path else None
+        text = Path(source or path).read_text("utf-8-sig") if path else None
         items = document.read(text, where=path or "").items if text else ()
         return layers.effective(
             options.extended(item.key for item in items if not options.find(item.key)),
@@ -351,4 +485,4 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-__all__ = ["Control", "Result"]
+__all__ = ["Control", "Result", "Upgrade"]

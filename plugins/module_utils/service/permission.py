@@ -30,9 +30,14 @@ class Members:
 
 @dataclass
 class Permission:
-    """A permitted stop. ``wait_until_back()`` after a restart; ``warnings`` are for the operator."""
+    """A permitted stop. ``warnings`` are for the operator.
 
-    wait_until_back: t.Callable[[], None] = lambda: None
+    ``wait_until_back(problem)`` after a restart; what ``problem()`` says ends the waiting. ``keep()`` makes it last for
+    another stop and start of the same service.
+    """
+
+    wait_until_back: t.Callable[[t.Callable[[], str]], None] = lambda _problem: None
+    keep: t.Callable[[], None] = lambda: None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -72,16 +77,21 @@ class Cluster:
             return
         if self._borrower and self._break:
             self._borrower.give_back(self._break)
-        with self._lease(hold_s) as warnings:
+        seconds = min(MAX_S, hold_s + self._wait_s + self._settle_s + LEASE_S)
+        with self._lease(seconds) as warnings:
             self._decide(members.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
-            yield Permission(lambda: self._wait_until_back(members.stop, size), warnings)
+            yield Permission(
+                lambda problem: self._wait_until_back(members.stop, size, problem),
+                lambda: self._renew(seconds),
+                warnings,
+            )
 
     @contextlib.contextmanager
-    def _lease(self, hold_s: float) -> t.Iterator[list[str]]:
+    def _lease(self, seconds: float) -> t.Iterator[list[str]]:
         if self._borrower is None:
             yield []
             return
-        borrower, seconds = self._borrower, min(MAX_S, hold_s + self._wait_s + self._settle_s + LEASE_S)
+        borrower = self._borrower
 
         def attempt() -> Taken | bool:
             try:
@@ -124,7 +134,11 @@ class Cluster:
             hint=f"{problems[0].hint}. To lose the quorum on purpose, type the cluster's name: override: {self.name}",
         )
 
-    def _wait_until_back(self, stop: guard.Stop, size: int) -> None:
+    def _renew(self, seconds: float) -> None:
+        if self._borrower:
+            self._borrower.take(seconds)
+
+    def _wait_until_back(self, stop: guard.Stop, size: int, problem: t.Callable[[], str]) -> None:
         """Wait while it comes nearer: what a node has to copy may take hours, but standing still is a failure."""
         best: dict[object, int] = {}
         moved = renewed = time.monotonic()
@@ -139,17 +153,25 @@ class Cluster:
                 if key not in best or (lag or 0) < best[key]:
                     best[key] = lag or 0
                     moved = now
-            if self._borrower and now - renewed > LEASE_S / 3:
-                self._borrower.take(LEASE_S)
+            if now - renewed > LEASE_S / 3:
+                self._renew(LEASE_S)
                 renewed = now
             return guard.missing(cluster, stop)
 
-        waited = wait_until(
-            look, lambda lacks: not lacks or time.monotonic() - moved > self._stall_s, timeout_s=float("inf")
-        )
+        stuck = ""
+
+        def is_over(lacks: list[str]) -> bool:
+            nonlocal stuck
+            if lacks:
+                stuck = problem()
+                if not stuck and time.monotonic() - moved > self._stall_s:
+                    stuck = f"it has come no nearer for {self._stall_s:g} s"
+            return not lacks or bool(stuck)
+
+        waited = wait_until(look, is_over, timeout_s=float("inf"))
         if waited.last:
             raise ServiceError(
-                f"it was started again, but has come no nearer for {self._stall_s:g} s: {'; '.join(waited.last)}",
+                f"it was started again, but {stuck}: {'; '.join(waited.last)}",
                 where=f"{stop.service} of {self.name}",
                 hint="It was left running. Look into its log before another node is stopped",
             )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
@@ -81,6 +81,19 @@ def path(running: t.Mapping[str, str], target: str) -> Plan:
         interrupted=bool(interrupted),
         alternative=_hops(shortest, nodes) if len(shortest) < len(best) else (),
     )
+
+
+def shortest(way: Plan) -> Plan:
+    """The way with the fewest hops, where there is another one."""
+    if not way.alternative:
+        return way
+    begun = way.hops[:1] if way.interrupted else ()
+    return replace(way, hops=(*begun, *way.alternative), alternative=())
+
+
+def oldest(versions: t.Iterable[str]) -> str:
+    """The oldest of them, empty if there is none; UpgradeError for what is no release."""
+    return str(min(map(Version.parse, versions), default=""))
 
 
 def _interrupted(nodes: t.Mapping[str, Version], versions: t.Sequence[Version]) -> tuple[Hop, ...]:
@@ -170,4 +183,4 @@ def _no_way(start: Version, end: Version) -> UpgradeError:
     return UpgradeError(f"no upgrade document leads from {start} to {end}; {known}", hint=_ASK)
 
 
-__all__ = ["Hop", "Plan", "path"]
+__all__ = ["Hop", "Plan", "oldest", "path", "shortest"]

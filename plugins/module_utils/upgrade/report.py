@@ -18,6 +18,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix 
     STOP_ALL,
     Crossing,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
 
 Facts = t.Mapping[str, t.Any]
 
@@ -28,16 +29,35 @@ _MODES = {
 }
 
 
-def upgrade(gossip: Facts, plan: Facts, target: str) -> dict[str, t.Any]:
-    """``hops`` and ``lines`` to read; ``problems`` where it is refused, and then the others are empty."""
+def upgrade(
+    gossip: Facts,
+    plan: Facts,
+    target: str,
+    *,
+    stopped: t.Sequence[str] = (),
+    start: str = "",
+    shortest: bool = False,
+) -> dict[str, t.Any]:
+    """``hops`` and ``lines`` to read; ``problems`` where it is refused, and then the others are empty.
+
+    ``stopped``: machines whose services are known not to run. Their nodes have the version ``start``; without it, the
+    oldest one that runs. ``shortest``: fewer hops, though more of them stop all nodes.
+    """
     refused: dict[str, t.Any] = {"hops": [], "lines": []}
     planned = {endpoint["name"] for endpoint in plan["endpoints"]}
     members = [each for each in gossip["members"] if each["name"] in planned or each["is_alive"]]
+    running = {member["name"]: member["es_version"] for member in members if member["es_version"]}
     silent = [member for member in members if not member["es_version"]]
-    if silent or not members:
-        return {**refused, "problems": [_unknown_versions(silent), *gossip["problems"]]}
+    missing = [member for member in silent if member.get("host") not in stopped]
+    if missing or not members:
+        return {**refused, "problems": [_unknown_versions(missing), *gossip["problems"]]}
     try:
-        way = planner.path({member["name"]: member["es_version"] for member in members}, target)
+        known = start or planner.oldest(running.values())
+        if silent and not start and known in ("", str(Version.parse(target, where="upgrade_to"))):
+            return {**refused, "problems": [_unknown_start(silent)]}
+        way = planner.path({**running, **{member["name"]: known for member in silent}}, target)
+        if shortest:
+            way = planner.shortest(way)
     except UpgradeError as error:
         text = f"{error.where}: {error.problem}" if error.where else error.problem
         return {**refused, "problems": [{"code": "no-upgrade", "text": text, "hint": error.hint}]}
@@ -54,6 +74,15 @@ def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:
         "code": "unknown-version",
         "text": f"nothing is planned, because not every node says which version it runs; missing: {who}",
         "hint": "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
+    }
+
+
+def _unknown_start(silent: t.Sequence[Facts]) -> dict[str, str]:
+    return {
+        "code": "unknown-version",
+        "text": f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
+        "hint": "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
+        " its service was started from",
     }
 
 

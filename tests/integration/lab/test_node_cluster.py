@@ -176,7 +176,7 @@ def test_writes_are_acknowledged_forwarded_and_written_once(healthy: t.Any) -> N
         assert got == status, (body[:20], kind)
     written = healthy.data(master).joinpath("writer.chk").read_bytes()
     own = healthy.gossip(master)[f"{IPS[master - 1]}:2112"]
-    assert own["writerCheckpoint"] == own["chaserCheckpoint"] == struct.unpack(">q", written)[0]
+    assert own["writerCheckpoint"] == own["chaserCheckpoint"] == struct.unpack("<q", written)[0]
     assert own["writerCheckpoint"] == healthy.data(master).joinpath("events.log").stat().st_size
     assert 0 < own["lastCommitPosition"] < own["writerCheckpoint"]
 

@@ -141,7 +141,7 @@ def test_positions_are_bytes_of_the_file(directory: Path) -> None:
     log = FileLog(directory)
     log.append([Entry(1, Kind.EVENTS, b"abc"), Entry(1, Kind.EVENTS, b"")])
     assert log.end == (directory / "events.log").stat().st_size
-    assert (directory / "writer.chk").read_bytes() == struct.pack(">q", log.end)
+    assert (directory / "writer.chk").read_bytes() == struct.pack("<q", log.end)
     assert [log.index_at(log.end_of(index)) for index in range(3)] == [0, 1, 2]
     with pytest.raises(DamagedLog, match="committed up to byte 1, but none ends there"):
         log.index_at(1)

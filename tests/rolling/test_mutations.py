@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each condition of the guard, of the lease and of the way to a stop is taken out, and a unit test has to turn red.
+
+The mutations are made in the text of a copy, so what is tested is what an editor's slip would leave.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UTILS = "plugins/module_utils"
+GUARD, LEASE, PERMISSION = f"{UTILS}/guard.py", f"{UTILS}/lease.py", f"{UTILS}/service/permission.py"
+SWITCH, RECOVERY = f"{UTILS}/service/switch.py", f"{UTILS}/recovery.py"
+TESTS = {
+    GUARD: "tests/unit/module_utils/test_guard.py",
+    LEASE: "tests/unit/module_utils/test_lease.py",
+    PERMISSION: "tests/unit/module_utils/service/test_permission.py",
+    SWITCH: "tests/unit/module_utils/service/test_switch.py",
+    RECOVERY: "tests/unit/module_utils/test_recovery.py",
+}
+
+MUTATIONS = [
+    # Each condition as a whole,
+    *(
+        (GUARD, f"    {condition},\n", "")
+        for condition in (
+            "_its_nodes_are_known",
+            "_there_is_one_master",
+            "_all_views_agree",
+            "_size_is_right",
+            "_a_majority_is_left",
+            "_those_left_are_caught_up",
+            "_nothing_has_just_changed",
+        )
+    ),
+    # and each part of them that decides.
+    (GUARD, "if not any(addresses & _addresses(node) for node in case.taken):", "if not case.taken:"),
+    (GUARD, "    if len(claimants) > 1:", "    if len(claimants) > 2:"),
+    (GUARD, "    elif case.cluster.master is None:", "    elif False:"),
+    (GUARD, "len(case.left) < cluster.quorum_size:", "len(case.left) < cluster.quorum_size - 1:"),
+    (GUARD, "if node.key not in gone]", "]"),
+    (GUARD, "if late and len(case.left) - len(late) < cluster.quorum_size", "if late and len(case.left) < 0"),
+    (GUARD, "node.own and node.own.instance_id", "None"),
+    (GUARD, "master.own and master.own.epoch_number", "None"),
+    (GUARD, "if node not in cluster.in_sync or not _is_caught_up(cluster, node)", "if node not in cluster.in_sync"),
+    (GUARD, "if node not in cluster.in_sync or not _is_caught_up(cluster, node)", "if False"),
+    (GUARD, "if len(back) < len(stop.nodes):", "if False:"),
+    (LEASE, 'if holder.owner not in ("", owner):', "if False:"),
+    (LEASE, "or now >= self._until", ""),
+    (PERMISSION, "if waited.ok:", "if True:"),
+    (PERMISSION, "del history[:-1]", "pass"),
+    (PERMISSION, "settle_s=self._settle_s, wait_s=self._wait_s)", "settle_s=0, wait_s=self._wait_s)"),
+    (PERMISSION, "max(self._size, members.cluster_size or 0, 1)", "max(self._size, 1)"),
+    (PERMISSION, "max(self._size, members.cluster_size or 0, 1)", "max(members.cluster_size or 0, 1)"),
+    (PERMISSION, "if self.override and self.override != self.name:", "if False:"),
+    (PERMISSION, "elif members.cluster_size == 1:", "elif members.cluster_size:"),
+    (PERMISSION, "if isinstance(waited.last, Taken):", "if False:"),
+    (PERMISSION, "        finally:\n            borrower.give_back()", "        finally:\n            pass"),
+    (PERMISSION, "            self._borrower.give_back(self._break)", "            pass"),
+    (PERMISSION, "not stuck and time.monotonic() - moved > self._stall_s", "False and stuck"),
+    (PERMISSION, "                stuck = problem()", "                stuck = ''"),
+    (PERMISSION, "return guard.missing(cluster, stop)", "return []"),
+    (SWITCH, "and staged.read_bytes() != path.read_bytes()", ""),
+    (SWITCH, "owner.st_mode & most & 0o7777", "most & 0o7777"),
+    (SWITCH, "                    _copy(path, _beside(path, self.start))\n", ""),
+    (SWITCH, "                    _copy(kept, path)\n", ""),
+    (RECOVERY, "    if len(full) < quorum:", "    if not full:"),
+    (RECOVERY, "        return self.writer > 0", "        return True"),
+    (RECOVERY, "(-each.epoch, -each.writer, each.name)", "(-each.writer, each.name)"),
+    (RECOVERY, 'if gossip["has_quorum"]:', "if False:"),
+    (RECOVERY, 'max(plan["cluster_size"], gossip["cluster_size"])', 'plan["cluster_size"]'),
+]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mutated")
+    for name in ("plugins", "lab", "tests", "roles", "meta", "playbooks", "collections"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def status(folder: Path, file: str) -> int:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:xdist", TESTS[file]]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        return 1  # what would wait for ever is red too
+    return done.returncode
+
+
+@pytest.mark.parametrize("file", TESTS)
+def test_the_tests_are_green_without_a_mutation(copy: Path, file: str) -> None:
+    assert status(copy, file) == 0
+
+
+@pytest.mark.parametrize(("file", "text", "other"), MUTATIONS)
+def test_a_mutation_turns_a_test_red(copy: Path, file: str, text: str, other: str) -> None:
+    path = copy / file
+    whole = path.read_text()
+    assert whole.count(text) >= 1, f"{file} does not have {text!r} any more"
+    path.write_text(whole.replace(text, other, 1))
+    try:
+        assert status(copy, file) == 1
+    finally:
+        path.write_text(whole)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way to a stop, over a cluster that is made up sweep by sweep: when it is permitted, refused, waited for."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import lease
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission
+from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, node
+
+DATABASES = [{"kind": "database", "address": f"10.0.0.{number}:2113"} for number in (1, 2, 3)]
+MANAGERS = [{"kind": "manager", "address": f"10.0.0.{number}:30778"} for number in (1, 2, 3)]
+WHOLE = [node(number, HEALTHY) for number in (1, 2, 3)]
+ELECTED = [node(number, cluster_of("Slave", "Master", "Slave")) for number in (1, 2, 3)]
+ONE_DOWN = [node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)]
+JOINING = [node(number, cluster_of("Master", "CatchingUp", "Slave")) for number in (1, 2, 3)]
+NODE2 = permission.Members(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.2", 2112)}),)), 3)
+
+
+@pytest.fixture
+def sweeps(monkeypatch):
+    """What the next sweeps see; the last one stays."""
+    script: list[object] = []
+    seen = []
+
+    def ask(_targets, _timeout_s):
+        seen.append(script[0])
+        return script.pop(0) if len(script) > 1 else script[0]
+
+    monkeypatch.setattr(permission.facts, "ask", ask)
+    return script, seen
+
+
+@pytest.fixture
+def lent(monkeypatch):
+    """A borrower that gets what ``answers`` says, and notes what was asked of it."""
+
+    class Borrower:
+        answers = itertools.repeat(True)
+        calls: list[object] = []  # noqa: RUF012
+
+        def __init__(self, managers, owner, *, cluster):
+            del managers, cluster
+            self.owner = owner
+
+        def take(self, seconds):
+            self.calls.append(("take", seconds))
+            answer = next(self.answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        def give_back(self, owner=""):
+            self.calls.append(("back", owner))
+
+    Borrower.calls = []
+    monkeypatch.setattr(permission, "Borrower", Borrower)
+    return Borrower
+
+
+def cluster(endpoints=DATABASES, **changes):
+    given = {"name": "c", "endpoints": endpoints, "cluster_size": 3, "settle": 0.05, "wait": 0.3, "stall": 0.2}
+    return permission.Cluster({**given, "owner": "me", **changes})
+
+
+def permit(asked, members=NODE2, *, check_mode=False):
+    with permission.permit(asked, members, hold_s=10, check_mode=check_mode) as permitted:
+        return permitted
+
+
+def test_a_cluster_that_can_do_without_it(sweeps):
+    sweeps[0][:] = [WHOLE]
+    permit(cluster())
+    assert len(sweeps[1]) > 1  # looked at for the whole settle time
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_cluster_that_cannot(sweeps, check_mode):
+    sweeps[0][:] = [ONE_DOWN]
+    with pytest.raises(ServiceError) as refused:
+        permit(cluster(), check_mode=check_mode)
+    text = str(refused.value)
+    for word in ("not stopped", "take down n2", "1 of 3 nodes would be left in sync", "override: c"):
+        assert word in text
+
+
+def test_it_waits_for_a_cluster_that_is_not_ready_yet(sweeps):
+    sweeps[0][:] = [ONE_DOWN, JOINING, WHOLE]
+    permit(cluster())
+    assert sweeps[1][:3] == [ONE_DOWN, JOINING, WHOLE]
+
+
+def test_an_election_within_the_settle_time_begins_it_anew(sweeps):
+    sweeps[0][:] = [WHOLE, ELECTED, WHOLE, ELECTED, WHOLE]
+    permit(cluster())
+    assert sweeps[1][:5] == [WHOLE, ELECTED, WHOLE, ELECTED, WHOLE]
+    assert len(sweeps[1]) > 6
+
+
+def test_a_cluster_that_never_rests(monkeypatch):
+    flapping = itertools.cycle([WHOLE, ELECTED])
+    monkeypatch.setattr(permission.facts, "ask", lambda _targets, _timeout_s: next(flapping))
+    with pytest.raises(ServiceError, match="within the settle time"):
+        permit(cluster())
+
+
+@pytest.mark.parametrize(("planned", "running"), [(3, 5), (5, 3), (5, None), (None, 5)])
+def test_the_larger_cluster_size_counts(sweeps, planned, running):
+    sweeps[0][:] = [WHOLE]
+    with pytest.raises(ServiceError, match="2 of 5 nodes would be left"):
+        permit(cluster(cluster_size=planned), permission.Members(NODE2.stop, running))
+
+
+def test_the_name_typed_again_asks_nobody(sweeps, lent):
+    sweeps[0][:] = [ONE_DOWN]
+    permit(cluster(MANAGERS, override="c"))
+    assert sweeps[1] == lent.calls == []
+
+
+def test_another_name_is_refused():
+    with pytest.raises(ServiceError, match="override is 'd', but the cluster is 'c'"):
+        cluster(override="d")
+
+
+@pytest.mark.parametrize(("size", "permitted"), [(1, True), (2, False), (3, False), (None, False)])
+def test_without_a_cluster_to_ask_only_a_single_node_is_stopped(size, permitted):
+    members = permission.Members(NODE2.stop, size)
+    if permitted:
+        permit(None, members)
+    else:
+        with pytest.raises(ServiceError, match="cluster is not given"):
+            permit(None, members)
+
+
+def test_a_service_without_a_node_needs_nobody(sweeps):
+    sweeps[0][:] = [ONE_DOWN]
+    permit(cluster(), permission.Members(Stop("es-cluster1", ()), None))
+    permit(None, permission.Members(Stop("es-cluster1", ()), None))
+    assert sweeps[1] == []
+
+
+def test_endpoints_are_needed():
+    with pytest.raises(ServiceError, match="endpoints are missing"):
+        permit(cluster(None))
+
+
+def test_the_lease_is_taken_before_the_look_and_given_back_after(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    with permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False):
+        assert [call[0] for call in lent.calls] == ["take"]
+        assert lent.calls[0][1] >= 10 + 0.3 + 0.05
+    assert lent.calls[-1] == ("back", "")
+
+
+def test_the_lease_is_given_back_after_a_refusal_and_after_a_failure(sweeps, lent):
+    sweeps[0][:] = [ONE_DOWN]
+    with pytest.raises(ServiceError):
+        permit(cluster(DATABASES + MANAGERS))
+    assert lent.calls[-1] == ("back", "")
+    sweeps[0][:] = [WHOLE]
+    with (
+        pytest.raises(KeyError),
+        permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False),
+    ):
+        raise KeyError
+    assert lent.calls[-1] == ("back", "")
+
+
+def test_a_lease_that_another_has_is_waited_for_and_then_refused(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    taken = lease.Taken("another stop is under way")
+    lent.answers = iter([taken, taken, True])
+    permit(cluster(DATABASES + MANAGERS))
+    lent.answers = itertools.repeat(taken)
+    with pytest.raises(ServiceError, match="another stop is under way"):
+        permit(cluster(DATABASES + MANAGERS))
+    assert len(sweeps[1]) < 10  # the refused one has not even looked
+
+
+def test_managers_that_know_no_leases_are_told_of(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    lent.answers = itertools.repeat(False)
+    (warning,) = permit(cluster(DATABASES + MANAGERS)).warnings
+    assert "know no leases" in warning
+
+
+def test_check_mode_takes_no_lease_and_breaks_none(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    permit(cluster(DATABASES + MANAGERS, break_lease="him"), check_mode=True)
+    assert lent.calls == []
+
+
+def test_a_lease_is_broken_by_name(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    permit(cluster(DATABASES + MANAGERS, break_lease="him"))
+    assert lent.calls[0] == ("back", "him")
+
+
+def test_it_waits_until_the_node_is_back(sweeps):
+    sweeps[0][:] = [WHOLE]
+    permitted = permit(cluster())
+    sweeps[0][:] = [[node(1, HEALTHY), node(2, REFUSED), node(3, HEALTHY)], JOINING, WHOLE]
+    sweeps[1].clear()
+    permitted.wait_until_back(lambda: "")
+    assert sweeps[1][-1] is WHOLE
+    assert len(sweeps[1]) == 3
+
+
+def test_a_node_that_comes_no_nearer(sweeps):
+    sweeps[0][:] = [WHOLE]
+    permitted = permit(cluster())
+    sweeps[0][:] = [JOINING]
+    with pytest.raises(ServiceError, match=r"no nearer for 0\.2 s: .* is CatchingUp"):
+        permitted.wait_until_back(lambda: "")
+
+
+def test_a_node_that_ends_again_and_again_is_not_waited_for(sweeps):
+    sweeps[0][:] = [WHOLE]
+    permitted = permit(cluster(stall=5.0))
+    sweeps[0][:] = [JOINING]
+    with pytest.raises(ServiceError, match="it was started 4 times"):
+        permitted.wait_until_back(lambda: "it was started 4 times")
+
+
+@pytest.mark.parametrize("option", ["settle", "wait", "stall"])
+@pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
+def test_numbers_that_are_none(option, value):
+    with pytest.raises(ServiceError, match=f"cluster.{option}"):
+        cluster(**{option: value})
