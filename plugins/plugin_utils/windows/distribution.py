@@ -40,7 +40,7 @@ class Distribution:
         self._program = ntpath.join(self._home, *self._executable.split("/"))
         script.check_path(self._program, where="executable")
         self._checksum = (params["checksum"] or "").lower()
-        for option in ("owner", "group", "remote_src"):
+        for option in ("owner", "group", "remote_src", "programs"):
             if params[option]:
                 raise DistributionError(
                     f"{option} is given, and is not for Windows",

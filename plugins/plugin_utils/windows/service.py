@@ -86,6 +86,8 @@ def refuse_foreign(params: Params) -> None:
         problems.append(f"provider is {params['provider']}, and this machine is Windows")
     given = [option for option in ("arguments", "environment", "user", "group") if params[option]]
     problems += [f"{option} is given, and the vendor's installer takes none" for option in given]
+    if params["upgrade"]:
+        problems.append("upgrade is given, and a roll to another version is not part of this release on Windows")
     if problems:
         raise ServiceError(
             "; ".join(problems),
@@ -127,7 +129,7 @@ class WindowsService:
                 self._stop(files, "stopped" if ends else "running, started anew")
             if starts:
                 self._start(files, found, is_restart=stops)
-                permitted.wait_until_back()
+                permitted.wait_until_back(self._has_ended)
             elif state == "started":
                 self._look_at_running(files)
         if state == "absent":
@@ -144,6 +146,10 @@ class WindowsService:
 
     def _state(self) -> str | None:
         return services.read_state(self._host.run(*services.query(self._name)), name=self._name)
+
+    def _has_ended(self) -> str:
+        state = self._state()
+        return "" if state == services.RUNNING else f"the service is {state or 'gone'}"
 
     def _files(self, found: Look, *, must: bool) -> Files:
         """What is known from the files; an error for the manager's own if it has to be there."""

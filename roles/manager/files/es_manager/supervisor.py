@@ -326,8 +326,8 @@ class Supervisor:
                 return
             when = f"in {pause_s:g} s" if pause_s else "at once"
             # Killed, it had no time to say why.
-            said = "" if how.startswith("signal") else f". Its last output: {_last_lines(node.output, 1)}"
-            log.warning("node %s ended after %.1f s (%s): started again %s%s", node.name, now - started, how, when, said)
+            when += "" if how.startswith("signal") else f". Its last output: {_last_lines(node.output, 1)}"
+            log.warning("node %s ended after %.1f s (%s): started again %s", node.name, now - started, how, when)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
             # In a pause somebody may have started it by hand. To look takes time that a start at once does not have.
