@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import typing as t
 from pathlib import Path
@@ -129,8 +130,9 @@ def test_without_root_one_line_and_77(tmp_path: Path) -> None:
     copy.parent.mkdir(parents=True)
     copy.write_bytes(Path(BOX).read_bytes())
     copy.chmod(0o755)
-    for directory in (*copy.parents[:3], *list(tmp_path.parents)[:2]):
-        directory.chmod(0o755)
+    for directory in copy.parents:
+        if directory.owner() == tmp_path.owner() and directory.is_relative_to(tempfile.gettempdir()):
+            directory.chmod(directory.stat().st_mode | 0o055)
     done = subprocess.run([str(copy), "true"], user=65534, capture_output=True, text=True, check=False)
     assert done.returncode == 77
     assert done.stderr.count("\n") == 1
