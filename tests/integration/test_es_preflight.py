@@ -22,10 +22,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan i
 ABSENT = "192.0.2.1"  # TEST-NET-1, on no machine
 
 
-def free_port(ip):
-    with socket.socket() as probe:
-        probe.bind((ip, 0))
-        return probe.getsockname()[1]
+def free_ports(ip, count):
+    """Different ones: each is held until the last is found."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((ip, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @pytest.fixture
@@ -33,8 +36,9 @@ def machine(tmp_path, monkeypatch):
     """The plan of the first of three machines, all of whose files would be in ``tmp_path``; DNS says what it should."""
 
     def make(**variables):
-        names = ("int_tcp_port", "int_http_port", "ext_tcp_port", "ext_http_port", "manager_int_http_port")
-        ports = {f"eventstore_{name}": free_port("127.0.71.1") for name in (*names, "manager_ext_http_port")}
+        servers = ("int_tcp", "int_http", "ext_tcp", "ext_http", "manager_int_http", "manager_ext_http")
+        names = [f"eventstore_{server}_port" for server in servers]
+        ports = dict(zip(names, free_ports("127.0.71.1", len(names))))
         group = {
             **ports,
             "eventstore_root": f"{tmp_path}/software",
@@ -174,7 +178,7 @@ def test_our_own_service_may_hold_its_ports(machine, look, form):
 
 def test_an_editor_is_no_running_service(machine, look):
     given = machine()
-    with listener(f"127.0.71.9:{free_port('127.0.71.9')}", given["nodes"][0]["config"]):
+    with listener(f"127.0.71.9:{free_ports('127.0.71.9', 1)[0]}", given["nodes"][0]["config"]):
         assert look(given)["running"] == []
 
 
