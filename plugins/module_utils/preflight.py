@@ -436,7 +436,7 @@ def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
     for host, reasons in found.items():
         problem = Problem(
             "peer-unreachable",
-            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {[*reasons.values()][0]}",
+            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {' and '.join(dict.fromkeys(reasons.values()))}",
             f"Open these ports to this machine in the firewall of {host} or on the way there; none is changed here",
         )
         yield {"host": host, **problem._asdict()}
