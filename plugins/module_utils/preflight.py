@@ -434,9 +434,10 @@ def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
         if reason:
             found.setdefault(whose[endpoint], {})[endpoint] = reason
     for host, reasons in found.items():
+        why = " and ".join(dict.fromkeys(reasons.values()))
         problem = Problem(
             "peer-unreachable",
-            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {' and '.join(dict.fromkeys(reasons.values()))}",
+            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {why}",
             f"Open these ports to this machine in the firewall of {host} or on the way there; none is changed here",
         )
         yield {"host": host, **problem._asdict()}
