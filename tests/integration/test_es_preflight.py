@@ -416,13 +416,25 @@ def test_a_port_that_the_services_account_may_not_have(machine, look):
     assert look(machine(**given, eventstore_service_provider="process"))["problems"] == []
 
 
-def test_a_firewall_between_two_machines(machine, look, monkeypatch):
+@pytest.fixture
+def silent():
+    """An address that drops what would open a connection, as a firewall does: its queue of them is full."""
+    with contextlib.ExitStack() as opened:
+        server = opened.enter_context(socket.create_server(("127.0.71.4", 0), backlog=0))
+        for _ in range(8):
+            client = opened.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(server.getsockname())
+        yield "{}:{}".format(*server.getsockname())
+
+
+def test_a_firewall_between_two_machines(machine, look, silent, monkeypatch):
     given = machine()
     assert look(given)["unreached_peers"] == []  # nobody listens on 127.0.71.2, and it says so
-    given["peers"] = {"node2": [f"{ABSENT}:1112", "127.0.71.2:2112"], "node3": ["127.0.71.3:2112"]}
+    given["peers"] = {"node2": [silent, "127.0.71.2:2112"], "node3": ["127.0.71.3:2112"]}
     monkeypatch.setattr(preflight, "CONNECT_TIMEOUT_S", 0.2)
     seen = look(given)
     assert seen["problems"] == []
     (found,) = seen["unreached_peers"]
     assert (found["host"], found["code"]) == ("node2", "peer-unreachable")
-    assert found["text"].startswith(f"{ABSENT}:1112 of node2 cannot be reached from here: ")
+    assert found["text"].startswith(f"{silent} of node2 cannot be reached from here: ")

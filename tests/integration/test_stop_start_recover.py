@@ -114,23 +114,14 @@ def test_recover_refuses_what_could_lose_acknowledged_writes(stopped: Site) -> N
     start(stopped)
 
 
-def test_a_hop_that_cannot_roll_stops_all_when_told_to(site: Site) -> None:
+def test_a_hop_that_cannot_roll_is_refused_with_its_plan(site: Site) -> None:
     """The way of two hops rolls; where 3.9.4 is not wanted, the document of 4.0.0 stops all."""
-    event = str(uuid.uuid4())
-    assert append(NODES[0], event) == 201
-    for version in ("4.0.3",):
-        site.build(version)
+    site.build("4.0.3")
+    before = site.processes("eventstored")
     to = ("-e", "eventstore_version=4.0.3", "-e", "upgrade_accept=4.0.3", "-e", "upgrade_shortest=true")
-    refused = site.play("playbooks/rolling_upgrade.yml", *to)
-    assert "this hop cannot roll" in text(refused.stdout), refused.stdout
+    for told in ((), ("-e", "stop_cluster=cluster1")):
+        refused = site.play("playbooks/rolling_upgrade.yml", *to, *told)
+        assert refused.returncode != 0
+        assert "this hop cannot roll" in text(refused.stdout), refused.stdout
     assert has_full_cluster(NET)
-    (site.lab / "node2/data/lab-refuses").write_text("4.0.3")
-    failed = site.play("playbooks/rolling_upgrade.yml", *to, "-e", "stop_cluster=cluster1")
-    assert failed.returncode != 0
-    assert "is stopped, with its old files back" in text(failed.stdout), failed.stdout
-    (site.lab / "node2/data/lab-refuses").unlink()
-    done = site.play("playbooks/rolling_upgrade.yml", *to, "-e", "stop_cluster=cluster1", "-e", "upgrade_from=3.4.0")
-    assert done.returncode == 0, done.stdout + done.stderr
-    wait_for(lambda: has_full_cluster(NET))
-    assert all('"4.0.3.0"' in curl(f"http://{address}/info")[1] for address in NODES)
-    wait_for(lambda: all(event in stored(address) for address in NODES), 10)
+    assert site.processes("eventstored") == before
