@@ -261,7 +261,14 @@ class Cluster:
         """It says so itself, knows this master and no other, and the master knows it."""
         if self.master is None or node is self.master:
             return node is self.master
-        if not (node.own and node.view and node.own.is_in_sync and node.own.is_voting and _info_fits(node)):
+        if not (
+            node.own
+            and node.view
+            and node.own.is_alive
+            and node.own.is_in_sync
+            and node.own.is_voting
+            and _info_fits(node)
+        ):
             return False
         word = next((member for view, member in node.seen if view is self.master.view), None)
         return bool(node.view.masters == {self.master.key} and word and word.is_alive and word.is_in_sync)

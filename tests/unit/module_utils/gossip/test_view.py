@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -343,6 +343,14 @@ ANSWERS = st.one_of(
 )
 
 
+@example(
+    (
+        cluster_of("Master", "Master", "Master"),
+        cluster_of("Master", "Slave dead", "Master"),
+        cluster_of("Master", "Slave", "Slave dead"),
+    ),
+    ("", "", ""),
+)
 @given(st.tuples(ANSWERS, ANSWERS, ANSWERS), st.tuples(*[st.sampled_from(["", "Master", "Slave", "Unknown"])] * 3))
 def test_whatever_they_answer_quorum_means_a_majority_under_one_master(answers, infos):
     views = []
