@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at database nodes from outside, with HTTP clients of its own: how many are down at once, what is lost."""
+"""Looks at database nodes from outside, with HTTP clients of its own: how many are down at once, what is lost.
+
+python -m tests.watcher watched.json 192.168.1.11:2113 192.168.1.12:2113    # until SIGTERM
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+import signal
+import sys
 import threading
 import time
 import typing as t
 import uuid
+from pathlib import Path
 
 SAMPLE_S = 0.05
 IN_SYNC = ("master", "slave")
@@ -134,3 +140,19 @@ def _append(address: str, event_id: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def main(output: str, *addresses: str) -> None:
+    with Watcher(addresses) as watcher:
+        signal.sigwait([signal.SIGTERM])
+    outages = [{"node": node, "seconds": round(until - since, 1)} for node, since, until in watcher.outages]
+    found = {"worst": watcher.worst, "nodes": watcher.worst_nodes, "outages": outages, "samples": watcher.samples}
+    whole = Path(f"{output}.new")
+    whole.write_text(json.dumps(found))
+    whole.rename(output)
+
+
+if __name__ == "__main__":
+    # Before any thread is started, so that it reaches the one that waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    main(*sys.argv[1:])

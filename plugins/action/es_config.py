@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
@@ -38,18 +39,11 @@ class ActionModule(HostAction):
 def _write(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files
 
-    path = params["path"]
-    found = files.current(host, params, lambda text: desired.refuse_damaged(text, where=path))
-    wanted = desired.desire(params, found.text, damaged=found.damaged)
-    result = {
-        **wanted.result,
-        "diff": [{"before_header": path, "after_header": path, "before": wanted.before, "after": wanted.after}],
-        "warnings": [*found.warnings, *wanted.warnings],
-    }
-    if result["changed"]:
-        result.update(files.replace(host, params, wanted.text))
-        result["warnings"] += files.access_warnings(host, path)
-    return result
+    warnings: list[str] = []
+    current = functools.partial(files.current, host, force=params["force"], warn=warnings.append)
+    results = files.replace(host, desired.desire_all(params, current), backup=params["backup"])
+    warnings += [warning for each in results for warning in each.pop("warnings")]
+    return {**desired.merged(params, results), "warnings": warnings}
 
 
 __all__ = ["ActionModule"]

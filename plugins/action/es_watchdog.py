@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import (
+    desire_watchdog,
+    refuse_damaged_watchdog,
+)
 from ansible_collections.eventstore.cluster.plugins.modules.es_watchdog import ARGUMENTS, RULES
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
@@ -24,21 +29,14 @@ class ActionModule(HostAction):
         files.refuse_posix(params)
         if params["state"] == "absent":
             return files.remove(host, params)
-        path = params["path"]
-        after = watchdog.wanted(params["nodes"])
-        found = files.current(host, params, lambda text: watchdog.parse(text or "", where=path))
-        shown = "# Not shown: the file is damaged.\n" if found.damaged else found.text or ""
-        result: dict[str, t.Any] = {
-            "changed": after != found.text,
-            "path": path,
-            "nodes": [list(entry.arguments) for entry in watchdog.parse(after)],
-            "diff": [{"before_header": path, "after_header": path, "before": shown, "after": after}],
-            "warnings": found.warnings,
-        }
-        if result["changed"]:
-            result.update(files.replace(host, params, after))
-            result["warnings"] += files.access_warnings(host, path)
-        return result
+        path, nodes = params["path"], params["nodes"]
+        watchdog.wanted(nodes)  # what was asked for is refused before what is there
+        warnings: list[str] = []
+        check = functools.partial(refuse_damaged_watchdog, where=path)
+        before, damaged = files.current(host, path, check, force=params["force"], warn=warnings.append)
+        wanted = desire_watchdog(path, nodes, before, damaged=damaged)
+        (result,) = files.replace(host, [wanted], backup=params["backup"])
+        return {**result, "warnings": [*warnings, *result["warnings"]]}
 
 
 __all__ = ["ActionModule"]

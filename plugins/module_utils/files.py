@@ -14,6 +14,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import C
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+    from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import Desired
+
 
 def read_text(path: str) -> str | None:
     """The text of ``path`` with its line ends as they are; None if there is no such file."""
@@ -57,6 +59,60 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
     return kept or None
 
 
+def current(module: AnsibleModule, path: str, check: t.Callable[[str | None], object]) -> tuple[str | None, bool]:
+    """The text of the file, and whether it is damaged and may be replaced; the error of ``check`` if it may not."""
+    try:
+        text = read_text(path)
+        check(text)
+    except EventStoreError as error:
+        if not os.path.isfile(path) or not os.access(path, os.R_OK):
+            raise
+        if not module.params["force"]:
+            raise left_alone(error) from None
+        module.warn(f"The damaged file is replaced: {error}")
+        return None, True
+    return text, False
+
+
+def replace(module: AnsibleModule, files: t.Sequence[Desired]) -> list[dict[str, t.Any]]:
+    """Bring the files to what is desired, all or, where a directory is missing, none; the result of each."""
+    for each in files:
+        directory = os.path.dirname(each.path)
+        if not module.check_mode and not os.path.isdir(directory or "."):
+            raise ConfigError(
+                f"the directory {directory} is missing", where=each.path, hint="Create it first; nothing was written"
+            )
+    return [_replace(module, each) for each in files]
+
+
+def _replace(module: AnsibleModule, file: Desired) -> dict[str, t.Any]:
+    result = dict(file.result)
+    is_new = not os.path.exists(file.path)
+    if result["changed"] and not module.check_mode:
+        # A new file with a secret is never readable by others, not even for a moment.
+        usual = os.umask(0o027) if file.has_secret else None
+        try:
+            backup_file = write_text(module, file.path, file.text, backup=module.params["backup"])
+        finally:
+            if usual is not None:
+                os.umask(usual)
+        if backup_file:
+            result["backup_file"] = backup_file
+    wanted = module.load_file_common_arguments(module.params, path=file.path)
+    if wanted["mode"] is None and file.has_secret:
+        wanted["mode"] = "0640" if is_new else "o-rwx"
+    elif wanted["mode"] is None and is_new:
+        wanted["mode"] = "0644"
+    attributes: dict[str, t.Any] = {}
+    result["changed"] = module.set_fs_attributes_if_different(wanted, result["changed"], diff=attributes)
+    if module._diff:
+        result["diff"] = [file.diff]
+        if attributes:
+            header = f"{file.path} (owner and permissions)"
+            result["diff"].append({"before_header": header, "after_header": header, **attributes})
+    return result
+
+
 def remove(module: AnsibleModule, path: str) -> dict[str, t.Any]:
     """Remove a file, whatever is in it; the whole result of the task."""
     changed = os.path.lexists(path)
@@ -84,4 +140,4 @@ def left_alone(error: EventStoreError) -> EventStoreError:
     )
 
 
-__all__ = ["left_alone", "read_text", "remove", "removed", "write_text"]
+__all__ = ["current", "left_alone", "read_text", "remove", "removed", "replace", "write_text"]

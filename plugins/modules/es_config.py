@@ -34,13 +34,40 @@ attributes:
     support: full
 options:
   path:
-    description: The file. Its directory must exist.
+    description: The file. Its directory must exist. Required unless O(files) is given.
     type: path
-    required: true
   kind:
-    description: The kind of node that reads the file. Required unless O(state=absent).
+    description: The kind of node that reads the file. Required unless O(state=absent) or O(files) is given.
     type: str
     choices: [database, manager]
+  files:
+    description:
+      - Several files of one machine in one go, in place of O(path), O(kind) and O(options). All other options are for
+        each of them.
+      - Nothing is written unless all of them can be.
+      - Only with O(state=present).
+    type: list
+    elements: dict
+    suboptions:
+      path:
+        description: As O(path).
+        type: path
+        required: true
+      kind:
+        description: As O(kind).
+        type: str
+        choices: [database, manager]
+        required: true
+      options:
+        description: As O(options).
+        type: dict
+        default: {}
+      nodes:
+        description:
+          - The database nodes that this manager starts, as in O(eventstore.cluster.es_watchdog#module:nodes). They are
+            written to the file that C(WatchdogConfig) names, as M(eventstore.cluster.es_watchdog) does.
+        type: list
+        elements: list
   version:
     description:
       - The version of the server, such as V(3.4.0), from 3.x to 5.x.
@@ -128,6 +155,19 @@ EXAMPLES = r"""
       GossipSeed: ["192.168.1.11:30777"]
       ClusterSize: 3
 
+- name: Write all files of a machine, or none
+  eventstore.cluster.es_config:
+    version: 3.4.0
+    files:
+      - path: /etc/eventstore/database.yaml
+        kind: database
+        options: {Db: /srv/es-data, IntIp: 192.168.1.11, ExtIp: 192.168.1.11, ClusterSize: 3}
+      - path: /etc/eventstore/manager.yaml
+        kind: manager
+        options: {IntIp: 192.168.1.11, ExtIp: 192.168.1.11, WatchdogConfig: /etc/eventstore/watchdog.esconfig}
+        nodes:
+          - [--config, /etc/eventstore/database.yaml]
+
 - name: Change one option and leave the rest of the file alone
   eventstore.cluster.es_config:
     path: /etc/eventstore/database.yaml
@@ -152,6 +192,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+files:
+  description: For each file, in order, what is returned for a single one; RV(files[].nodes) for a watchdog file.
+  returned: with O(files)
+  type: list
+  elements: dict
+  contains:
+    nodes:
+      description: The arguments of each node.
+      returned: for a watchdog file
+      type: list
+      elements: list
+      sample: [[--config, /etc/eventstore/database.yaml]]
 path:
   description: The file.
   returned: success
@@ -186,7 +238,7 @@ backup_file:
   sample: /etc/eventstore/database.yaml.2042.2026-11-23@06:12:00~
 """
 
-import os
+import functools
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -194,14 +246,24 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import KINDS
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, remove, write_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import current, remove, replace
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "path": {"type": "path", "required": True},
+    "path": {"type": "path"},
     "kind": {"type": "str", "choices": list(KINDS)},
-    "version": {"type": "str"},
     "options": {"type": "dict", "default": {}},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "path": {"type": "path", "required": True},
+            "kind": {"type": "str", "choices": list(KINDS), "required": True},
+            "options": {"type": "dict", "default": {}},
+            "nodes": {"type": "list", "elements": "list"},
+        },
+    },
+    "version": {"type": "str"},
     "exclusive": {"type": "bool", "default": True},
     "unknown_options": {"type": "str", "choices": ["error", "warn", "allow"], "default": "error"},
     "header": {"type": "str", "default": ""},
@@ -211,7 +273,15 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "backup": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
-RULES: dict[str, t.Any] = {"required_if": [("state", "present", ("kind", "version"))]}
+RULES: dict[str, t.Any] = {
+    "required_one_of": [("path", "files")],
+    "mutually_exclusive": [("path", "files"), ("kind", "files"), ("arguments", "files")],
+    "required_if": [
+        ("state", "present", ("version",)),
+        ("state", "present", ("kind", "files"), True),
+        ("state", "absent", ("path",)),
+    ],
+}
 
 
 class ConfigModule(AnsibleModule):
@@ -222,56 +292,14 @@ class ConfigModule(AnsibleModule):
         super()._log_invocation()
 
 
-def _current(module: AnsibleModule) -> tuple[str | None, bool]:
-    """The text of the file, and whether it is damaged and may be replaced; ConfigError if it may not."""
-    path = module.params["path"]
-    try:
-        text = read_text(path)
-        desired.refuse_damaged(text, where=path)
-    except ConfigError as error:
-        if not os.path.isfile(path) or not os.access(path, os.R_OK):
-            raise
-        if not module.params["force"]:
-            raise left_alone(error) from None
-        module.warn(f"The damaged file is replaced: {error}")
-        return None, True
-    return text, False
-
-
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    path = params["path"]
     if params["state"] == "absent":
-        return remove(module, path)
-    before, damaged = _current(module)
-    wanted = desired.desire(params, before, damaged=damaged)
-    for warning in wanted.warnings:
+        return remove(module, params["path"])
+    wanted = desired.desire_all(params, functools.partial(current, module))
+    for warning in (warning for each in wanted for warning in each.warnings):
         module.warn(warning)
-    if not module.check_mode and not os.path.isdir(os.path.dirname(path) or "."):
-        raise ConfigError(
-            f"the directory {os.path.dirname(path)} is missing", where=path, hint="Create it first; nothing was written"
-        )
-    result = wanted.result
-    is_new = not os.path.exists(path)
-    if wanted.has_secret:
-        os.umask(0o027)  # a new file is never readable by others, not even for a moment
-    if result["changed"] and not module.check_mode:
-        backup_file = write_text(module, path, wanted.text, backup=params["backup"])
-        if backup_file:
-            result["backup_file"] = backup_file
-    file_arguments = module.load_file_common_arguments(params)
-    if file_arguments["mode"] is None and wanted.has_secret:
-        file_arguments["mode"] = "0640" if is_new else "o-rwx"
-    elif file_arguments["mode"] is None and is_new:
-        file_arguments["mode"] = "0644"
-    attributes: dict[str, t.Any] = {}
-    result["changed"] = module.set_fs_attributes_if_different(file_arguments, result["changed"], diff=attributes)
-    if module._diff:
-        result["diff"] = [{"before_header": path, "after_header": path, "before": wanted.before, "after": wanted.after}]
-        if attributes:
-            header = f"{path} (owner and permissions)"
-            result["diff"].append({"before_header": header, "after_header": header, **attributes})
-    return result
+    return desired.merged(params, replace(module, wanted))
 
 
 def main() -> None:

@@ -107,18 +107,18 @@ backup_file:
   sample: /etc/eventstore/watchdog.esconfig.2042.2026-11-23@06:12:00~
 """
 
-import os
+import functools
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
-    ConfigError,
-    EventStoreError,
-    WatchdogError,
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import (
+    desire_watchdog,
+    refuse_damaged_watchdog,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, read_text, remove, write_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import current, remove, replace
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
@@ -130,53 +130,14 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 RULES: dict[str, t.Any] = {"required_if": [("state", "present", ("nodes",))]}
 
 
-def current(module: AnsibleModule) -> tuple[str | None, bool]:
-    """The text of the file, and whether it is damaged and may be replaced; an error if it may not."""
-    path = module.params["path"]
-    try:
-        text = read_text(path)
-        watchdog.parse(text or "", where=path)
-    except (ConfigError, WatchdogError) as error:
-        if not os.path.isfile(path) or not os.access(path, os.R_OK):
-            raise
-        if not module.params["force"]:
-            raise left_alone(error) from None
-        module.warn(f"The damaged file is replaced: {error}")
-        return None, True
-    return text, False
-
-
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the file to its state; the result of the module."""
-    path = module.params["path"]
+    path, nodes = module.params["path"], module.params["nodes"]
     if module.params["state"] == "absent":
         return remove(module, path)
-    after = watchdog.wanted(module.params["nodes"])
-    before, damaged = current(module)
-    if not module.check_mode and not os.path.isdir(os.path.dirname(path) or "."):
-        raise WatchdogError(
-            f"the directory {os.path.dirname(path)} is missing", where=path, hint="Create it first; nothing was written"
-        )
-    is_new = not os.path.exists(path)
-    result: dict[str, t.Any] = {
-        "changed": after != before,
-        "path": path,
-        "nodes": [list(entry.arguments) for entry in watchdog.parse(after)],
-    }
-    if result["changed"] and not module.check_mode:
-        backup_file = write_text(module, path, after, backup=module.params["backup"])
-        if backup_file:
-            result["backup_file"] = backup_file
-    file_arguments = module.load_file_common_arguments(module.params)
-    if is_new and file_arguments["mode"] is None:
-        file_arguments["mode"] = "0644"
-    attributes: dict[str, t.Any] = {}
-    result["changed"] = module.set_fs_attributes_if_different(file_arguments, result["changed"], diff=attributes)
-    shown = "# Not shown: the file is damaged.\n" if damaged else before or ""
-    result["diff"] = [{"before_header": path, "after_header": path, "before": shown, "after": after}]
-    if attributes:
-        header = f"{path} (owner and permissions)"
-        result["diff"].append({"before_header": header, "after_header": header, **attributes})
+    watchdog.wanted(nodes)  # what was asked for is refused before what is there
+    before, damaged = current(module, path, functools.partial(refuse_damaged_watchdog, where=path))
+    (result,) = replace(module, [desire_watchdog(path, nodes, before, damaged=damaged)])
     return result
 
 

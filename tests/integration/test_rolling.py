@@ -11,10 +11,10 @@ import time
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts
 from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
-from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Borrower
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission
 from tests.lab_site import Site, changed, curl, has_full_cluster, wait_for
 from tests.watcher import Watcher, Writer

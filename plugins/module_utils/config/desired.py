@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the task of es_config makes of a configuration file; the module and the action plugin share it."""
+"""What a task makes of configuration files and of a watchdog file; modules and action plugins share it."""
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
     VERSIONS,
@@ -16,6 +18,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import C
 
 Params = t.Mapping[str, t.Any]
 
+DAMAGED = "# Not shown: the file is damaged.\n"
+
 
 @dataclass(frozen=True)
 class Desired:
@@ -24,12 +28,84 @@ class Desired:
     ``before`` and ``after`` are the texts without secrets, for a diff.
     """
 
+    path: str
     text: str
     result: dict[str, t.Any]
-    has_secret: bool
     before: str
     after: str
+    has_secret: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def diff(self) -> dict[str, str]:
+        return {"before_header": self.path, "after_header": self.path, "before": self.before, "after": self.after}
+
+
+Current = t.Callable[[str, t.Callable[[t.Optional[str]], object]], tuple[t.Optional[str], bool]]
+
+
+def desire_all(params: Params, current: Current) -> list[Desired]:
+    """All files of a task of es_config, none of which may be written if this raises.
+
+    ``current(path, check)``: the text that is there, and whether it is damaged and may be replaced.
+    """
+    found: list[Desired] = []
+    for each in each_file(params):
+        path = each["path"]
+        before, damaged = current(path, functools.partial(refuse_damaged, where=path))
+        found.append(desire(each, before, damaged=damaged))
+        if each.get("nodes") is not None:
+            listed = _watchdog_path(each, found[-1])
+            before, damaged = current(listed, functools.partial(refuse_damaged_watchdog, where=listed))
+            found.append(desire_watchdog(listed, each["nodes"], before, damaged=damaged))
+    paths = [each.path for each in found]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise ConfigError("two files have this path", where=path, hint="Nothing was written. Give each its own")
+    return found
+
+
+def merged(params: Params, results: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """The result of a task of es_config, from that of each file."""
+    if params.get("files") is None:
+        return results[0]
+    return {
+        "changed": any(each["changed"] for each in results),
+        "files": [{name: value for name, value in each.items() if name != "diff"} for each in results],
+        "diff": [difference for each in results for difference in each.get("diff", ())],
+    }
+
+
+def each_file(params: Params) -> list[dict[str, t.Any]]:
+    """The options of the task for each of its files."""
+    files = params.get("files")
+    return [dict(params)] if files is None else [{**params, **each} for each in files]
+
+
+def _watchdog_path(params: Params, file: Desired) -> str:
+    path = file.result["effective"].get("WatchdogConfig", {}).get("value")
+    if not path:
+        raise ConfigError(
+            "nodes are given, but no WatchdogConfig that names the file to list them in",
+            where=params["path"],
+            hint="Give the option WatchdogConfig to a manager; a database node has none",
+        )
+    return str(path)
+
+
+def desire_watchdog(
+    path: str, nodes: t.Iterable[t.Sequence[object]], before: str | None, *, damaged: bool = False
+) -> Desired:
+    """The watchdog file for ``nodes``; WatchdogError for what it cannot express."""
+    text = watchdog.wanted(nodes)
+    listed = [list(entry.arguments) for entry in watchdog.parse(text)]
+    return Desired(
+        path=path,
+        text=text,
+        result={"changed": text != before, "path": path, "nodes": listed},
+        before=DAMAGED if damaged else before or "",
+        after=text,
+    )
 
 
 def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desired:
@@ -58,10 +134,11 @@ def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desi
         "ignored": list(effective.ignored),
     }
     return Desired(
+        path=path,
         text=text,
         result=result,
         has_secret=any(each.option.secret and layers.CONFIG_FILE in _sources(each) for each in effective.values()),
-        before="# Not shown: the file is damaged.\n" if damaged else document.mask(options, before or ""),
+        before=DAMAGED if damaged else document.mask(options, before or ""),
         after=document.mask(options, text),
         warnings=warnings,
     )
@@ -73,9 +150,20 @@ def refuse_damaged(text: str | None, *, where: str) -> None:
         document.read(text, where=where)
 
 
+def refuse_damaged_watchdog(text: str | None, *, where: str) -> None:
+    """WatchdogError if a line cannot be understood for certain."""
+    watchdog.parse(text or "", where=where)
+
+
 def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     """The values of secret options in ``params``, misspelt ones too, as those are shown when they are refused."""
-    found = {text for name, value in params["options"].items() if _is_secret(str(name)) for text in _texts(value)}
+    found = {
+        text
+        for each in each_file(params)
+        for name, value in each["options"].items()
+        if _is_secret(str(name))
+        for text in _texts(value)
+    }
     prefix = layers.PREFIX
     found.update(
         str(value)
@@ -160,4 +248,13 @@ def _sources(setting: layers.Setting) -> set[str]:
     return {setting.source, *(source for source, _raw in setting.hides)}
 
 
-__all__ = ["Desired", "desire", "refuse_damaged", "secrets"]
+__all__ = [
+    "Desired",
+    "desire",
+    "desire_all",
+    "desire_watchdog",
+    "merged",
+    "refuse_damaged",
+    "refuse_damaged_watchdog",
+    "secrets",
+]

@@ -12,8 +12,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import guard
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.lease import MAX_S, Borrower, Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.lease import MAX_S, Taken
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
+
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
 
 SWEEP_TIMEOUT_S = 2.0
 # How long a lease lasts beyond the next sign of life of who has it.
@@ -54,7 +57,12 @@ class Cluster:
         self._stall_s: float = given["stall"]
         self._break: str = given.get("break_lease") or ""
         managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
-        self._borrower = Borrower(managers, given["owner"], cluster=self.name) if managers else None
+        self._borrower: Borrower | None = None
+        if managers:
+            # Only a stop needs it, and asyncio takes longer to import than all the rest.
+            from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
+
+            self._borrower = Borrower(managers, given["owner"], cluster=self.name)
         for option in ("settle", "wait", "stall"):
             if not 0 <= given[option] < float("inf"):
                 raise ServiceError(f"expected a number from 0 on, but came {given[option]}", where=f"cluster.{option}")

@@ -7,7 +7,6 @@ A running process proves nothing: a 3.4.0 node whose port is taken or whose addr
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import json
 import os
@@ -15,10 +14,9 @@ import socket
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, GossipError
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology import options as topology_options
 
@@ -143,9 +141,9 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
     asked = Endpoint(ip, endpoint.port)
     path = "/info" if kind == "database" else "/gossip"
     url = f"http://{asked}{path}"
-    answer = asyncio.run(http_client.request("GET", asked, path, timeout_s=ANSWER_TIMEOUT_S))
-    if answer.status != 200:
-        raise GossipError(f"expected status 200, but came {answer.status}", where=url)
+    (answer,) = client.sweep([client.Request(asked, path)], timeout_s=ANSWER_TIMEOUT_S)
+    if answer.error:
+        raise GossipError(answer.text, where=url)
     if kind == "manager":
         info = members.parse(answer.body, where=url)
         return {"url": url, "server": str(info.server), "members": len(info.members)}

@@ -17,16 +17,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.files import le
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, Host
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import Desired
+
 # What only POSIX knows of files; all of them are None unless they are given.
 POSIX_ARGUMENTS: dict[str, dict[str, t.Any]] = {name: {"type": "raw"} for name in FILE_COMMON_ARGUMENTS}
-
-
-class Current(t.NamedTuple):
-    """``text`` with LF, None if there is none to build on; ``damaged``: there is a file, and it may be replaced."""
-
-    text: str | None
-    damaged: bool
-    warnings: list[str]
 
 
 def refuse_posix(params: t.Mapping[str, t.Any]) -> None:
@@ -35,7 +30,7 @@ def refuse_posix(params: t.Mapping[str, t.Any]) -> None:
     if given:
         raise ConfigError(
             f"{', '.join(given)}: a file on Windows has no such thing",
-            where=params["path"],
+            where=params["path"] or "files",
             hint="Nothing was written. Leave it out: the file inherits its permissions from its directory",
         )
 
@@ -53,37 +48,45 @@ def text_of(host: Host, path: str) -> str | None:
         ) from None
 
 
-def current(host: Host, params: t.Mapping[str, t.Any], check: t.Callable[[str | None], object]) -> Current:
-    """What is there; an error for a damaged file, unless it may be replaced."""
-    path = script.check_path(params["path"], where="path")
+def current(
+    host: Host, path: str, check: t.Callable[[str | None], object], *, force: bool, warn: t.Callable[[str], object]
+) -> tuple[str | None, bool]:
+    """The text of the file with LF, and whether it is damaged and may be replaced; the error of ``check`` if not."""
+    script.check_path(path, where="path")
     try:
         text = text_of(host, path)
         check(text)
     except (ConfigError, WatchdogError) as error:
-        if not params["force"]:
+        if not force:
             raise left_alone(error) from None
-        return Current(None, True, [f"The damaged file is replaced: {error}"])
-    return Current(text, False, [])
+        warn(f"The damaged file is replaced: {error}")
+        return None, True
+    return text, False
 
 
-def replace(host: Host, params: t.Mapping[str, t.Any], text: str) -> dict[str, t.Any]:
-    """Write the file, out of check mode; what the result has to say of it."""
-    path = params["path"]
-    if host.check_mode:
-        return {}
-    directory = ntpath.dirname(path)
-    if host.kind_of(directory) != DIRECTORY:
-        raise ConfigError(
-            f"the directory {directory} is missing", where=path, hint="Create it first; nothing was written"
-        )
-    kept = host.write(path, text.replace("\n", "\r\n").encode(), backup=params["backup"])
-    return {"backup_file": kept} if kept else {}
+def replace(host: Host, files: t.Sequence[Desired], *, backup: bool) -> list[dict[str, t.Any]]:
+    """Bring the files to what is desired, all or, where a directory is missing, none; the result of each."""
+    for each in files:
+        directory = ntpath.dirname(each.path)
+        if each.result["changed"] and not host.check_mode and host.kind_of(directory) != DIRECTORY:
+            raise ConfigError(
+                f"the directory {directory} is missing", where=each.path, hint="Create it first; nothing was written"
+            )
+    return [_replace(host, each, backup=backup) for each in files]
+
+
+def _replace(host: Host, file: Desired, *, backup: bool) -> dict[str, t.Any]:
+    result = {**file.result, "diff": [file.diff], "warnings": list(file.warnings)}
+    if result["changed"] and not host.check_mode:
+        kept = host.write(file.path, file.text.replace("\n", "\r\n").encode(), backup=backup)
+        if kept:
+            result["backup_file"] = kept
+        result["warnings"] += access_warnings(host, file.path)
+    return result
 
 
 def access_warnings(host: Host, path: str) -> list[str]:
     """Whether the account that the vendor's installer gives a service may read the file that was written."""
-    if host.check_mode:
-        return []
     sddl = host.ask(script.permissions(path), expected="SDDL", where=path)
     if access.is_for_local_service(sddl):
         return []

@@ -11,11 +11,12 @@ import threading
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
 from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Response
-from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Borrower, Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Taken
 from es_manager.server import GossipServer
 
 IPS = ("127.0.93.1", "127.0.93.2", "127.0.93.3")

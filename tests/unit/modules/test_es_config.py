@@ -340,3 +340,85 @@ def test_without_pyyaml(es_config, monkeypatch):
     result = es_config()
     assert result["failed"]
     assert "Failed to import the required Python library (PyYAML)" in result["msg"]
+
+
+@pytest.fixture
+def machine(run_module, tmp_path):
+    """Run es_config on all files of a machine; ``more`` replaces options of the files by their names."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+
+    def run(*, check=False, manager=None, **more):
+        watchdog = {"EnableWatchdog": True, "WatchdogConfig": str(folder / "watchdog.esconfig")}
+        files = [
+            {"path": str(folder / "database.yaml"), "kind": "database", "options": OPTIONS},
+            {
+                "path": str(folder / "manager.yaml"),
+                "kind": "manager",
+                "options": watchdog,
+                "nodes": [["--config", str(folder / "database.yaml")]],
+                **(manager or {}),
+            },
+        ]
+        return run_module("es_config", {"version": "3.4.0", "files": files, **more}, check=check, diff=True)
+
+    run.folder = folder
+    return run
+
+
+def test_all_files_of_a_machine_check_write_check_again_write_again(machine):
+    checked = machine(check=True)
+    assert checked["changed"]
+    assert not list(machine.folder.iterdir())
+    written = machine()
+    assert written["changed"]
+    assert written["diff"] == checked["diff"]
+    assert [each["path"].rpartition("/")[2] for each in written["files"]] == [
+        "database.yaml",
+        "manager.yaml",
+        "watchdog.esconfig",
+    ]
+    assert (machine.folder / "database.yaml").read_text() == TEXT
+    assert (machine.folder / "watchdog.esconfig").read_text() == f"# --config {machine.folder}/database.yaml\n"
+    for check in (True, False):
+        assert not machine(check=check)["changed"]
+    changed = machine(manager={"nodes": [["--config", "/other.yaml"]]}, backup=True)
+    assert [each["changed"] for each in changed["files"]] == [False, False, True]
+    assert os.path.exists(changed["files"][2]["backup_file"])
+
+
+@pytest.mark.parametrize(
+    ("manager", "words"),
+    [
+        ({"nodes": [["--config", "relative.yaml"]]}, "not an absolute path"),
+        ({"options": {"EnableWatchdgo": True}}, "EnableWatchdog"),
+        ({"options": {"EnableWatchdog": True}}, "no WatchdogConfig that names the file"),
+        ({"options": {"WatchdogConfig": "/nowhere/watchdog.esconfig"}}, "the directory /nowhere is missing"),
+    ],
+)
+def test_one_file_that_is_refused_keeps_all_from_being_written(machine, manager, words):
+    result = machine(manager=manager)
+    assert result["failed"]
+    assert words in result["msg"]
+    assert not list(machine.folder.iterdir())
+
+
+def test_one_damaged_file_keeps_all_from_being_written(machine):
+    (machine.folder / "watchdog.esconfig").write_text("no watchdog file\n")
+    result = machine()
+    assert result["failed"]
+    assert "left alone" in result["msg"]
+    assert [each.name for each in machine.folder.iterdir()] == ["watchdog.esconfig"]
+
+
+def test_a_file_twice_is_refused(machine):
+    result = machine(manager={"path": str(machine.folder / "database.yaml")})
+    assert result["failed"]
+    assert "two files have this path" in result["msg"]
+    assert not list(machine.folder.iterdir())
+
+
+def test_secrets_of_any_file_are_hidden(machine):
+    result = machine(manager={"options": {"CertificatePasword": SECRET}})
+    assert result["failed"]
+    assert SECRET not in json.dumps(result)
