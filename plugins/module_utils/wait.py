@@ -31,7 +31,8 @@ def wait_until(
 ) -> Waited[T]:
     """Observe until ``holds`` has been true for ``settle_s`` without a break, or ``timeout_s`` is over.
 
-    Pauses grow from 20 ms to 250 ms, so a fast condition is seen fast and a slow one costs little.
+    Pauses grow from 20 ms to 250 ms, so a fast condition is seen fast and a slow one costs little; the last one ends
+    with the settle time.
     At least one observation is made. Exceptions of ``observe`` pass through.
     """
     start = time.monotonic()
@@ -48,7 +49,8 @@ def wait_until(
                 return Waited(True, last, now - start)
         if now - start >= timeout_s:
             return Waited(False, last, now - start)
-        time.sleep(min(pause, max(0.0, timeout_s - (now - start))))
+        settled_in_s = pause if held_since is None else held_since + settle_s - now
+        time.sleep(min(pause, settled_in_s, max(0.0, timeout_s - (now - start))))
         pause = min(pause * 1.5, LONGEST_PAUSE_S)
 
 
