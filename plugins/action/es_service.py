@@ -68,16 +68,18 @@ class ActionModule(HostAction):
         # The parent of this worker is ansible-playbook.
         owner = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}:{host}"
         self._task.args["cluster"] = {"owner": owner, **given}
-        with _alone(str(given.get("name")), owner), _told(given, host):
+        with _alone(str(given.get("name")), owner, shared=bool(given.get("override"))), _told(given, host):
             return run()
 
 
 @contextlib.contextmanager
-def _alone(cluster: str, owner: str) -> t.Iterator[None]:
+def _alone(cluster: str, owner: str, *, shared: bool) -> t.Iterator[None]:
     """Let the hosts of one play, and the plays of one user, stop nodes of a cluster one after the other.
 
     The lease of the managers does that for all; this one also holds where there are no managers, and waits.
+    ``shared``: whoever may lose the quorum need not wait for others who may, only for who keeps it.
     """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     directory = Path(constants.config.get_config_value("ANSIBLE_HOME")) / "eventstore.cluster"
     path = directory / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', cluster)}.lock"
     try:
@@ -89,11 +91,11 @@ def _alone(cluster: str, owner: str) -> t.Iterator[None]:
         ) from None
     with stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
             display.display(f"waiting for another stop in {cluster} to end: {stream.read().strip()} ({path})")
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            fcntl.flock(stream, kind)
         stream.truncate(0)
         stream.write(f"{owner}\n")
         stream.flush()

@@ -36,13 +36,12 @@ options:
     required: true
   stopped:
     description:
-      - Names of the machines whose services are known not to run. Their nodes need not answer; they are taken to have
-        the oldest version that runs, or O(start).
-    type: list
-    elements: str
-    default: []
+      - The machines whose nodes need not answer, each with C(last_versions) of M(eventstore.cluster.es_preflight). A
+        node that is not in it is taken to have O(start), or the oldest version of all.
+    type: dict
+    default: {}
   start:
-    description: The version of the nodes of O(stopped), where no running node tells it.
+    description: The version of the nodes of O(stopped), where neither the machine nor a running node tells it.
     type: str
     default: ""
   shortest:
@@ -74,13 +73,12 @@ def es_upgrade_plan(
     gossip: t.Mapping[str, t.Any],
     plan: t.Mapping[str, t.Any],
     target: object,
-    stopped: t.Sequence[str] = (),
+    stopped: t.Mapping[str, t.Mapping[str, str]] | None = None,
     start: object = "",
     shortest: bool = False,
 ) -> dict[str, t.Any]:
     """Plan the upgrade of a cluster to a version."""
-    hosts = [str(host) for host in stopped]
-    return upgrade(gossip, plan, str(target), stopped=hosts, start=str(start), shortest=shortest)
+    return upgrade(gossip, plan, str(target), stopped=stopped, start=str(start), shortest=shortest)
 
 
 class FilterModule:

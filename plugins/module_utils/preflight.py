@@ -29,7 +29,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     TopologyError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import last, processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
 
 Plan = t.Mapping[str, t.Any]
@@ -47,6 +47,8 @@ FEW_FILES = 4096
 CONNECT_TIMEOUT_S = 2.5
 NO_ANSWER = f"no answer within {CONNECT_TIMEOUT_S} s"
 SYSTEMD = Path("/run/systemd/system")
+# The one problem that a playbook for upgrades passes over.
+OTHER_VERSION = "other-version"
 NEEDED = (
     "directories",
     "dns",
@@ -83,6 +85,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         )
     installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
     absent_user, absent_group = _absent_accounts(plan)
+    last_versions = last.last_versions(plan)
     problems = [
         *_python(),
         *_clock(now, controller_time),
@@ -95,6 +98,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         *_space(plan, installed=installed),
         *_files(plan),
         *_dns(plan),
+        *_last_version(plan, last_versions),
     ]
     return {
         "problems": [problem._asdict() for problem in problems],
@@ -104,6 +108,8 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         "absent_group": absent_group,
         "software_installed": installed,
         "running": _running(plan),
+        "last_versions": last_versions,
+        "staged": bool(last.staged(plan)),
     }
 
 
@@ -346,6 +352,28 @@ def _directories(plan: Plan) -> Problems:
                 "not-writable",
                 f"the account {_account_name()} may not {what} {existing}",
                 "Set become: true, or plan a directory of its own",
+            )
+
+
+def _last_version(plan: Plan, last_versions: t.Mapping[str, str]) -> Problems:
+    """A node that is started in a version that may not follow the one it ran last can spoil its data."""
+    version = os.path.basename(plan["software"]["home"])
+    others = {service: each for service, each in last_versions.items() if each != version}
+    for service, each in others.items():
+        yield Problem(
+            OTHER_VERSION,
+            f"{service} was started in {each} last, and eventstore_version is {version}",
+            f"To upgrade: playbook rolling_upgrade, or full_stop_upgrade, while the cluster runs in {each}; each also"
+            f" finishes what it has begun. To leave it as it is: -e eventstore_version={each}. If the data are those of"
+            f" {version} nevertheless, say so: -e preflight_last_version={version}",
+        )
+    if not last_versions:
+        for path in last.waiting(plan):
+            yield Problem(
+                OTHER_VERSION,
+                f"{path} waits for an upgrade that was begun, and what ran last is not known",
+                "Run again the playbook that has begun it, rolling_upgrade or full_stop_upgrade. If the data are those"
+                f" of {version} nevertheless, say so: -e preflight_last_version={version}",
             )
 
 

@@ -118,6 +118,19 @@ running:
     - service: es-cluster1
       config: /etc/eventstore/manager.yaml
       pid: 4711
+last_versions:
+  description:
+    - The version that each planned service was started in last, whether it runs or not, as its unit or pid file tells.
+      Of a service that has data and has left no trace, the version of the software that is there, if it is not the
+      planned one. What is not known is not in it.
+  returned: on Linux
+  type: dict
+  sample: {es-cluster1: 3.4.0}
+staged:
+  description: Whether files of the planned version are beside those in use, as an upgrade that was begun leaves them.
+  returned: on Linux
+  type: bool
+  sample: false
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -182,7 +182,7 @@ options:
         by the file of the same name with C(.) and O(version) behind it, where there is one; the replaced file stays,
         with C(.) and O(upgrade.from) behind its name.
       - Where the new version does not start, goes on ending, or does not come back into the cluster, the service is
-        brought back on the previous version with its files, and the module fails and says why.
+        brought back on the previous version with its files, see O(upgrade.revive), and the module fails and says why.
       - Only with O(state=restarted). A service that does not run is started.
     type: dict
     suboptions:
@@ -205,8 +205,10 @@ options:
         required: true
       revive:
         description:
-          - Whether the previous version is started again where the new one fails. Not where all nodes are stopped for
-            an upgrade that cannot roll; then only its files are brought back.
+          - Whether the previous version is brought back and started again where the new one fails. Without, the service
+            stays stopped with the files of the new version, which may have opened the database, and a boot tries that
+            version again. That is for an upgrade that stops all nodes; beside new ones an old one would be a cluster of
+            its own.
         type: bool
         default: true
 notes:

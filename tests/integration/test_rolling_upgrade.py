@@ -17,14 +17,23 @@ UPGRADE = "playbooks/rolling_upgrade.yml"
 OLD, NEW = "4.0.3", "4.1.4"
 TO = ("-e", f"eventstore_version={NEW}")
 ACCEPT = (*TO, "-e", f"upgrade_accept={NEW}")
+FULL_STOP = ("-e", "upgrade_shortest=true", "-e", f"upgrade_accept={OLD}", "-e", "stop_cluster=cluster1")
 
 
 @pytest.fixture(scope="module", params=["managers", "nodes"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
-    made = Site(tmp_path_factory.mktemp("upgrade"), NET, eventstore_version=OLD, eventstore_cluster_mode=request.param)
+    mode = request.param
+    made = Site(tmp_path_factory.mktemp("upgrade"), NET, eventstore_version=OLD, eventstore_cluster_mode=mode)
     try:
         made.build(NEW)
-        made.deploy()
+        if mode == "managers":
+            made.deploy()
+        else:  # with managers: test_stop_start_recover.py
+            made.build(OLD)
+            made.deploy("-e", "eventstore_version=3.4.0")
+            done = made.play("playbooks/full_stop_upgrade.yml", *FULL_STOP)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert versions() == dict.fromkeys(HOSTS, f"{OLD}.0")
         yield made
     finally:
         made.remove()
@@ -88,7 +97,7 @@ def test_nothing_else_changes_the_version(site: Site, playbook: str) -> None:
     before = state(site)
     done = site.play(playbook, *TO)
     assert done.returncode != 0
-    assert f"eventstore_version is {NEW}, but" in text(done.stdout)
+    assert f"was started in {OLD} last, and eventstore_version is {NEW}" in text(done.stdout)
     assert "rolling_upgrade" in done.stdout
     assert state(site) == before
 
@@ -114,14 +123,20 @@ def test_a_machine_that_fails_comes_back_on_its_old_version_and_the_roll_stops(s
 
 
 def test_the_roll_takes_the_master_last_goes_on_where_it_stopped_and_loses_nothing(site: Site) -> None:
-    """The master's machine refuses at first: the slaves are done by then, and stay as they are the second time."""
+    """The master's machine refuses at first: the slaves are done by then, and stay as they are the second time.
+
+    The second slave does not run: it comes first, as no other node can be done without before it is back.
+    """
     master = next(host for host, address in zip(HOSTS, NODES) if '"master"' in curl(f"http://{address}/info")[1])
     (site.lab / master / "data/lab-refuses").write_text(NEW)
+    slave = [host for host in HOSTS if host != master][1]
     with Watcher(NODES) as watcher, Writer(NODES) as writer:
+        assert site.play("playbooks/stop.yml", "--limit", slave).returncode == 0
         failed = site.play(UPGRADE, *ACCEPT)
         wait_for(lambda: has_full_cluster(NET))
         assert failed.returncode != 0
-        assert watcher.outages[-1][0] == NODES[HOSTS.index(master)]
+        order = [HOSTS[NODES.index(address)] for address, _from, _to in watcher.outages]
+        assert (order[0], order[-1]) == (slave, master)
         assert versions() == {host: "4.0.3.0" if host == master else "4.1.4.0" for host in HOSTS}
         done_before = {host: site.node(host).pid for host in HOSTS if host != master}
         (site.lab / master / "data/lab-refuses").unlink()
@@ -147,3 +162,14 @@ def test_again_changes_nothing(site: Site) -> None:
     assert "cluster1 runs 4.1.4 on every node; there is nothing to do" in text(done.stdout)
     assert set(changed(done.stdout).values()) == {0}
     assert state(site) == before
+
+
+@pytest.mark.parametrize("site", ["nodes"], indirect=True)  # with managers: test_rolling.py
+def test_a_rolling_restart_without_managers(site: Site) -> None:
+    before = {host: site.node(host).pid for host in HOSTS}
+    with Watcher(NODES) as watcher:
+        done = site.play("playbooks/rolling_restart.yml", *TO, "-e", "rolling_all=cluster1")
+        wait_for(lambda: has_full_cluster(NET))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert watcher.worst == 1, watcher.worst_nodes
+    assert all(site.node(host).pid != pid for host, pid in before.items())

@@ -3,24 +3,29 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import signal
 import uuid
 
 import pytest
 
 from tests.lab_site import Site, append, changed, curl, has_full_cluster, stored, wait_for
-from tests.watcher import Watcher
+from tests.watcher import Watcher, Writer
 
 NET = "127.0.99"
 HOSTS = ("node1", "node2", "node3")
 NODES = [f"{NET}.{last}:2113" for last in (11, 12, 13)]
 STOP = ("playbooks/stop.yml", "-e", "stop_cluster=cluster1")
+NEW = "4.0.3"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory):
     made = Site(tmp_path_factory.mktemp("all"), NET)
     try:
+        for version in (NEW, "3.9.4"):
+            made.build(version)
         made.deploy()
         yield made
     finally:
@@ -114,14 +119,113 @@ def test_recover_refuses_what_could_lose_acknowledged_writes(stopped: Site) -> N
     start(stopped)
 
 
-def test_a_hop_that_cannot_roll_is_refused_with_its_plan(site: Site) -> None:
-    """The way of two hops rolls; where 3.9.4 is not wanted, the document of 4.0.0 stops all."""
-    site.build("4.0.3")
-    before = site.processes("eventstored")
-    to = ("-e", "eventstore_version=4.0.3", "-e", "upgrade_accept=4.0.3", "-e", "upgrade_shortest=true")
-    for told in ((), ("-e", "stop_cluster=cluster1")):
-        refused = site.play("playbooks/rolling_upgrade.yml", *to, *told)
-        assert refused.returncode != 0
-        assert "this hop cannot roll" in text(refused.stdout), refused.stdout
+# The way of two hops rolls; where 3.9.4 is not wanted, the document of 4.0.0 stops all.
+UPGRADE = "playbooks/full_stop_upgrade.yml"
+TO = ("-e", f"eventstore_version={NEW}", "-e", "upgrade_shortest=true")
+ACCEPT = (*TO, "-e", f"upgrade_accept={NEW}")
+NAMED = (*ACCEPT, "-e", "stop_cluster=cluster1")
+
+
+def versions() -> dict[str, str]:
+    said = (curl(f"http://{address}/info") for address in NODES)
+    return {host: json.loads(body)["esVersion"] if status else "" for host, (status, body) in zip(HOSTS, said)}
+
+
+def configurations(site: Site) -> dict[str, bytes]:
+    return {host: (site.lab / host / "config/database.yaml").read_bytes() for host in HOSTS}
+
+
+@pytest.mark.parametrize(
+    ("playbook", "arguments", "status", "words"),
+    [
+        (UPGRADE, ("--check", *TO), 0, ["Hop 1 of 1: 3.4.0 -> 4.0.3, STOP ALL nodes", "ONE WAY"]),
+        (UPGRADE, TO, 2, ["type its name: -e stop_cluster=cluster1"]),
+        (UPGRADE, (*TO, "-e", "stop_cluster=cluster1"), 2, [f"-e upgrade_accept={NEW}"]),
+        (UPGRADE, (*NAMED, "--limit", "node1"), 2, ["node2, node3 would be left out"]),
+        (UPGRADE, ("-e", "eventstore_version=3.9.4", *STOP[1:]), 2, ["this hop rolls", "rolling_upgrade takes it"]),
+        ("playbooks/rolling_upgrade.yml", NAMED, 2, ["this hop cannot roll", "full_stop_upgrade takes it"]),
+    ],
+    ids=["check", "not named", "not accepted", "limit", "rolls", "cannot roll"],
+)
+def test_what_a_full_stop_only_says(
+    site: Site, playbook: str, arguments: tuple[str, ...], status: int, words: list[str]
+) -> None:
+    before = site.processes("eventstored"), configurations(site)
+    done = site.play(playbook, *arguments)
+    assert done.returncode == status, done.stdout + done.stderr
+    for word in words:
+        assert word in text(done.stdout), done.stdout
+    assert (site.processes("eventstored"), configurations(site)) == before
     assert has_full_cluster(NET)
+
+
+def test_a_full_stop_begins_from_a_healthy_cluster_only(site: Site) -> None:
+    assert site.play("playbooks/stop.yml", "--limit", "node3").returncode == 0
+    before = site.processes("eventstored")
+    refused = site.play(UPGRADE, *NAMED)
+    assert refused.returncode != 0
+    assert "is not healthy, and a full stop begins where" in text(refused.stdout), refused.stdout
     assert site.processes("eventstored") == before
+    start(site)
+
+
+def test_a_full_stop_goes_on_where_it_was_interrupted_and_loses_nothing(site: Site) -> None:
+    """Killed when all is stopped; then the first machine refuses, then another one; then it comes to its end."""
+    for host in ("node1", "node3"):
+        (site.lab / host / "data/lab-refuses").write_text(NEW)
+    old = configurations(site)
+    option = ("-e", '{"eventstore_database_options": {"BetterOrdering": true}}')  # 3.4.0 does not know it
+    with Writer(NODES) as writer:
+        wait_for(lambda: len(writer.acknowledged) > 50)
+        killed = site.start(UPGRADE, *NAMED, *option)
+        wait_for(lambda: killed.poll() is not None or not site.processes("eventstored"), 180)
+        assert killed.poll() is None, killed.communicate()
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        for playbook in ("site.yml", "playbooks/start.yml", "playbooks/recover.yml"):
+            refused = site.play(playbook, *TO)
+            assert refused.returncode != 0
+            assert "node1, node2, node3: es-cluster1 was started in 3.4.0 last" in text(refused.stdout), refused.stdout
+            assert "full_stop_upgrade" in text(refused.stdout)
+        assert not site.processes("eventstored")
+        assert configurations(site) == old
+
+        first = site.play(UPGRADE, *NAMED, *option)
+        assert first.returncode != 0
+        said = text(first.stdout)
+        assert "node1: es-cluster1, 3.4.0 -> 4.0.3: 4.0.3 failed:" in said, first.stdout
+        assert "node1 is stopped; 4.0.3 was started there last; it has failed" in said
+        assert "node2 is stopped; 3.4.0 was started there last" in said
+        assert "eventstore_version=3.4.0 --limit node2,node3" in said
+        assert not site.processes("eventstored")
+        assert {host: text for host, text in configurations(site).items() if host != "node1"} == {
+            host: old[host] for host in HOSTS if host != "node1"
+        }
+
+        (site.lab / "node1/data/lab-refuses").unlink()
+        second = site.play(UPGRADE, *NAMED, *option)
+        assert second.returncode != 0
+        said = text(second.stdout)
+        assert "node3 is stopped; 4.0.3 was started there last; it has failed" in said, second.stdout
+        assert "node2 runs, started in 4.0.3" in said
+        assert "Going back to 3.4.0 is not planned" in said
+        assert versions() == {"node1": "4.0.3.0", "node2": "4.0.3.0", "node3": ""}
+
+        (site.lab / "node3/data/lab-refuses").unlink()
+        left = {host: site.node(host).pid for host in ("node1", "node2")}
+        before = len(writer.acknowledged)
+        done = site.play(UPGRADE, *NAMED, *option)
+        assert done.returncode == 0, done.stdout + done.stderr
+        wait_for(lambda: len(writer.acknowledged) > before + 20)
+    assert {host: site.node(host).pid for host in left} == left
+    assert has_full_cluster(NET)
+    assert set(versions().values()) == {"4.0.3.0"}
+    for address in NODES:
+        wait_for(lambda address=address: not writer.lost(address), 10)
+    assert all(b"BetterOrdering" in text for text in configurations(site).values())
+
+    pids = {each.pid for each in site.processes("")}
+    again = site.play(UPGRADE, *NAMED, *option)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert set(changed(again.stdout).values()) == {0}
+    assert {each.pid for each in site.processes("")} == pids

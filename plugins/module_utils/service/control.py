@@ -54,7 +54,7 @@ class Result:
 class Upgrade:
     """What is changed between a stop and a start, and who takes over again where the start fails.
 
-    ``revive``: the previous version is started then, and not only its files brought back.
+    ``revive``: it is to take over. Without, the service stays stopped with what the new version has.
     """
 
     switch: Switch
@@ -105,7 +105,7 @@ class Control:
             stops = runs and (ends or state == "restarted")
             if starts:
                 self._refuse_obstacles()
-                if self._upgrade:
+                if self._upgrade and self._upgrade.revive:
                     self._upgrade.previous._refuse_no_way_back()
             # What is to run is written before anything is stopped, what is to go is removed after it. Of an upgrade it
             # is written in between: a service that ends by itself must not come back half changed.
@@ -178,7 +178,7 @@ class Control:
     def _start_upgraded(
         self, upgrade: Upgrade, result: Result, permitted: permission.Permission, *, enabled: bool | None
     ) -> None:
-        """Start the stopped service in its new version, or else in its previous one, and then fail."""
+        """Start the stopped service in its new version, or else in its previous one or not at all, and then fail."""
         switch, previous = upgrade.switch, upgrade.previous
         try:
             switch.forward()
@@ -194,22 +194,25 @@ class Control:
         try:
             permitted.keep()
             self._stop(result, active=self._provider.is_active(), main=self._provider.pid())
-            switch.back()
-            previous._install(result, present=True, enabled=enabled)
             if upgrade.revive:
+                switch.back()
+                previous._install(result, present=True, enabled=enabled)
                 previous._start(result)
                 permitted.wait_until_back(previous._ends_again)
         except ServiceError as error:
             raise ServiceError(
-                f"{switch.end} failed: {failed}. And it does not come back on {switch.start}: {error}",
+                f"{switch.end} failed: {failed}. And it does not "
+                + (f"come back on {switch.start}: {error}" if upgrade.revive else f"stop: {error}"),
                 where=where,
                 hint="No other node was stopped. Bring this one back before anything else is done",
             ) from failed
-        back = f"runs {switch.start} again, with its files" if upgrade.revive else "is stopped, with its old files back"
+        left = f"runs {switch.start} again, with its files"
+        if not upgrade.revive:
+            left = f"is stopped, with the files of {switch.end}"
         raise ServiceError(
             f"{switch.end} failed: {failed}",
             where=where,
-            hint=f"It {back}. Mend the reason, then run it again",
+            hint=f"It {left}. Mend the reason, then run it again",
         ) from failed
 
     def _wait_for_nodes(self) -> None:

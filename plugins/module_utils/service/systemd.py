@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 import time
 import typing as t
@@ -147,6 +148,16 @@ def environment_file(environment: t.Mapping[str, str]) -> str:
     """The variables as systemd reads them back. systemd.exec(5), EnvironmentFile=."""
     escaped = ((name, _ESCAPED.sub(r"\\\g<0>", value)) for name, value in sorted(environment.items()))
     return MARK + "".join(f'{name}="{value}"\n' for name, value in escaped)
+
+
+def installed_command(name: str) -> list[str]:
+    """The command line that a unit or a drop-in of ours starts; empty if there is none."""
+    for path in (UNITS / f"{name}.service.d" / DROP_IN, UNITS / f"{name}.service"):
+        text = read_if_exists(path) or ""
+        lines = [line.partition("=")[2] for line in text.splitlines() if line.startswith("ExecStart=")]
+        if text.startswith(MARK) and lines:
+            return [word.replace("%%", "%").replace("$$", "$") for word in shlex.split(lines[-1])]
+    return []
 
 
 class SystemdProvider:
@@ -312,4 +323,13 @@ def _run(*argv: str) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-__all__ = ["BOOTED", "UNITS", "SystemdProvider", "drop_in", "environment_file", "exec_start", "unit"]
+__all__ = [
+    "BOOTED",
+    "UNITS",
+    "SystemdProvider",
+    "drop_in",
+    "environment_file",
+    "exec_start",
+    "installed_command",
+    "unit",
+]

@@ -56,8 +56,11 @@ class Plan:
     alternative: tuple[Hop, ...] = ()
 
 
-def path(running: t.Mapping[str, str], target: str) -> Plan:
-    """The way of the nodes (name -> the version it says) to ``target``; UpgradeError where no document allows one."""
+def path(running: t.Mapping[str, str], target: str, *, down: t.Collection[str] = ()) -> Plan:
+    """The way of the nodes (name -> the version it says) to ``target``; UpgradeError where no document allows one.
+
+    ``down``: those that do not run, and have the version that they ran last.
+    """
     end = Version.parse(target, where="upgrade_to")
     if not running:
         raise UpgradeError("there is no node to upgrade")
@@ -68,7 +71,7 @@ def path(running: t.Mapping[str, str], target: str) -> Plan:
     if not is_known(end):
         raise UpgradeError(f"no upgrade document that this collection knows leads to {end}{_newest(end)}", hint=_ASK)
     versions = sorted(set(nodes.values()))
-    interrupted = _interrupted(nodes, versions)
+    interrupted = _interrupted(nodes, versions, down)
     start = versions[-1]
     best = _route(start, end, lambda steps: (_stops(steps), len(steps), _inferred(steps)))
     if best is None:
@@ -96,7 +99,9 @@ def oldest(versions: t.Iterable[str]) -> str:
     return str(min(map(Version.parse, versions), default=""))
 
 
-def _interrupted(nodes: t.Mapping[str, Version], versions: t.Sequence[Version]) -> tuple[Hop, ...]:
+def _interrupted(
+    nodes: t.Mapping[str, Version], versions: t.Sequence[Version], down: t.Collection[str]
+) -> tuple[Hop, ...]:
     """The step to finish first where two versions run side by side; nothing where there is one."""
     if len(versions) == 1:
         return ()
@@ -110,10 +115,10 @@ def _interrupted(nodes: t.Mapping[str, Version], versions: t.Sequence[Version]) 
     allowed = edge(start, end)
     if allowed is None:
         raise UpgradeError(f"two versions run side by side: {who}. No document allows that", hint=_ASK)
-    if allowed.mode == STOP_ALL:
+    if allowed.mode == STOP_ALL and not set(_running(nodes, start)) <= set(down):
         raise UpgradeError(
             f"two versions run side by side: {who}. They cannot be one cluster ({', '.join(allowed.sources)})",
-            hint=f"Stop all nodes, bring those with {start} to {end} while all are stopped, start all, plan again",
+            hint=f"Stop those with {start} (playbook stop with --limit), then run playbook full_stop_upgrade to {end}",
         )
     return (Hop(start, end, allowed, _running(nodes, start)),)
 

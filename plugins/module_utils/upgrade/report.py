@@ -34,15 +34,17 @@ def upgrade(
     plan: Facts,
     target: str,
     *,
-    stopped: t.Sequence[str] = (),
+    stopped: t.Mapping[str, t.Mapping[str, str]] | None = None,
     start: str = "",
     shortest: bool = False,
 ) -> dict[str, t.Any]:
     """``hops`` and ``lines`` to read; ``problems`` where it is refused, and then the others are empty.
 
-    ``stopped``: machines whose services are known not to run. Their nodes have the version ``start``; without it, the
-    oldest one that runs. ``shortest``: fewer hops, though more of them stop all nodes.
+    ``stopped``: machines whose nodes need not answer -> service -> the version that it ran last. Where that is not
+    known, it is ``start``; without it, the oldest one of all. ``shortest``: fewer hops, though more of them stop all
+    nodes.
     """
+    stopped = stopped or {}
     refused: dict[str, t.Any] = {"hops": [], "lines": []}
     planned = {endpoint["name"] for endpoint in plan["endpoints"]}
     members = [each for each in gossip["members"] if each["name"] in planned or each["is_alive"]]
@@ -52,10 +54,14 @@ def upgrade(
     if missing or not members:
         return {**refused, "problems": [_unknown_versions(missing), *gossip["problems"]]}
     try:
-        known = start or planner.oldest(running.values())
-        if silent and not start and known in ("", str(Version.parse(target, where="upgrade_to"))):
-            return {**refused, "problems": [_unknown_start(silent)]}
-        way = planner.path({**running, **{member["name"]: known for member in silent}}, target)
+        for member in silent:
+            running[member["name"]] = _last(plan, member["name"], stopped[member["host"]])
+        unknown = [member for member in silent if not running[member["name"]]]
+        known = start or planner.oldest(filter(None, running.values()))
+        if unknown and not start and known in ("", str(Version.parse(target, where="upgrade_to"))):
+            return {**refused, "problems": [_unknown_start(unknown)]}
+        running.update({member["name"]: known for member in unknown})
+        way = planner.path(running, target, down=[member["name"] for member in silent])
         if shortest:
             way = planner.shortest(way)
     except UpgradeError as error:
@@ -66,6 +72,15 @@ def upgrade(
         "lines": [*_head(way, members, plan), *_not_now(way, gossip), *_body(way, plan)],
         "problems": [],
     }
+
+
+def _last(plan: Facts, name: str, versions: t.Mapping[str, str]) -> str:
+    """The version that a node ran last: that of its own service, or of its machine's manager."""
+    host, _slash, node = name.partition("/")
+    machine = plan["hosts"][host]
+    own = (each for each in machine["nodes"] if each["name"] == node)
+    service = machine["manager"] or next(own, {"service": ""})
+    return versions.get(service["service"], "")
 
 
 def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:

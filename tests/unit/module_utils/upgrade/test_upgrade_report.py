@@ -152,6 +152,49 @@ def test_refused_while_a_node_does_not_answer_with_what_is_known_of_it():
     assert "missing: node3/database (192.168.1.13:2113)" in problems[0]["text"]
 
 
+SERVICE = "es-cluster1"
+
+
+@pytest.mark.parametrize(
+    ("answers", "stopped", "start", "expected"),
+    [
+        # Nothing runs: what each machine ran last tells, also where a part is done.
+        (["", "", ""], [{SERVICE: "3.4.0"}] * 3, "", ("3.4.0", "4.0.3", [1, 2, 3])),
+        (["", "", ""], [{SERVICE: "4.0.3"}, {SERVICE: "3.4.0"}, {SERVICE: "3.4.0"}], "", ("3.4.0", "4.0.3", [2, 3])),
+        (["4.0.3.0", "", "4.0.3.0"], [None, {SERVICE: "3.4.0"}, None], "", ("3.4.0", "4.0.3", [2])),
+        (["", "", ""], [{SERVICE: "4.0.3"}] * 3, "", None),
+        # A machine that does not tell it is as old as the oldest, or as the operator says.
+        (["", "", ""], [{SERVICE: "3.4.0"}, {}, {}], "", ("3.4.0", "4.0.3", [1, 2, 3])),
+        (["", "", ""], [{}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [1, 2, 3])),
+        (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [2, 3])),
+        (["", "", ""], [{}, {}, {}], "", "node1/database, node2/database, node3/database does not run"),
+        (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "", "node2/database, node3/database does not run"),
+        (["4.0.3.0", "3.4.0.0", ""], [None, None, {SERVICE: "3.4.0"}], "", "cannot be one cluster"),
+    ],
+)
+def test_what_does_not_run_has_the_version_that_it_ran_last(answers, stopped, start, expected):
+    facts = gossip(*answers)
+    for member in facts["members"]:
+        member["host"] = member["name"].partition("/")[0]
+    silent = {host: versions for host, versions in zip(HOSTS, stopped) if versions is not None}
+    result = es_upgrade_plan(facts, planned(), "4.0.3", stopped=silent, start=start, shortest=True)
+    if isinstance(expected, str):
+        assert expected in result["problems"][0]["text"]
+        return
+    hops = [(hop["from"], hop["to"], hop["nodes"]) for hop in result["hops"]]
+    assert hops == ([(*expected[:2], [f"node{n}/database" for n in expected[2]])] if expected else [])
+
+
+def test_without_managers_each_node_has_the_version_of_its_own_service():
+    made = planned(eventstore_cluster_mode="nodes")
+    assert made["hosts"]["node1"]["nodes"][0]["service"] == "es-cluster1-database"
+    facts = gossip("", "3.4.0.0", "3.4.0.0")
+    facts["members"][0]["host"] = "node1"
+    for service, nodes in (("es-cluster1-database", 2), ("es-cluster1-other", 3)):
+        result = es_upgrade_plan(facts, made, "3.9.4", stopped={"node1": {service: "3.9.4"}})
+        assert [len(hop["nodes"]) for hop in result["hops"]] == [nodes]
+
+
 def stranger(**changes):
     return {"name": "192.168.1.99:2112", "address": "192.168.1.99:2113", "state": "Slave", "es_version": "", **changes}
 
