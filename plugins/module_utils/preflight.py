@@ -109,7 +109,8 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         "software_installed": installed,
         "running": _running(plan),
         "last_versions": last_versions,
-        "staged": bool(last.staged(plan)),
+        "full_stop_mark": str(last.full_stop_mark(plan)),
+        "full_stop_begun": last.full_stop_mark(plan).is_file(),
     }
 
 

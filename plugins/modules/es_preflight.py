@@ -126,8 +126,13 @@ last_versions:
   returned: on Linux
   type: dict
   sample: {es-cluster1: 3.4.0}
-staged:
-  description: Whether files of the planned version are beside those in use, as an upgrade that was begun leaves them.
+full_stop_mark:
+  description: The file that tells of a full stop for an upgrade to the planned version.
+  returned: on Linux
+  type: str
+  sample: /etc/eventstore/database.yaml.4.0.3.full-stop
+full_stop_begun:
+  description: Whether it is there, as such a stop was begun and has not come to its end.
   returned: on Linux
   type: bool
   sample: false

@@ -160,7 +160,10 @@ def test_what_a_full_stop_only_says(
 
 
 def test_a_full_stop_begins_from_a_healthy_cluster_only(site: Site) -> None:
+    """What is beside its files is no sign of a stop that was permitted before."""
     assert site.play("playbooks/stop.yml", "--limit", "node3").returncode == 0
+    for host in HOSTS:
+        (site.lab / host / f"config/database.yaml.{NEW}").write_text("MemDb: false\n")
     before = site.processes("eventstored")
     refused = site.play(UPGRADE, *NAMED)
     assert refused.returncode != 0
@@ -182,6 +185,7 @@ def test_a_full_stop_goes_on_where_it_was_interrupted_and_loses_nothing(site: Si
         assert killed.poll() is None, killed.communicate()
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
+        assert len(list(site.lab.glob("node*/config/*.full-stop"))) == 3
         for playbook in ("site.yml", "playbooks/start.yml", "playbooks/recover.yml"):
             refused = site.play(playbook, *TO)
             assert refused.returncode != 0
@@ -223,6 +227,8 @@ def test_a_full_stop_goes_on_where_it_was_interrupted_and_loses_nothing(site: Si
     for address in NODES:
         wait_for(lambda address=address: not writer.lost(address), 10)
     assert all(b"BetterOrdering" in text for text in configurations(site).values())
+
+    assert not list(site.lab.glob("node*/config/*.full-stop"))
 
     pids = {each.pid for each in site.processes("")}
     again = site.play(UPGRADE, *NAMED, *option)

@@ -45,17 +45,19 @@ def last_versions(plan: Plan) -> dict[str, str]:
     return found
 
 
-def staged(plan: Plan) -> dict[Path, Path]:
-    """The configuration files of the planned version that are beside those in use -> those in use."""
+def waiting(plan: Plan) -> list[Path]:
+    """Configuration files of the planned version beside those in use that are not yet what is in use."""
     version = os.path.basename(plan["software"]["home"])
     services = [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
-    files = {Path(f"{service['config']}.{version}"): Path(service["config"]) for service in services}
-    return {path: used for path, used in files.items() if path.is_file()}
+    files = [(Path(f"{service['config']}.{version}"), Path(service["config"])) for service in services]
+    return [
+        path for path, used in files if path.is_file() and used.is_file() and path.read_bytes() != used.read_bytes()
+    ]
 
 
-def waiting(plan: Plan) -> list[Path]:
-    """Those that are not what is in use already: they wait for the turn of their version."""
-    return [path for path, used in staged(plan).items() if used.is_file() and path.read_bytes() != used.read_bytes()]
+def full_stop_mark(plan: Plan) -> Path:
+    """The file that is there from when a healthy cluster may be stopped for the planned version until that runs."""
+    return Path(f"{plan['nodes'][0]['config']}.{os.path.basename(plan['software']['home'])}.full-stop")
 
 
 def _only_possible(plan: Plan) -> str:
@@ -76,4 +78,4 @@ def _is_release(name: str) -> bool:
     return True
 
 
-__all__ = ["last_versions", "staged", "version_of", "waiting"]
+__all__ = ["full_stop_mark", "last_versions", "version_of", "waiting"]

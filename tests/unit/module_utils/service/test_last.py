@@ -110,7 +110,7 @@ def test_data_without_a_trace_are_of_a_version_that_is_there(machine):
     assert told(machine) == []  # of a machine that was restored, for all that is known
     unpack(machine, "3.4.0", "3.9.4", "not-a-version")
     assert told(machine) == [f"{service(machine)} was started in 3.9.4 last, and eventstore_version is 4.0.3"]
-    unpack(machine, "4.0.3")
+    unpack(machine, "4.0.3", "4.1.4")  # it may wait for an upgrade
     assert told(machine) == []
 
 
@@ -119,7 +119,7 @@ def test_without_a_trace_what_waits_beside_the_files_tells_of_an_upgrade(machine
     beside = config.with_name(f"{config.name}.4.0.3")
     config.write_text("Db: /x\n")
     beside.write_text("Db: /x\n")  # kept for a way back, and brought back
-    assert (told(machine), bool(last.staged(machine))) == ([], True)
+    assert told(machine) == []
     beside.write_text("Db: /y\n")
     assert told(machine) == [f"{beside} waits for an upgrade that was begun, and what ran last is not known"]
     record(machine, "4.0.3")
