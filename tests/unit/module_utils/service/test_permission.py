@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import lease
+from ansible_collections.eventstore.cluster.plugins.module_utils import borrower, lease
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
@@ -60,7 +60,7 @@ def lent(monkeypatch):
             self.calls.append(("back", owner))
 
     Borrower.calls = []
-    monkeypatch.setattr(permission, "Borrower", Borrower)
+    monkeypatch.setattr(borrower, "Borrower", Borrower)
     return Borrower
 
 
