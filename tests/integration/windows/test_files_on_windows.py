@@ -18,11 +18,12 @@ from lab.windows.software import windows_archive
 from tests.integration.windows.machines import Ansible, Windows
 
 NET = "127.0.93"
-WAYS = {"winrm": "de", "psrp": "it", "ssh": "en", "ssh-scp": "de"}
+WAYS = {"winrm": "de", "psrp": "it", "ssh": "en"}
 # Every character that a shell, PowerShell or a program could take for its own, and a file may have in its name.
 ODD = "c:\\Event Store\\it's $x; `y & (z) %PATH% [1] {2} @a #b ^ ü 日本"
 # Versions from which a process runs, or a service that is stopped would; and what nobody unpacked here.
 RUNS, REGISTERED = "3.0.0", "3.1.0 ü"
+EXECUTABLES = ["EventStore.ClusterNode.exe", "EventStore.WindowsManager.exe"]
 OTHERS = [RUNS, REGISTERED, "2.0.0", "it\u2019s"]
 OPTIONS = {
     "Db": "d:\\es data\\it's",
@@ -208,3 +209,14 @@ def test_the_software_goes_and_the_data_stay(done: t.Any, way: str) -> None:
         assert gone.lower() == "c:\\event store\\3.4.0"
     assert "is used by" in results[way]["remove used"]["msg"]
     assert machines[way].machine.path("d:\\es data\\log").is_dir()
+
+
+def test_files_arrive_by_scp_too(tmp_path: pathlib.Path, steps: dict[str, dict[str, t.Any]]) -> None:
+    wanted = [steps[name] for name in ("distribution: run", "config: run", "config: run again")]
+    with Windows(tmp_path / "scp", "ssh-scp", f"{NET}.21") as machine:
+        machine.machine.make_directory(ODD)
+        results = Ansible(tmp_path / "ansible").tasks({"scp": machine}, wanted)["scp"]
+        assert [result.get("changed") for result in results] == [True, True, False]
+        assert machine.refused() == []
+        assert yaml.safe_load(machine.file(f"{ODD}\\database.yaml") or b"") == OPTIONS
+        assert machine.files("c:\\Event Store\\3.4.0") == [".es_distribution.json", *EXECUTABLES]

@@ -83,3 +83,6 @@ def test_all_of_it_is_taken_back(play: Play, name: str) -> None:
     assert URL in str(machine.ran())
     assert (machine.urlacl, machine.services) == (OTHERS, {})
     assert (machine.files("C:\\"), machine.files("D:\\")) == (["Windows/notepad.exe"], [])
+    temporary = ["c:\\Windows\\Temp"] if name != "no_directory" else []
+    assert machine.machine.directories("c:\\Windows") == temporary
+    assert all(machine.machine.directories(path) == [] for path in temporary)
