@@ -8,6 +8,7 @@ import re
 import pytest
 from ansible.errors import AnsibleError
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import Desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files, host
@@ -135,7 +136,7 @@ def test_a_file_that_does_not_come_leaves_nothing(tmp_path) -> None:
 
 # -- configuration files -----------------------------------------------------------------------------------------------
 
-PARAMS = {"path": P, "force": False, "backup": False}
+PARAMS = {"path": P}
 
 
 @pytest.mark.parametrize(
@@ -147,24 +148,36 @@ def test_a_bom_and_carriage_returns_make_no_difference(data: bytes | None, text:
 
 
 def test_a_damaged_file_is_left_unless_it_may_be_replaced() -> None:
+    told: list[str] = []
     with Scripted(content(P, b"a\xff")) as there, pytest.raises(EventStoreError, match="byte 2 is not UTF-8"):
-        files.current(there, PARAMS, lambda _text: None)
+        files.current(there, P, lambda _text: None, force=False, warn=told.append)
+    assert told == []
     with Scripted(content(P, b"a\xff")) as there:
-        found = files.current(there, {**PARAMS, "force": True}, lambda _text: None)
-    assert (found.text, found.damaged) == (None, True)
-    assert "byte 2" in found.warnings[0]
+        assert files.current(there, P, lambda _text: None, force=True, warn=told.append) == (None, True)
+    assert "byte 2" in told[0]
 
 
-def test_lines_are_written_as_windows_has_them_and_not_where_there_is_no_directory() -> None:
-    directory = "c:\\EventStore-Config"
-    steps = [kind(directory, "DIRECTORY"), put(NEW, b"a: \xc3\xbc\r\nb: 2\r\n"), said(script.move(NEW, P), "OK")]
-    with Scripted(*steps) as there:
-        assert files.replace(there, PARAMS, "a: ü\nb: 2\n") == {}
+def desired(path: str, text: str, changed: bool = True) -> Desired:
+    return Desired(path, text, {"changed": changed}, "", text)
+
+
+def test_lines_are_written_as_windows_has_them_and_no_file_where_one_has_no_directory() -> None:
+    directory, other = "c:\\EventStore-Config", "d:\\other\\x.yaml"
+    both = [desired(P, "a: ü\nb: 2\n"), desired(other, "a: 1\n")]
+    write = [put(NEW, b"a: \xc3\xbc\r\nb: 2\r\n"), said(script.move(NEW, P), "OK")]
+    for who, warnings in (("LS", 0), ("BA", 1)):
+        may = said(script.permissions(P), f"SDDL:D:(A;;FA;;;{who})")
+        with Scripted(kind(directory, "DIRECTORY"), *write, may) as there:
+            (done,) = files.replace(there, both[:1], backup=False)
+        assert (done["changed"], len(done["warnings"]), "backup_file" in done) == (True, warnings, False)
     for found in ("ABSENT", "FILE"):
-        with Scripted(kind(directory, found)) as there, pytest.raises(EventStoreError, match="nothing was written"):
-            files.replace(there, PARAMS, "a: 1\n")
+        steps = [kind(directory, "DIRECTORY"), kind("d:\\other", found)]
+        with Scripted(*steps) as there, pytest.raises(EventStoreError, match="nothing was written"):
+            files.replace(there, both, backup=False)
     with Scripted(check_mode=True) as there:
-        assert files.replace(there, PARAMS, "a: 1\n") == {}
+        assert files.replace(there, both[:1], backup=False)[0]["changed"]
+    with Scripted() as there:
+        assert not files.replace(there, [desired(P, "a: 1\n", changed=False)], backup=False)[0]["changed"]
 
 
 def test_a_file_that_the_service_may_not_read_is_told_with_what_to_type() -> None:
