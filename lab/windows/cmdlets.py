@@ -109,6 +109,8 @@ STATIC: dict[tuple[str, str], t.Callable[..., t.Any]] = {
     ("system.io.directory", "createdirectory"): lambda machine, path: machine.make_directory(path),
     ("system.convert", "tobase64string"): lambda _machine, content: base64.b64encode(content).decode(),
     ("system.io.compression.zipfile", "extracttodirectory"): _extract,
+    ("system.io.directory", "getdirectories"): lambda machine, path: machine.directories(path),
+    ("system.text.encoding", "utf8"): lambda _machine: {"getbytes": lambda text: text.encode("utf-8")},
     ("system.net.dns", "gethostaddresses"): _addresses,
     ("system.datetime", "utcnow"): _now,
 }
@@ -201,6 +203,20 @@ def _process(machine: Machine, given: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"starttime": {"touniversaltime": lambda: started}}
 
 
+def _instances(machine: Machine, given: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    """All processes, some of which a session is not shown the program of; all services, running or not."""
+    (kind,) = _take(given, "classname")
+    stored = machine.read("services")
+    programs = [stored[name]["image"].split('"')[1] for name, _process in services.running(machine)]
+    known = {
+        "Win32_Process": [{"executablepath": path} for path in [None, *machine.setting("processes"), *programs]],
+        "Win32_Service": [{"pathname": service["image"]} for service in stored.values()],
+    }
+    if kind not in known:
+        raise NotUnderstood(f"Get-CimInstance {kind}")
+    return known[kind]
+
+
 def _acl(machine: Machine, given: dict[str, t.Any]) -> dict[str, str]:
     """What the nearest folder of acl.json says; else the rights that a folder below C: inherits."""
     (path,) = _take(given, "literalpath")
@@ -222,6 +238,7 @@ KNOWN: dict[str, t.Callable[..., t.Any]] = {
     "add-type": _add_type,
     "get-filehash": _hash,
     "get-acl": _acl,
+    "get-ciminstance": _instances,
     "get-process": _process,
     "new-object": new,
 }

@@ -31,6 +31,7 @@ DEFAULTS: dict[str, t.Any] = {
     "free_bytes": 100 * 2**30,
     "clock_s": 0,  # how far the clock is ahead
     "elevated": True,
+    "processes": [],  # programs that run, beside those of the services
     "missing": [],  # programs that are not there
     "delay_s": {},  # {"netsh.exe": 2.5}
     "noise": "",  # printed before everything, as a profile or a policy does
@@ -148,6 +149,13 @@ class Machine:
             path.unlink()
         else:
             raise Refused(f"Cannot find path '{windows_path}' because it does not exist.")
+
+    def directories(self, windows_path: str) -> list[str]:
+        """The directories in a directory, as ``GetDirectories`` has them."""
+        path = self.path(windows_path)
+        if not path.is_dir():
+            raise Refused(f"Could not find a part of the path '{windows_path}'.")
+        return [f"{windows_path.rstrip(chr(92))}\\{each.name}" for each in path.iterdir() if each.is_dir()]
 
     def make_directory(self, windows_path: str) -> None:
         path = self.path(windows_path)

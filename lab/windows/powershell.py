@@ -237,6 +237,8 @@ class _Run:
         value, word = self.value(target), _text_of(name).lower()
         if _text_of(separator) == "::" and isinstance(value, cmdlets.Type):
             return self.call(cmdlets.static, value.name, word)
+        if _text_of(separator) == "." and isinstance(value, list) and all(word in each for each in value):
+            return [each[word] for each in value]
         if _text_of(separator) != "." or not isinstance(value, dict) or word not in value:
             raise NotUnderstood(_about(node))
         return value[word]

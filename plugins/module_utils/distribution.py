@@ -22,6 +22,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 MARKER = ".es_distribution.json"
 TEMPORARY = ".es_distribution-"
 
+T = t.TypeVar("T")
+
 
 def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
     """Whether the software of this archive is there; False if nothing is; DistributionError if something else is.
@@ -120,12 +122,15 @@ def versions(parent: Path) -> list[Path]:
     return [path.parent for path in sorted(markers, key=lambda path: (path.stat().st_mtime_ns, path))]
 
 
+def oldest(found: t.Sequence[T], home: T, keep: int) -> list[T]:
+    """Of versions, the oldest first, those to remove so that ``keep`` remain with ``home``; 0 keeps all."""
+    others = [version for version in found if version != home]
+    return others[: max(0, len(others) + 1 - keep)] if keep else []
+
+
 def superfluous(home: Path, keep: int) -> list[Path]:
-    """The versions to remove so that ``keep`` remain with ``home``; 0 keeps all. Never one that a process uses."""
-    if not keep:
-        return []
-    others = [path for path in versions(home.parent) if path != home]
-    return [path for path in others[: max(0, len(others) + 1 - keep)] if not users(path)]
+    """The ``oldest`` versions that no process uses."""
+    return [path for path in oldest(versions(home.parent), home, keep) if not users(path)]
 
 
 def is_removable(home: Path) -> bool:
@@ -224,6 +229,7 @@ __all__ = [
     "is_owned_by_another",
     "is_removable",
     "leftovers",
+    "oldest",
     "remove",
     "superfluous",
     "unpack",

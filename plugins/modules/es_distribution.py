@@ -41,7 +41,8 @@ options:
   state:
     description:
       - V(present) unpacks the software.
-      - V(absent) removes it, and fails while a process uses it. Software that this module did not unpack stays.
+      - V(absent) removes it, and fails while a process uses it, or on Windows a service is installed from it. Software
+        that this module did not unpack stays.
     type: str
     choices: [present, absent]
     default: present
@@ -67,7 +68,8 @@ options:
   keep_versions:
     description:
       - How many versions beside each other are kept, O(home) included. The oldest ones go first.
-        A version that a process uses stays, and so does what this module did not unpack.
+        A version that a process uses stays, and so does what this module did not unpack. On Windows also one stays that
+        a service is installed from, whether it runs or not.
       - V(0) keeps all.
     type: int
     default: 0
@@ -105,8 +107,9 @@ options:
       - Group, name or number, to which O(directories) shall belong. If unset, that of O(owner) or of who makes them.
     type: str
 notes:
-  - On Windows the archive is a zip, which the controller also downloads from O(url). O(owner), O(group) and
-    O(remote_src) are refused, O(keep_versions) removes nothing, and directories inherit their permissions.
+  - On Windows the archive is a zip, which the controller also downloads from O(url). O(owner), O(group), O(programs)
+    and O(remote_src) are refused, and directories inherit their permissions. A version is removed only in the session
+    of an elevated administrator, who can see what runs.
   - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
 """
 

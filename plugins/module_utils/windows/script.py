@@ -138,6 +138,16 @@ def unpack(archive: str, directory: str) -> str:
     )
 
 
+def directories(path: str) -> str:
+    """``DIRECTORIES`` in a directory, their paths."""
+    return _ask("DIRECTORIES", _texts(f"[System.IO.Directory]::GetDirectories({literal(path)})"))
+
+
+def programs() -> str:
+    """``PROGRAMS`` of all processes that the session may look at, and of all services, running or not."""
+    return _ask("PROGRAMS", f"{_all('Win32_Process', 'ExecutablePath')} + ',' + {_all('Win32_Service', 'PathName')}")
+
+
 def checksum(path: str) -> str:
     """``HASH`` with the SHA-256 of a file, in hexadecimal digits."""
     return _ask("HASH", f"(Get-FileHash -LiteralPath {literal(path)} -Algorithm 'SHA256' -ErrorAction Stop).Hash")
@@ -186,6 +196,16 @@ def _do(statements: str) -> str:
 
 def _ask(kind: str, expression: str) -> str:
     return f"try {{ 'ES1:{kind}:' + {expression} }} {_CATCH}"
+
+
+def _all(kind: str, member: str) -> str:
+    return _texts(f"(Get-CimInstance -ClassName '{kind}' -ErrorAction Stop).{member}")
+
+
+def _texts(expression: str) -> str:
+    """Texts as ``texts`` reads them: no path has a ``|``, and base64 passes every code page."""
+    joined = f"({expression} -join '|')"
+    return f"[System.Convert]::ToBase64String([System.Text.Encoding]::UTF8.GetBytes({joined}))"
 
 
 def _kind(path: str, file: str) -> str:
@@ -239,6 +259,12 @@ def content(value: str) -> bytes:
         raise HostError(f"the content of a file came damaged: {error}") from None
 
 
+def texts(value: str) -> list[str]:
+    """The texts of an answer that has several."""
+    read = [content(part).decode("utf-8", "replace") for part in value.split(",")]
+    return [text for part in read for text in part.split("|") if text]
+
+
 __all__ = [
     "LONGEST_ENCODED",
     "NOT_FOUND",
@@ -251,6 +277,7 @@ __all__ = [
     "checksum",
     "content",
     "copy",
+    "directories",
     "encoded",
     "free_bytes",
     "kind_of",
@@ -258,12 +285,14 @@ __all__ = [
     "make_directory",
     "move",
     "permissions",
+    "programs",
     "ran",
     "read_file",
     "remove",
     "run",
     "sid_of",
     "started_at",
+    "texts",
     "time",
     "unpack",
     "written_at",

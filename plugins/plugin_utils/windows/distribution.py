@@ -3,6 +3,7 @@
 
 The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked beside its
 place, to which it is moved at the end. A marker in it, the same as on Linux, holds the checksum of its archive.
+Which versions are superfluous is decided as on Linux; what uses them is read from processes and services.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from urllib.parse import urlsplit
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
-from ansible_collections.eventstore.cluster.plugins.module_utils.distribution import MARKER, TEMPORARY
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.distribution import MARKER, TEMPORARY, oldest
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, FILE, Host
 
 Params = t.Mapping[str, t.Any]
@@ -40,6 +41,11 @@ class Distribution:
         self._program = ntpath.join(self._home, *self._executable.split("/"))
         script.check_path(self._program, where="executable")
         self._checksum = (params["checksum"] or "").lower()
+        self._is_given = bool(params["src"] or params["url"])
+        if params["keep_versions"] < 0:
+            raise DistributionError(
+                f"keep_versions is {params['keep_versions']}", hint="Write 0 to keep all, or 1 or more"
+            )
         for option in ("owner", "group", "remote_src", "programs"):
             if params[option]:
                 raise DistributionError(
@@ -55,7 +61,7 @@ class Distribution:
     def bring_to(self, state: str) -> dict[str, t.Any]:
         """``present`` or ``absent``; the result of the task."""
         result = self._absent() if state == "absent" else self._present()
-        return {"executable": self._program, "removed": [], **result}
+        return {"executable": self._program, **result}
 
     # -- present -------------------------------------------------------------------------------------------------------
 
@@ -70,12 +76,16 @@ class Distribution:
         if not self._host.check_mode:
             for directory in missing:
                 self._host.make_directory(directory)
-        before: dict[str, t.Any] = {"versions": [], "directories": []}
-        return {"changed": bool(unpacks or missing), "diff": {"before": before, "after": after}}
+        removed = self._superfluous()
+        for path in removed if not self._host.check_mode else ():
+            self._remove(path)
+        before: dict[str, t.Any] = {"versions": removed, "directories": []}
+        changed = bool(unpacks or missing or removed)
+        return {"changed": changed, "removed": removed, "diff": {"before": before, "after": after}}
 
     def _is_complete(self) -> bool:
         has_program = self._host.kind_of(self._program) == FILE
-        if not (self._params["src"] or self._params["url"]):
+        if not self._is_given:
             if not has_program:
                 raise DistributionError(
                     f"there is no {self._executable}, and no archive is given",
@@ -172,7 +182,7 @@ class Distribution:
                 where=f"{host.name}, drive {parent[0]}",
                 hint="Nothing was unpacked. Make room there",
             )
-        temporary = self._temporary()
+        temporary = self._temporary(self._home)
         copied = f"{temporary}.zip"
         host.make_directory(parent)
         self._clear(temporary, copied)  # what an interrupted run has left
@@ -197,21 +207,77 @@ class Distribution:
             if self._host.kind_of(path) != ABSENT:
                 self._host.remove(path)
 
-    def _temporary(self) -> str:
-        return ntpath.join(ntpath.dirname(self._home), f"{TEMPORARY}{ntpath.basename(self._home)}")
+    def _temporary(self, path: str) -> str:
+        return ntpath.join(ntpath.dirname(path), f"{TEMPORARY}{ntpath.basename(path)}")
 
     # -- absent --------------------------------------------------------------------------------------------------------
 
     def _absent(self) -> dict[str, t.Any]:
         if self._host.kind_of(self._home) != DIRECTORY or self._found_checksum() is None:
-            return {"changed": False}
+            return {"changed": False, "removed": []}
+        programs = inside(self._home, self._programs())
+        if programs:
+            raise DistributionError(
+                f"is used by {', '.join(programs)}, as a process or as a service that is installed",
+                where=self._home,
+                hint="Nothing was removed. Stop what runs from it, and remove its service first",
+            )
         if not self._host.check_mode:
-            temporary = self._temporary()
-            self._clear(temporary)
-            self._host.move(self._home, temporary)
-            self._host.remove(temporary)
+            self._remove(self._home)
         diff = {"before": {"versions": [self._home]}, "after": {"versions": []}}
         return {"changed": True, "removed": [self._home], "diff": diff}
+
+    # -- versions --------------------------------------------------------------------------------------------------
+
+    def _superfluous(self) -> list[str]:
+        """The oldest versions that no process and no service uses; as on Linux none without an archive."""
+        keep = self._params["keep_versions"] if self._is_given else 0
+        old = oldest(self._versions(), self._home, keep) if keep else []
+        programs = self._programs() if old else []
+        return [path for path in old if not inside(path, programs)]
+
+    def _versions(self) -> list[str]:
+        """Those that this collection unpacked, the oldest first; Windows does not tell upper and lower case apart."""
+        parent = ntpath.dirname(self._home)
+        if self._host.kind_of(parent) != DIRECTORY:
+            return []  # check mode, before the first version
+        found = []
+        for path in script.texts(self._host.ask(script.directories(parent), expected="DIRECTORIES", where=parent)):
+            marker = ntpath.join(path, MARKER)
+            if not ntpath.basename(path).startswith(TEMPORARY) and self._is_file(marker):
+                time = self._host.ask(script.written_at(marker), expected="TIME", where=marker)
+                found.append((time, self._home if path.lower() == self._home.lower() else path))
+        return [path for _time, path in sorted(found)]
+
+    def _is_file(self, path: str) -> bool:
+        try:
+            script.check_path(path, where="home")
+        except HostError:
+            return False  # nothing was ever unpacked where a path is refused
+        return self._host.kind_of(path) == FILE
+
+    def _programs(self) -> list[str]:
+        """What runs or may be started by Windows; DistributionError if that cannot be seen."""
+        if not network.is_elevated(self._host.run(*network.show_session()).output):
+            raise DistributionError(
+                "the session of the connection may not see what runs, so no version can be removed",
+                where=self._host.name,
+                hint="Nothing was removed. Connect as an administrator, or set keep_versions: 0",
+            )
+        return script.texts(self._host.ask(script.programs(), expected="PROGRAMS", where="processes and services"))
+
+    def _remove(self, path: str) -> None:
+        """Interrupted, it leaves nothing that looks complete. Windows refuses the first step for what is in use."""
+        temporary = self._temporary(path)
+        self._clear(temporary)
+        self._host.move(path, temporary)
+        self._host.remove(temporary)
+
+
+def inside(directory: str, programs: t.Iterable[str]) -> list[str]:
+    """The programs, or command lines of services, that are in a directory."""
+    place = ntpath.normpath(directory).lower() + "\\"
+    return [program for program in programs if place in program.replace("/", "\\").lower()]
 
 
 def zip_like(path: str) -> bool:

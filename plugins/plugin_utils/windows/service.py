@@ -87,7 +87,9 @@ def refuse_foreign(params: Params) -> None:
     given = [option for option in ("arguments", "environment", "user", "group") if params[option]]
     problems += [f"{option} is given, and the vendor's installer takes none" for option in given]
     if params["upgrade"]:
-        problems.append("upgrade is given, and a roll to another version is not part of this release on Windows")
+        problems.append(
+            "upgrade is given, and the way back would need the installer of the vendor, which may do nothing"
+        )
     if problems:
         raise ServiceError(
             "; ".join(problems),

@@ -118,7 +118,7 @@ class Ansible:
         self.folder = folder
         folder.mkdir(exist_ok=True)
 
-    def command(self, program: str, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+    def command(self, program: str, *arguments: str, timeout: float = 400) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "ANSIBLE_NOCOLOR": "1",

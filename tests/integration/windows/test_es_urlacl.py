@@ -37,6 +37,7 @@ LIFE = {
     "check remove": es_urlacl(check=True, urls=URLS, state="absent"),
     "remove": es_urlacl(urls=URLS, state="absent"),
     "remove again": es_urlacl(urls=URLS, state="absent"),
+    "runas": {**es_urlacl(urls=URLS), "become": True, "become_method": "runas", "become_user": "SYSTEM"},
 }
 CHANGED = ("check", "run", "other account", "check remove", "remove")
 ADDS = [["netsh.exe", "http", "add", "urlacl", f"url={url}", f"sddl={LS}"] for url in URLS]
@@ -64,7 +65,8 @@ def test_only_what_differs_changes(life: t.Any, way: str) -> None:
     machines, results = life
     assert machines[way].refused() == []
     failed = {step: result.get("msg") for step, result in results[way].items() if result.get("failed")}
-    assert list(failed) == ["unknown account"]
+    assert list(failed) == ["unknown account", "runas"]
+    assert f"{way}: become has no effect on what is sent to a Windows host. Nothing was done" in failed["runas"]
     assert [step for step, result in results[way].items() if result.get("changed")] == list(CHANGED)
 
 

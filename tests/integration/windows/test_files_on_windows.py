@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import pathlib
 import typing as t
 import zipfile
@@ -12,13 +13,18 @@ import zipfile
 import pytest
 import yaml
 
+from lab.windows import services
 from lab.windows.software import windows_archive
 from tests.integration.windows.machines import Ansible, Windows
 
 NET = "127.0.93"
-WAYS = {"winrm": "de", "psrp": "it", "ssh": "en", "ssh-scp": "de"}
+WAYS = {"winrm": "de", "psrp": "it", "ssh": "en"}
 # Every character that a shell, PowerShell or a program could take for its own, and a file may have in its name.
 ODD = "c:\\Event Store\\it's $x; `y & (z) %PATH% [1] {2} @a #b ^ ü 日本"
+# Versions from which a process runs, or a service that is stopped would; and what nobody unpacked here.
+RUNS, REGISTERED = "3.0.0", "3.1.0 ü"
+EXECUTABLES = ["EventStore.ClusterNode.exe", "EventStore.WindowsManager.exe"]
+OTHERS = [RUNS, REGISTERED, "2.0.0", "it\u2019s"]
 OPTIONS = {
     "Db": "d:\\es data\\it's",
     "IntIp": "192.168.1.11",
@@ -99,6 +105,11 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, t.Any
         "remove: check": distribution(True, **gone),
         "remove: run": distribution(**gone),
         "remove: run again": distribution(**gone),
+        "remove used": distribution(**{**gone, "home": f"c:\\Event Store\\{RUNS}"}),
+        "keep: older": distribution(),
+        "keep: check": distribution(True, home="c:\\Event Store\\3.5.0", keep_versions=1),
+        "keep: run": distribution(home="c:\\event store\\3.5.0", keep_versions=1),
+        "keep: run again": distribution(home="C:/Event Store/3.5.0", keep_versions=1),
     }
 
 
@@ -109,11 +120,12 @@ def _digest(path: pathlib.Path) -> str:
 FAILS = [
     *("wrong checksum", "damaged", "evil", "config: unknown option", "config: wrong type", "config: no directory"),
     *("config: odd path", "config: quote", "config: device", "config: relative"),
+    "remove used",
 ]
 CHANGES = [
     *("distribution: check", "distribution: run", "config: check", "config: run", "config: another"),
     *("watchdog: check", "watchdog: run", "watchdog: another", "remove file: check"),
-    *("remove file: run", "remove: check", "remove: run"),
+    *("remove file: run", "remove: check", "remove: run", "keep: older", "keep: check", "keep: run"),
 ]
 
 
@@ -127,6 +139,15 @@ def done(tmp_path_factory: pytest.TempPathFactory, steps: dict[str, dict[str, t.
         }
         for machine in machines.values():
             machine.machine.make_directory(ODD)
+            for name in OTHERS:
+                machine.machine.make_directory(f"c:\\Event Store\\{name}")
+            for name in (RUNS, REGISTERED):
+                machine.machine.put(f"c:\\Event Store\\{name}\\.es_distribution.json", b'{"checksum": "x"}')
+                os.utime(machine.machine.path(f"c:\\Event Store\\{name}\\.es_distribution.json"), (1, 1))
+            machine.set(processes=[f"C:\\EVENT STORE\\{RUNS}\\EventStore.ClusterNode.exe"])
+            services.install(
+                machine.machine, "es-old", f'"c:\\Event Store\\{REGISTERED}\\EventStore.WindowsManager.exe"', "", "x"
+            )
         results = Ansible(folder / "ansible").tasks(machines, list(steps.values()))
         yield machines, {way: dict(zip(steps, results[way])) for way in machines}
 
@@ -179,6 +200,23 @@ def test_the_watchdog_file_has_one_line_for_each_node_and_goes(done: t.Any, way:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_software_goes_and_the_data_stay(done: t.Any, way: str) -> None:
-    machines, _results = done
-    assert not machines[way].machine.path("c:\\Event Store\\3.4.0").exists()
+    """Of the versions the one goes that nothing uses and that was unpacked here; by hand none of the others goes."""
+    machines, results = done
+    left = [each.name for each in machines[way].machine.path("c:\\Event Store").iterdir()]
+    assert sorted(left) == sorted([*OTHERS, "3.5.0", ODD.split("\\")[-1]])
+    for step in ("keep: check", "keep: run"):
+        (gone,) = results[way][step]["removed"]
+        assert gone.lower() == "c:\\event store\\3.4.0"
+    assert "is used by" in results[way]["remove used"]["msg"]
     assert machines[way].machine.path("d:\\es data\\log").is_dir()
+
+
+def test_files_arrive_by_scp_too(tmp_path: pathlib.Path, steps: dict[str, dict[str, t.Any]]) -> None:
+    wanted = [steps[name] for name in ("distribution: run", "config: run", "config: run again")]
+    with Windows(tmp_path / "scp", "ssh-scp", f"{NET}.21") as machine:
+        machine.machine.make_directory(ODD)
+        results = Ansible(tmp_path / "ansible").tasks({"scp": machine}, wanted)["scp"]
+        assert [result.get("changed") for result in results] == [True, True, False]
+        assert machine.refused() == []
+        assert yaml.safe_load(machine.file(f"{ODD}\\database.yaml") or b"") == OPTIONS
+        assert machine.files("c:\\Event Store\\3.4.0") == [".es_distribution.json", *EXECUTABLES]

@@ -10,6 +10,7 @@ import contextlib
 import json
 import pathlib
 import subprocess
+import typing as t
 
 import psutil
 import pytest
@@ -17,9 +18,10 @@ import yaml
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from lab.dns.server import DnsServer
+from lab.windows import services
 from lab.windows.software import windows_archive
 from tests.integration.windows.machines import ROOT, Ansible, Windows
-from tests.lab_site import changed, curl
+from tests.lab_site import changed, curl, has_full_cluster, wait_for
 
 NET = "127.0.96"
 HOSTS = {"node1": "winrm", "node2": "psrp", "node3": "ssh"}
@@ -106,27 +108,98 @@ def test_what_reached_the_machine_is_what_the_page_says(site: Site, host: str) -
     assert (watchdog or b"").split() == [b"#", b"--config", b"c:\\EventStore-Config\\database.yaml"]
 
 
-def test_a_second_run_changes_nothing(site: Site) -> None:
-    before = {
-        host: (machine.services["es-cluster1"]["pid"], machine.changes()) for host, machine in site.machines.items()
-    }
+def test_a_second_run_puts_back_a_reservation_that_somebody_took_and_changes_nothing_else(site: Site) -> None:
+    taken = site.machines["node2"]
+    url = f"http://{taken.ip}:2112/"
+    before = {host: (machine.services, machine.changes()) for host, machine in site.machines.items()}
+    taken.machine.write("urlacl", {**taken.urlacl, url: "D:(A;;GX;;;WD)"})
     done = site.play("site.yml", "--diff")
     assert done.returncode == 0
-    assert set(changed(done.stdout).values()) == {0}
-    after = {
-        host: (machine.services["es-cluster1"]["pid"], machine.changes()) for host, machine in site.machines.items()
-    }
+    assert changed(done.stdout) == {"node1": 0, "node2": 1, "node3": 0}
+    before["node2"][1].extend(
+        [
+            ["netsh.exe", "http", "delete", "urlacl", f"url={url}"],
+            ["netsh.exe", "http", "add", "urlacl", f"url={url}", "sddl=D:(A;;GX;;;LS)"],
+        ]
+    )
+    after = {host: (machine.services, machine.changes()) for host, machine in site.machines.items()}
     assert after == before
+    assert taken.urlacl[url] == "D:(A;;GX;;;LS)"
 
 
-def test_a_reservation_that_somebody_took_is_put_back(site: Site) -> None:
-    machine = site.machines["node2"]
-    url = f"http://{machine.ip}:2112/"
-    machine.machine.write("urlacl", {**machine.urlacl, url: "D:(A;;GX;;;WD)"})
-    done = site.play("site.yml")
-    assert done.returncode == 0
-    assert changed(done.stdout) | {"node2": 1} == {"node1": 0, "node2": 1, "node3": 0}
-    assert machine.urlacl[url] == "D:(A;;GX;;;LS)"
+SERVICE = "es-cluster1"
+PROGRAM = "c:\\EventStore\\3.4.0\\EventStore.WindowsManager.exe"
+
+
+def es_service(state: str) -> dict[str, t.Any]:
+    """Bring node1's service to a state, asking the whole cluster and waiting for nothing."""
+    asked = [
+        {"name": f"{host}/{kind}", "kind": kind, "address": f"{ip}:{port + 1}", "internal": f"{ip}:{port}"}
+        for host, ip in zip(HOSTS, (f"{NET}.{last}" for last in (11, 12, 13)))
+        for kind, port in (("database", 2112), ("manager", 30777))
+    ]
+    arguments = {
+        "name": SERVICE,
+        "kind": "manager",
+        "state": state,
+        "executable": PROGRAM,
+        "config": "c:\\EventStore-Config\\manager.yaml",
+        "cluster": {"name": "cluster1", "endpoints": asked, "cluster_size": 3, "settle": 0.5, "wait": 0},
+    }
+    return {"eventstore.cluster.es_service": arguments}
+
+
+def test_a_stop_that_would_cost_the_majority_never_reaches_the_service_control_manager(site: Site) -> None:
+    """Over winrm; the node of another machine is down already."""
+    node1, node3 = site.machines["node1"], site.machines["node3"]
+    services.stop(node3.machine, SERVICE)
+    before = (node1.changes(), node1.services, node1.urlacl)
+    tasks = [es_service(state) for state in ("stopped", "restarted", "absent")]
+    without = {"eventstore.cluster.es_service": {**tasks[0]["eventstore.cluster.es_service"], "cluster": None}}
+    plays = Ansible(site.ansible.folder / "refused")
+    results = plays.tasks({"node1": node1}, [*tasks, without])["node1"]
+    for result in results[:3]:
+        assert result["failed"]
+        assert "1 of 3 nodes would be left in sync (node2/database) and 2 are needed" in result["msg"]
+        assert "node3/database" in result["msg"]  # what to bring back first
+    assert "cluster is not given" in results[3]["msg"]
+    assert (node1.changes(), node1.services, node1.urlacl) == before
+    assert psutil.Process(node1.services[SERVICE]["pid"]).is_running()
+    assert curl(f"http://{NET}.11:2113/info")[0] == 200
+
+
+def test_a_stop_that_the_cluster_can_do_without_is_done_and_a_restart_waits_until_it_is_back(site: Site) -> None:
+    node1, node3 = site.machines["node1"], site.machines["node3"]
+    services.start(node3.machine, SERVICE)
+    wait_for(lambda: has_full_cluster(NET))
+    done = len(node1.changes())
+    plays = Ansible(site.ansible.folder / "permitted")
+    tasks = [es_service("restarted"), es_service("stopped")]
+    for task in tasks:  # right after a restart, the cluster may have to settle
+        task["eventstore.cluster.es_service"]["cluster"]["wait"] = 15
+    restarted, stopped = plays.tasks({"node1": node1}, tasks)["node1"]
+    assert (restarted.get("msg"), stopped.get("msg")) == (None, None)
+    net = ["net.exe", "stop", SERVICE], ["net.exe", "start", SERVICE]
+    assert node1.changes()[done:] == [*net, net[0]]
+    assert (restarted["status"], stopped["status"]) == ("RUNNING", "STOPPED")
+    assert curl(f"http://{NET}.11:2113/info")[0] == 0
+    assert json.loads(curl(f"http://{NET}.12:30778/gossip?format=json")[1])["members"]
+    started = plays.tasks({"node1": node1}, [es_service("started")])["node1"][0]
+    assert started["changed"]
+    wait_for(lambda: has_full_cluster(NET))
+
+
+def test_a_roll_to_another_version_is_planned_and_refused_before_anything_is_brought(site: Site) -> None:
+    before = {host: (machine.services, machine.changes()) for host, machine in site.machines.items()}
+    done = site.play("rolling_upgrade.yml", "-e", "eventstore_version=3.9.4", "-e", "upgrade_accept=3.9.4")
+    assert done.returncode == 2
+    shown = " ".join(done.stdout.split())
+    assert "3.4.0 -> 3.9.4" in shown
+    assert "Not upgraded: node1, node2, node3 run Windows" in shown
+    assert {host: (machine.services, machine.changes()) for host, machine in site.machines.items()} == before
+    assert [machine.machine.directories("c:\\EventStore") for machine in site.machines.values()] == [
+        ["c:\\EventStore\\3.4.0"]
+    ] * 3
 
 
 def test_remove_leaves_only_data(site: Site) -> None:

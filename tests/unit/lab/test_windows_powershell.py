@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import json
 import pathlib
 import random
+import re
 import typing as t
 
 import pytest
@@ -19,30 +21,36 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.windows import 
 from lab.windows import powershell, programs, shells
 from lab.windows.machine import Machine, NotUnderstood
 
+ROOT = pathlib.Path(__file__).parents[3]
 # What reaches a program unchanged, with everything that a shell, PowerShell or the C runtime could take for its own.
 ODD = [
     *("plain", "two words", "it's", "''", "a;b", "a|b", "a&b", "a && b", "$x", "$(x)", "${x}", "`n", "%PATH%", "!x!"),
     *("(a)", "[a]", "{a}", "@x", "@(1)", "#x", "^x", "<x>", "a,b", "a=b", "--x", "-x", "/x", "\\", "\\\\", "a\\b"),
     *("a b\\c", "*", "?", "~", "ü", "日本", "\U0001f600", "x' ; exit 9 ; '"),
 ]
-KNOWN = [
-    script.run("netsh.exe", "http", "show", "urlacl"),
-    script.read_file("C:\\x"),
-    script.kind_of("C:\\x"),
-    script.move("C:\\x", "C:\\y"),
-    script.copy("C:\\x", "C:\\y"),
-    script.remove("C:\\x"),
-    script.make_directory("C:\\x"),
-    script.unpack("C:\\x", "C:\\y"),
-    script.checksum("C:\\x"),
-    script.permissions("C:\\x"),
-    script.sid_of("CONTOSO\\x"),
-    script.addresses_of("name"),
-    script.free_bytes("c"),
-    script.time(),
-    script.written_at("C:\\"),
-    script.started_at(1),
-]
+# Functions of ``script`` that make no text to send; every other one does, with one of these values for each argument.
+NO_TEXT = {
+    *("check_text", "check_path", "check_service_name", "literal", "encoded"),
+    *("ran", "answer", "content", "texts"),
+}
+VALUES = {
+    **dict.fromkeys(("path", "archive"), "C:\\Event Store\\it's $x"),
+    **dict.fromkeys(("destination", "directory"), "C:\\Event Store\\a & b"),
+    **{"account": "CONTOSO\\it's $x", "name": "it's $x", "drive": "c", "pid": 1},
+}
+MADE = {
+    name: function
+    for name, function in inspect.getmembers(script, inspect.isfunction)
+    if function.__module__ == script.__name__ and not name.startswith("_") and name not in NO_TEXT
+}
+KNOWN = {
+    "run": script.run("netsh.exe", "http", "show", "urlacl"),
+    **{
+        name: function(*(VALUES[argument] for argument in inspect.signature(function).parameters))
+        for name, function in MADE.items()
+        if name != "run"
+    },
+}
 
 
 @pytest.fixture
@@ -54,11 +62,24 @@ def output(machine: Machine, text: str) -> list[str]:
     return powershell.run(machine, text).output
 
 
-@pytest.mark.parametrize("text", KNOWN)
-def test_what_the_collection_sends_is_powershell_and_understood(machine: Machine, text: str) -> None:
-    assert not powershell.parse(text).has_error
-    assert shells.evaluate(machine, text).errors == []
+@pytest.mark.parametrize("name", KNOWN)
+def test_what_the_collection_sends_is_powershell_and_understood(machine: Machine, name: str) -> None:
+    machine.make_directory("C:\\Event Store")
+    machine.put(VALUES["path"], b"")
+    assert not powershell.parse(KNOWN[name]).has_error
+    assert shells.evaluate(machine, KNOWN[name]).errors == []
     assert not (machine.folder / "refused.jsonl").exists()
+
+
+def test_no_text_is_made_elsewhere() -> None:
+    """All that makes a text is in ``script`` and known here; one place sends it, and no playbook has one of its own."""
+    assert {name for name in script.__all__ if inspect.isfunction(getattr(script, name))} == {*MADE, *NO_TEXT}
+    sent = [path for path in (ROOT / "plugins").rglob("*.py") if "_low_level_execute_command" in path.read_text()]
+    assert [path.relative_to(ROOT).as_posix() for path in sent] == ["plugins/plugin_utils/windows/host.py"]
+    yaml = [path for room in ("roles", "playbooks") for path in (ROOT / room).rglob("*.yml")]
+    assert [
+        path for path in yaml if re.search(r"builtin\.raw|win_shell|win_command|powershell", path.read_text())
+    ] == []
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,20 @@ TEST_REFUSED = [
     ("a\0b", "U+0000"),
     ("d:\x1bs-data", "U+001B"),
     ("a\x7fb", "U+007F"),
+    ("a\x01b", "U+0001"),
     ("a\u0085b", "U+0085"),
     ("a\u2028b", "U+2028"),
     ("a\u2029b", "U+2029"),
     ("a\ud800b", "U+D800"),
+    ("a\udfffb", "U+DFFF"),
     ("a\u200bb", "U+200B"),
+    ("a\u200db", "U+200D"),
+    ("a\u200eb", "U+200E"),
+    ("a\u202ab", "U+202A"),
     ("a\u202eb", "U+202E"),
     ("a\u2066b", "U+2066"),
+    ("a\u2069b", "U+2069"),
+    ("a\u00adb", "U+00AD"),
     ("\ufeffa", "U+FEFF"),
     ('a"b', "double quote"),
     ("a\u201cb", "double quote"),
@@ -75,8 +82,10 @@ TEST_REFUSED = [
     ("a\u201bb", "typographic quote"),
     (" a", "white space at an end"),
     ("a ", "white space at an end"),
+    ("\u3000a", "white space at an end"),
     ("a\u00a0", "white space at an end"),
     ("a b\\", "escaped quote"),
+    ("a\u00a0b\\", "escaped quote"),
 ]
 
 TEST_PATHS_REFUSED = [
@@ -88,13 +97,19 @@ TEST_PATHS_REFUSED = [
     r"\\?\c:\x",
     r"c:\a\..\b",
     "c:\\a<b",
+    "c:\\a>b",
     "c:\\a|b",
     "c:\\a:b",
     "c:\\a?",
     "c:\\a*",
     "c:\\a.",
     "c:\\a. \\b",
+    "c:\\a \\b",
+    "c:\\a\\.\\b",
     "c:\\CON",
+    "c:\\prn",
+    "c:\\AUX.yaml",
+    "c:\\a\\com9.log\\b",
     "c:\\nul.txt",
     "c:\\a\\COM1",
     "c:\\lpt9.log",
@@ -103,7 +118,23 @@ TEST_PATHS_REFUSED = [
     "/etc/eventstore",
 ]
 
-TEST_NAMES_REFUSED = ["", "-x", ".x", "a b", "a/b", "a\\b", "a'b", "ä", "a" * 81, "a\n", "a$b"]
+TEST_NAMES_REFUSED = [
+    "",
+    "-x",
+    "_x",
+    ".x",
+    "a b",
+    "a/b",
+    "a\\b",
+    "a'b",
+    "ä",
+    "a" * 81,
+    "a\n",
+    "a$b",
+    'a"b',
+    "a;b",
+    "\u0661",
+]
 
 
 def arguments_of(text):
