@@ -49,11 +49,19 @@ def interfaces() -> set[str]:
     return set(psutil.net_if_addrs())
 
 
+def hear_signals() -> None:
+    """Whoever runs the tests with nohup or in the background of a script has these ignored, and the box would too."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Box:
     """A box in which a shell waits for commands."""
 
     def __init__(self) -> None:
-        self.process = subprocess.Popen([BOX, "bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [BOX, "bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=hear_signals
+        )
 
     def __call__(self, command: str) -> str:
         """The command's output; its exit status must be 0."""
