@@ -59,6 +59,11 @@ def state(site: Site) -> dict[str, object]:
     return {"files": files, "pids": {each.pid for each in site.processes("")}}
 
 
+# What the planner says is the same without managers.
+ONE_MODE = pytest.mark.parametrize("site", ["managers"], indirect=True)
+
+
+@ONE_MODE
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
@@ -92,6 +97,7 @@ def test_what_is_only_said(site: Site, arguments: tuple[str, ...], status: int, 
     assert state(site) == before
 
 
+@ONE_MODE
 @pytest.mark.parametrize("playbook", ["site.yml", "playbooks/rolling_restart.yml"])
 def test_nothing_else_changes_the_version(site: Site, playbook: str) -> None:
     before = state(site)

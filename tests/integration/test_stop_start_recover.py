@@ -186,7 +186,7 @@ def test_a_full_stop_goes_on_where_it_was_interrupted_and_loses_nothing(site: Si
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
         assert len(list(site.lab.glob("node*/config/*.full-stop"))) == 3
-        for playbook in ("site.yml", "playbooks/start.yml", "playbooks/recover.yml"):
+        for playbook in ("site.yml", "playbooks/recover.yml"):
             refused = site.play(playbook, *TO)
             assert refused.returncode != 0
             assert "node1, node2, node3: es-cluster1 was started in 3.4.0 last" in text(refused.stdout), refused.stdout
