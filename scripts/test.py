@@ -28,8 +28,7 @@ CHECKS = {
     "sanity": "python scripts/sanity.py",
     # Where machines cannot be made it says why, and the integration tests skip those with machines too.
     "machines": "scripts/molecule --no-install default",
-    # They wait more than they work: three at a time keep two cores busy.
-    "integration": "python -m pytest tests/integration -n 3 --dist loadfile",
+    "integration": "python -m pytest tests/integration -n 2 --dist loadfile",
 }
 
 

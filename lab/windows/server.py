@@ -41,6 +41,8 @@ class WindowsServer(http.server.ThreadingHTTPServer):
         self.machine = machine
         self.wsman = WsMan(machine)
         self.user, self.password = user, password
+        if ":" in password:
+            raise ValueError("a password with a colon: accounts are noted down with colons between")
         # The library takes accounts from a file only.
         self._accounts = tempfile.NamedTemporaryFile("w", suffix=".ntlm", encoding="utf-8")  # noqa: SIM115
         self._accounts.write(f"{machine.setting('name')}:{user}:{password}\n:{user}:{password}\n")
