@@ -17,7 +17,9 @@ PACKAGE = "ansible_collections.eventstore.cluster.plugins.action"
 @pytest.fixture(params=ACTIONS)
 def make_action(request):
     def make(*, windows: bool):
-        task = MagicMock(action=f"eventstore.cluster.{request.param}", async_val=0, args={"name": "x"})
+        task = MagicMock(
+            action=f"eventstore.cluster.{request.param}", async_val=0, check_mode=False, args={"name": "x"}
+        )
         connection = MagicMock(transport="winrm" if windows else "ssh")
         connection._shell = powershell.ShellModule() if windows else sh.ShellModule()
         module = importlib.import_module(f"{PACKAGE}.{request.param}")
