@@ -149,10 +149,22 @@ def es_service(state: str) -> dict[str, t.Any]:
     return {"eventstore.cluster.es_service": arguments}
 
 
+def two_are_left() -> bool:
+    """Node1 and node2 have both noticed that node3 is down, and have elected a master."""
+    for last in (11, 12):
+        status, body = curl(f"http://{NET}.{last}:2113/gossip?format=json")
+        members = json.loads(body)["members"] if status == 200 else []
+        alive = [member["state"] for member in members if member["isAlive"] and member["state"] != "Manager"]
+        if sorted(alive) != ["Master", "Slave"]:
+            return False
+    return True
+
+
 def test_a_stop_that_would_cost_the_majority_never_reaches_the_service_control_manager(site: Site) -> None:
     """Over winrm; the node of another machine is down already."""
     node1, node3 = site.machines["node1"], site.machines["node3"]
     services.stop(node3.machine, SERVICE)
+    wait_for(two_are_left)
     before = (node1.changes(), node1.services, node1.urlacl)
     tasks = [es_service(state) for state in ("stopped", "restarted", "absent")]
     without = {"eventstore.cluster.es_service": {**tasks[0]["eventstore.cluster.es_service"], "cluster": None}}
