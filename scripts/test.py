@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check, the cheapest first; stops at the first that fails. With names as arguments, those only."""
+"""Every check, the cheapest first; stops where one fails. With names as arguments, those only."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,15 +22,18 @@ CHECKS = {
     "yaml": "yamllint --strict .",
     "shell": "python scripts/shell.py",
     "changelog": "python scripts/clean_tree.py antsibull-changelog lint",
-    "types": "mypy",
     "unit": "python -m pytest tests/unit -n 2 --dist worksteal",
-    "docs": "python scripts/clean_tree.py antsibull-docs lint-collection-docs --plugin-docs .",
-    "ansible-lint": "ansible-lint -q",
     "sanity": "python scripts/sanity.py",
     # Where machines cannot be made it says why, and the integration tests skip those with machines too.
     "machines": "scripts/molecule --no-install default",
-    "integration": "python -m pytest tests/integration -n 2 --dist loadfile",
+    "types": "mypy",
+    "docs": "python scripts/clean_tree.py antsibull-docs lint-collection-docs --plugin-docs .",
+    "ansible-lint": "ansible-lint -q",
+    # They wait more than they work.
+    "integration": "python -m pytest tests/integration -n 3 --dist loadfile --no-loadscope-reorder",
 }
+# Each of these keeps one processor busy, so two run at once.
+PAIRED = ("sanity", "machines", "types", "docs", "ansible-lint")
 
 
 def main() -> int:
@@ -37,35 +41,58 @@ def main() -> int:
     if unknown:
         print(f"There is no check {', '.join(unknown)}. There are: {', '.join(CHECKS)}", file=sys.stderr)
         return 2
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
-    summary = []
-    for name in sys.argv[1:] or CHECKS:
-        print(f"\n== {name}: {CHECKS[name]}", flush=True)
-        began = time.monotonic()
-        status, last_line = run(CHECKS[name].split(), environment)
-        if status == SKIPPED:
-            summary.append(f"{name:14}skipped")
-            continue
-        if status:
-            print(f"\nThe check {name} failed. Alone: make test T={name}", file=sys.stderr)
+    wanted = [name for name in CHECKS if name in (sys.argv[1:] or CHECKS)]
+    summary: list[str] = []
+    while wanted:
+        at_once = [name for name in wanted if name in PAIRED] if wanted[0] in PAIRED else wanted[:1]
+        wanted = [name for name in wanted if name not in at_once]
+        failed = run_paired(at_once, summary) if len(at_once) > 1 else run(at_once[0], summary)
+        if failed:
             return 1
-        # pytest closes with what it has counted.
-        counted = last_line.strip("= \n") if "pytest" in CHECKS[name] else ""
-        summary.append(f"{name:14}{time.monotonic() - began:7.1f} s  {counted}".rstrip())
     print("", "== all checks passed", *summary, sep="\n")
     return 0
 
 
-def run(argv: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Run a check and show what it prints; its exit status and its last line."""
-    last_line = ""
+def run_paired(names: list[str], summary: list[str]) -> bool:
+    """Run checks two at once, each shown when it has ended; whether one has failed."""
+    print(f"\n== {', '.join(names)}: two at once", flush=True)
+    with ThreadPoolExecutor(2) as pool:
+        return any(list(pool.map(lambda name: run(name, summary, at_its_end=True), names)))
+
+
+def run(name: str, summary: list[str], *, at_its_end: bool = False) -> bool:
+    """Run a check and show what it prints; whether it has failed."""
+    title = f"\n== {name}: {CHECKS[name]}\n"
+    began = time.monotonic()
+    if not at_its_end:
+        print(title, end="", flush=True)
+    lines = []
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        argv, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        CHECKS[name].split(),
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         for line in process.stdout or ():
-            print(line, end="", flush=True)
-            last_line = line
-    return process.returncode, last_line
+            lines.append(line)
+            if not at_its_end:
+                print(line, end="", flush=True)
+    if at_its_end:
+        print(title + "".join(lines), end="", flush=True)
+    if process.returncode == SKIPPED:
+        summary.append(f"{name:14}skipped")
+    elif process.returncode:
+        print(f"\nThe check {name} failed. Alone: make test T={name}", file=sys.stderr)
+        return True
+    else:
+        # pytest closes with what it has counted.
+        counted = lines[-1].strip("= \n") if "pytest" in CHECKS[name] else ""
+        summary.append(f"{name:14}{time.monotonic() - began:7.1f} s  {counted}".rstrip())
+    return False
 
 
 if __name__ == "__main__":

@@ -108,6 +108,7 @@ def test_nothing_else_changes_the_version(site: Site, playbook: str) -> None:
     assert state(site) == before
 
 
+@ONE_MODE
 def test_a_machine_that_fails_comes_back_on_its_old_version_and_the_roll_stops(site: Site) -> None:
     """Both slaves refuse, so whichever is first stops the roll."""
     for host in HOSTS:
@@ -161,6 +162,7 @@ def test_the_roll_takes_the_master_last_goes_on_where_it_stopped_and_loses_nothi
     print(f"longest gap between acknowledged appends {writer.longest_gap_s:.1f} s")
 
 
+@ONE_MODE
 def test_again_changes_nothing(site: Site) -> None:
     before = state(site)
     done = site.play(UPGRADE, *TO)

@@ -133,16 +133,6 @@ def test_without_two_nodes_the_quorum_role_says_which_why_and_what_to_do(site: S
     site.deploy()
 
 
-def test_a_changed_option_is_written_and_reported_but_nothing_restarts(site: Site) -> None:
-    before = {host: site.node(host).pid for host in HOSTS}
-    done = site.deploy("-e", '{"eventstore_database_options": {"StatsPeriodSec": 77}}')
-    assert (site.lab / "node1/config/database.yaml").read_text().endswith("StatsPeriodSec: 77\n")
-    assert done.stdout.count("A restart of es-cluster1 is needed") == 3
-    assert "config/database.yaml" in done.stdout
-    assert {host: site.node(host).pid for host in HOSTS} == before
-    site.deploy()
-
-
 def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     refused = site.play("playbooks/stop.yml")
     assert refused.returncode != 0
