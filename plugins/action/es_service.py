@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller half of es_service: who asks for a stop, one at a time, and how far a restarted node has come."""
+"""The controller half of es_service: who asks for a stop, one at a time, what the one before has seen of the cluster,
+and how far a restarted node has come.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import getpass
+import json
 import os
 import re
 import socket
@@ -66,14 +69,44 @@ class ActionModule(HostAction):
                 "Run it without async; it says by itself how far a restarted node has come."
             )
         # The parent of this worker is ansible-playbook.
-        owner = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}:{host}"
-        self._task.args["cluster"] = {"owner": owner, **given}
-        with _alone(str(given.get("name")), owner, shared=bool(given.get("override"))), _told(given, host):
-            return run()
+        play = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}"
+        with (
+            _alone(str(given.get("name")), f"{play}:{host}", shared=bool(given.get("override"))) as last,
+            _told(given, host),
+        ):
+            self._task.args["cluster"] = {"owner": f"{play}:{host}", **last.seen_by(play), **given}
+            result = run()
+            last.write(result.get("seen"))
+            return result
+
+
+class Last:
+    """What the last stop has left in the lock's file: its owner, and how it has seen the cluster when it ended."""
+
+    def __init__(self, stream: t.TextIO, owner: str) -> None:
+        self._stream, self._owner = stream, owner
+        stream.seek(0)
+        self._owner_before, _newline, self._seen = stream.read().partition("\n")
+        self.write(None)
+
+    def write(self, seen: object) -> None:
+        self._stream.truncate(0)
+        self._stream.write(f"{self._owner}\n{json.dumps([seen, time.monotonic()]) if seen else ''}")
+        self._stream.flush()
+
+    def seen_by(self, play: str) -> dict[str, t.Any]:
+        """The argument ``seen`` for the next stop; nothing from another play, as clocks of two computers differ."""
+        if self._owner_before.rpartition(":")[0] != play:
+            return {}
+        try:
+            seen, ended = json.loads(self._seen)
+            return {"seen": {**seen, "seconds": seen["seconds"] + time.monotonic() - ended}}
+        except (ValueError, TypeError, KeyError):  # a stop that failed, or was killed, has left nothing
+            return {}
 
 
 @contextlib.contextmanager
-def _alone(cluster: str, owner: str, *, shared: bool) -> t.Iterator[None]:
+def _alone(cluster: str, owner: str, *, shared: bool) -> t.Iterator[Last]:
     """Let the hosts of one play, and the plays of one user, stop nodes of a cluster one after the other.
 
     The lease of the managers does that for all; this one also holds where there are no managers, and waits.
@@ -94,12 +127,9 @@ def _alone(cluster: str, owner: str, *, shared: bool) -> t.Iterator[None]:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
-            display.display(f"waiting for another stop in {cluster} to end: {stream.read().strip()} ({path})")
+            display.display(f"waiting for another stop in {cluster} to end: {stream.readline().strip()} ({path})")
             fcntl.flock(stream, kind)
-        stream.truncate(0)
-        stream.write(f"{owner}\n")
-        stream.flush()
-        yield
+        yield Last(stream, owner)
 
 
 @contextlib.contextmanager

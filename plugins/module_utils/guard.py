@@ -16,6 +16,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view imp
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 
+NOT_SETTLED = "not-settled"
+
 
 @dataclass(frozen=True)
 class Stop:
@@ -26,7 +28,7 @@ class Stop:
 
 
 class Case:
-    """A stop and what is known of the cluster; ``history``: the sweeps of the settle window, the latest last."""
+    """A stop and what is known of the cluster; ``history``: sweeps of the settle window, the latest last."""
 
     def __init__(self, history: t.Sequence[Cluster], stop: Stop) -> None:
         self.stop = stop
@@ -59,9 +61,20 @@ def missing(cluster: Cluster, stop: Stop) -> list[str]:
     ]
     if len(back) < len(stop.nodes):
         lacks.append(f"{len(stop.nodes) - len(back)} of the nodes of {stop.service} do not show in gossip")
-    if not lacks and not cluster.agreed:
-        lacks.append("the nodes do not agree on master and states yet")
     return lacks
+
+
+def signature(cluster: Cluster) -> str:
+    """What an election, or the start or end of a node changes: master, epoch, and who says that it is in sync.
+
+    The others hear of a node up to a second later (gossip interval); that they have is a condition of its own.
+    """
+    master = cluster.master
+    epoch = master.own.epoch_number if master and master.own else None
+    instances = sorted(
+        f"{node.key} {node.own.instance_id}" for node in cluster.nodes if node.own and node.own.is_in_sync
+    )
+    return f"master {master.key if master else None}, epoch {epoch}, in sync: {', '.join(instances)}"
 
 
 def _without_uncounted(cluster: Cluster, gone: t.Sequence[Node]) -> Cluster:
@@ -147,8 +160,8 @@ def _those_left_are_caught_up(case: Case) -> t.Iterator[Problem]:
 
 
 def _nothing_has_just_changed(case: Case) -> t.Iterator[Problem]:
-    if len({_signature(cluster) for cluster in case.history}) > 1:
-        yield Problem("not-settled", "a node was restarted or a master elected within the settle time", _WAIT)
+    if len({signature(cluster) for cluster in case.history}) > 1:
+        yield Problem(NOT_SETTLED, "a node was restarted or a master elected within the settle time", _WAIT)
 
 
 CONDITIONS: tuple[t.Callable[[Case], t.Iterator[Problem]], ...] = (
@@ -172,13 +185,4 @@ def _down(case: Case) -> str:
     return ", ".join(node.label for node in case.cluster.nodes if node.key not in counted | gone)
 
 
-def _signature(cluster: Cluster) -> object:
-    """What an election or a restart changes: master, epoch and the instances in sync."""
-    master = cluster.master
-    return (
-        master and (master.key, master.own and master.own.epoch_number),
-        frozenset((node.key, node.own and node.own.instance_id) for node in cluster.in_sync),
-    )
-
-
-__all__ = ["CONDITIONS", "Case", "Stop", "missing", "refusals", "taken"]
+__all__ = ["CONDITIONS", "NOT_SETTLED", "Case", "Stop", "missing", "refusals", "signature", "taken"]

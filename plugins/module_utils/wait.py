@@ -10,7 +10,7 @@ from dataclasses import dataclass
 T = t.TypeVar("T")
 
 FIRST_PAUSE_S = 0.02
-LONGEST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def wait_until(
 ) -> Waited[T]:
     """Observe until ``holds`` has been true for ``settle_s`` without a break, or ``timeout_s`` is over.
 
-    Pauses grow from 20 ms to 250 ms, so a fast condition is seen fast and a slow one costs little; the last one ends
+    Pauses grow from 20 ms to 100 ms, so a fast condition is seen fast and a slow one costs little; the last one ends
     with the settle time.
     At least one observation is made. Exceptions of ``observe`` pass through.
     """

@@ -132,11 +132,11 @@ options:
         stopped, restarted or removed only if the others keep a quorum without it. Which nodes that takes down is read
         from the running processes.
       - The module asks all endpoints itself, right before the stop. It refuses unless one master answers and all agree
-        on it, a majority of O(cluster.cluster_size) stays in sync and caught up without these nodes, and nothing
-        changed for O(cluster.settle). While it works, it holds a lease from a majority of the built-in managers, so
-        that nobody else stops a node meanwhile, from whatever controller. Without managers, a lock of the user on the
-        controller keeps runs apart; runs of different users or controllers are told apart only by the nodes that they
-        find down.
+        on it, a majority of O(cluster.cluster_size) stays in sync and caught up without these nodes, and there was no
+        election and no start of a node within O(cluster.settle). While it works, it holds a lease from a majority of
+        the built-in managers, so that nobody else stops a node meanwhile, from whatever controller. Without managers,
+        a lock of the user on the controller keeps runs apart; runs of different users or controllers are told apart
+        only by the nodes that they find down.
       - After V(restarted), the module returns when the nodes are in sync and have caught up.
       - Without it, a running node of a cluster of several is not stopped at all. A service that does not run, or a
         node that runs with C(ClusterSize) 1, needs none.
@@ -154,7 +154,7 @@ options:
         description: How many database nodes make up the cluster. A larger C(ClusterSize) of the nodes wins.
         type: int
       settle:
-        description: Seconds for which the cluster must be and stay as it has to be before the stop.
+        description: Seconds before the stop in which there must be no election and no start of a node.
         type: float
         default: 1.0
       wait:
@@ -176,6 +176,20 @@ options:
       owner:
         description: Who wants the lease. By default, user and process on the controller, and the host of the task.
         type: str
+      seen:
+        description:
+          - What another restart has returned as RV(seen), with the seconds since then added. Where the cluster still is
+            like this, they are part of O(cluster.settle). By default, that of the restart before in the same play.
+        type: dict
+        suboptions:
+          state:
+            description: How the cluster was seen.
+            type: str
+            required: true
+          seconds:
+            description: For how long.
+            type: float
+            required: true
   upgrade:
     description:
       - Makes the restart an upgrade to O(version). Between the stop and the start, each of O(upgrade.files) is replaced
@@ -334,6 +348,13 @@ recovery:
   type: list
   elements: str
   sample: [restart after 5000 ms]
+seen:
+  description: How the cluster is after a restart, and for how many seconds it was seen like this.
+  returned: after a restart that O(cluster) was asked for
+  type: dict
+  sample:
+    state: "master 192.168.1.11:2112, epoch 4, in sync: 192.168.1.11:2112 c0c063f9-481d-41e2-aee3-309a9b61c87f"
+    seconds: 0.4
 commands:
   description: The commands that changed something, or would have in check mode.
   returned: on Windows, changed
@@ -346,6 +367,11 @@ unit:
   type: str
   sample: /etc/systemd/system/es-cluster1.service
 """
+
+import time
+
+# Most of a module's time goes to the imports below, and what the controller has seen grows older meanwhile.
+BEGAN = time.monotonic()
 
 import getpass
 import os
@@ -405,6 +431,13 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "override": {"type": "str"},
             "break_lease": {"type": "str"},
             "owner": {"type": "str"},
+            "seen": {
+                "type": "dict",
+                "options": {
+                    "state": {"type": "str", "required": True},
+                    "seconds": {"type": "float", "required": True},
+                },
+            },
         },
     },
     "upgrade": {
@@ -517,13 +550,13 @@ def _effective(
         return None
 
 
-def cluster_of(params: t.Mapping[str, t.Any]) -> permission.Cluster | None:
-    """Whom a stop has to ask; None where nothing is stopped, or nobody was named."""
+def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> permission.Cluster | None:
+    """Whom a stop has to ask; None where nothing is stopped, or nobody was named. ``began``: when the task came."""
     given = params["cluster"]
     if given is None or params["state"] not in ("stopped", "restarted", "absent"):
         return None
     owner = given["owner"] or f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"
-    return permission.Cluster({**given, "owner": owner})
+    return permission.Cluster({**given, "owner": owner}, began)
 
 
 def _upgrade(module: AnsibleModule) -> Upgrade | None:
@@ -565,7 +598,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         options=options,
         config=params["config"],
         effective=effective,
-        cluster=cluster_of(params),
+        cluster=cluster_of(params, BEGAN),
         check_mode=module.check_mode,
         upgrade=upgrade,
     )
@@ -602,6 +635,8 @@ def _outcome(module: AnsibleModule, control: Control, provider: Provider, result
     }
     if provider.unit:
         outcome["unit"] = provider.unit
+    if result.seen:
+        outcome["seen"] = result.seen
     if module._diff:
         outcome["diff"] = {"before": result.before, "after": result.after}
     return outcome

@@ -43,6 +43,7 @@ class Result:
     after: str = ""
     answer: dict[str, t.Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    seen: permission.Seen = field(default_factory=dict)
 
     def change(self, what: str, before: str, after: str) -> None:
         self.changed = True
@@ -125,7 +126,7 @@ class Control:
                 self._start_upgraded(self._upgrade, result, permitted, enabled=enabled)
             elif starts:
                 self._start(result)
-                permitted.wait_until_back(self._ends_again)
+                result.seen = permitted.wait_until_back(self._ends_again)
             elif pid is not None and state == "started":
                 self._look_at_running(result, pid)
             return result
@@ -185,7 +186,7 @@ class Control:
             self._install(result, present=True, enabled=enabled)
             self._start(result)
             self._wait_for_nodes()
-            permitted.wait_until_back(self._ends_again)
+            result.seen = permitted.wait_until_back(self._ends_again)
         except ServiceError as failure:
             failed = failure
         else:

@@ -23,6 +23,10 @@ SWEEP_TIMEOUT_S = 2.0
 LEASE_S = 60.0
 
 
+# ``state``: guard.signature of a cluster; ``seconds``: for so long it has been seen like this, or nothing.
+Seen = dict[str, t.Any]
+
+
 @dataclass(frozen=True)
 class Members:
     """What a service has of a cluster. ``cluster_size``: the largest in its configuration, None if that is unknown."""
@@ -35,19 +39,22 @@ class Members:
 class Permission:
     """A permitted stop. ``warnings`` are for the operator.
 
-    ``wait_until_back(problem)`` after a restart; what ``problem()`` says ends the waiting. ``keep()`` makes it last for
-    another stop and start of the same service.
+    ``wait_until_back(problem)`` after a restart; what ``problem()`` says ends the waiting; gives what the next stop may
+    take as ``seen``. ``keep()`` makes it last for another stop and start of the same service.
     """
 
-    wait_until_back: t.Callable[[t.Callable[[], str]], None] = lambda _problem: None
+    wait_until_back: t.Callable[[t.Callable[[], str]], Seen] = lambda _problem: {}
     keep: t.Callable[[], None] = lambda: None
     warnings: list[str] = field(default_factory=list)
 
 
 class Cluster:
-    """The option ``cluster``: whom to ask before a stop, and what the operator has typed."""
+    """The option ``cluster``: whom to ask before a stop, and what the operator has typed.
 
-    def __init__(self, given: t.Mapping[str, t.Any]) -> None:
+    ``began``: when it came, on the monotonic clock; now, where that is not given.
+    """
+
+    def __init__(self, given: t.Mapping[str, t.Any], began: float | None = None) -> None:
         self.name: str = given["name"]
         self.override: str = given.get("override") or ""
         self._targets = facts.read_endpoints(given["endpoints"]) if given.get("endpoints") else []
@@ -56,6 +63,9 @@ class Cluster:
         self._wait_s: float = given["wait"]
         self._stall_s: float = given["stall"]
         self._break: str = given.get("break_lease") or ""
+        seen: Seen = given.get("seen") or {"state": "", "seconds": 0.0}
+        self._seen_state = seen["state"]
+        self._seen_since: float = (time.monotonic() if began is None else began) - seen["seconds"]
         managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
         self._borrower: Borrower | None = None
         if managers:
@@ -120,17 +130,25 @@ class Cluster:
         return view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
 
     def _decide(self, stop: guard.Stop, size: int, *, settle_s: float, wait_s: float) -> None:
-        """Return when the cluster can do without these nodes, and could for the settle time."""
+        """Return when the cluster can do without these nodes, and no election or restart was within the settle time."""
         history: list[view.Cluster] = []
+        since = 0.0
 
         def look() -> list[Problem]:
+            nonlocal since
             history.append(self._look(size))
             problems = guard.refusals(history, stop)
-            if problems:
+            if len(history) == 1 or any(problem.code == guard.NOT_SETTLED for problem in problems):
                 del history[:-1]  # the settle time begins anew
+                is_as_seen = guard.signature(history[-1]) == self._seen_state
+                since = self._seen_since if is_as_seen else time.monotonic()
+            del history[1:-1]
             return problems
 
-        waited = wait_until(look, lambda problems: not problems, timeout_s=settle_s + wait_s, settle_s=settle_s)
+        def may_stop(problems: list[Problem]) -> bool:
+            return not problems and time.monotonic() - since >= settle_s
+
+        waited = wait_until(look, may_stop, timeout_s=settle_s + wait_s)
         if waited.ok:
             return
         problems = waited.last or [_RESTLESS]
@@ -146,15 +164,18 @@ class Cluster:
         if self._borrower:
             self._borrower.take(seconds)
 
-    def _wait_until_back(self, stop: guard.Stop, size: int, problem: t.Callable[[], str]) -> None:
+    def _wait_until_back(self, stop: guard.Stop, size: int, problem: t.Callable[[], str]) -> Seen:
         """Wait while it comes nearer: what a node has to copy may take hours, but standing still is a failure."""
         best: dict[object, int] = {}
-        moved = renewed = time.monotonic()
+        moved = renewed = since = time.monotonic()
+        state = ""
 
         def look() -> list[str]:
-            nonlocal moved, renewed
+            nonlocal moved, renewed, since, state
             cluster = self._look(size)
             now = time.monotonic()
+            if guard.signature(cluster) != state:
+                state, since = guard.signature(cluster), now
             for node in guard.taken(cluster, stop):
                 lag = cluster.lag_bytes(node)
                 key = (node.key, node.state, lag is None)
@@ -183,6 +204,7 @@ class Cluster:
                 where=f"{stop.service} of {self.name}",
                 hint="It was left running. Look into its log before another node is stopped",
             )
+        return {"state": state, "seconds": time.monotonic() - since}
 
 
 _RESTLESS = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
@@ -208,4 +230,4 @@ def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mo
         )
 
 
-__all__ = ["Cluster", "Members", "Permission", "permit"]
+__all__ = ["Cluster", "Members", "Permission", "Seen", "permit"]

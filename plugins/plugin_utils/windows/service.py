@@ -70,6 +70,7 @@ class Result:
     after: str = ""
     answer: dict[str, t.Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    seen: permission.Seen = field(default_factory=dict)
 
     def change(self, before: str, after: str) -> None:
         self.changed = True
@@ -131,7 +132,7 @@ class WindowsService:
                 self._stop(files, "stopped" if ends else "running, started anew")
             if starts:
                 self._start(files, found, is_restart=stops)
-                permitted.wait_until_back(self._has_ended)
+                self._result.seen = permitted.wait_until_back(self._has_ended)
             elif state == "started":
                 self._look_at_running(files)
         if state == "absent":
@@ -380,6 +381,7 @@ class WindowsService:
             "recovery": list(found.settings.recovery),
             "warnings": warnings,
             "diff": {"before": self._result.before, "after": self._result.after},
+            **({"seen": self._result.seen} if self._result.seen else {}),
         }
 
     def _program_warnings(self, settings: services.Settings) -> list[str]:

@@ -43,7 +43,7 @@ def requests_to(*addresses: str) -> list[Request]:
 
 def test_every_way_to_answer_in_one_sweep(scripted_cluster):
     assert EXPECTED.keys() == WAYS.keys()
-    addresses = {f"127.0.51.{number}:2113": way for number, way in enumerate(WAYS, start=1)}
+    addresses = {f"127.0.52.{number}:2113": way for number, way in enumerate(WAYS, start=1)}
     for address, way in addresses.items():
         scripted_cluster.answer(address, "/gossip", Act(BODY, way=way))
     start = time.monotonic()
@@ -59,7 +59,7 @@ def test_every_way_to_answer_in_one_sweep(scripted_cluster):
 
 def test_curl_reads_the_same(scripted_cluster):
     for number, way in enumerate(("whole", "chunked", "until-close"), start=1):
-        address = f"127.0.51.{number}:2113"
+        address = f"127.0.52.{number}:2113"
         scripted_cluster.answer(address, "/gossip", Act(BODY, way=way))
         (result,) = client.sweep(requests_to(address), timeout_s=2)
         curl = subprocess.run(["curl", "-s", f"http://{address}/gossip"], capture_output=True, check=True)  # noqa: S607
@@ -67,10 +67,10 @@ def test_curl_reads_the_same(scripted_cluster):
 
 
 def test_refusals_and_statuses(scripted_cluster):
-    scripted_cluster.answer("127.0.51.1:2113", "/other", Act(b"{}"))
-    scripted_cluster.answer("127.0.51.2:2113", "/gossip", Act(b"no", status=408))
+    scripted_cluster.answer("127.0.52.1:2113", "/other", Act(b"{}"))
+    scripted_cluster.answer("127.0.52.2:2113", "/gossip", Act(b"no", status=408))
     missing, late, refused, refused6, nowhere = client.sweep(
-        requests_to("127.0.51.1:2113", "127.0.51.2:2113", "127.0.51.3:2113", "[::1]:9", "255.255.255.255:80"),
+        requests_to("127.0.52.1:2113", "127.0.52.2:2113", "127.0.52.3:2113", "[::1]:9", "255.255.255.255:80"),
         timeout_s=2,
     )
     assert (missing.error, missing.status) == (client.STATUS, 404)
@@ -81,7 +81,7 @@ def test_refusals_and_statuses(scripted_cluster):
 
 
 def test_a_server_that_changes_while_it_runs(scripted_cluster):
-    address = "127.0.51.1:2113"
+    address = "127.0.52.1:2113"
     scripted_cluster.answer(address, "/gossip", Act(b"{}"))
     assert client.sweep(requests_to(address), timeout_s=2)[0].error == ""
     scripted_cluster.refuse(address)
@@ -102,8 +102,8 @@ def test_few_sockets_are_enough_for_many_endpoints(scripted_cluster):
 
 def test_who_could_not_be_asked_for_want_of_sockets_is_told_so(scripted_cluster):
     for number in (1, 2):
-        scripted_cluster.answer(f"127.0.51.{number}:2113", "/gossip", Act(way="hang"))
-    first, second = client.sweep(requests_to("127.0.51.1:2113", "127.0.51.2:2113"), timeout_s=0.2, max_open=1)
+        scripted_cluster.answer(f"127.0.52.{number}:2113", "/gossip", Act(way="hang"))
+    first, second = client.sweep(requests_to("127.0.52.1:2113", "127.0.52.2:2113"), timeout_s=0.2, max_open=1)
     assert first.text == "connected, but no whole answer within 0.2 s"
     assert second.text.startswith("not asked within 0.2 s: only 1 sockets may be open at a time")
 

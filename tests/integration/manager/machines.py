@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines with a manager, from its archive, and stand-in nodes, on 127.0.31.x: one address a machine."""
+"""Machines with a manager, from its archive, and stand-in nodes, on 127.<worker>.31.x: one address a machine."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wai
 
 PATIENCE_S = 15.0
 LAST_BYTES = itertools.count(1)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 # Writes down its pid, then does what the file beside its configuration says.
 NODE = '#!/bin/sh\necho $$ >> "$2.pids"\n. "$2.behaviour"\n'
@@ -49,7 +51,7 @@ class Machine:
 
     def __init__(self, path: Path, program: Path) -> None:
         self.path = path
-        self.ip = f"127.0.31.{next(LAST_BYTES)}"
+        self.ip = f"127.{WORKER}.31.{next(LAST_BYTES)}"
         self.log = path / "log"
         self.state = self.log / "watchdog.esconfig.state"
         self.internal = f"http://{self.ip}:30777"

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Services of this machine on 127.0.61.x, one address a test, and the certainty that none is left behind."""
+"""Services of this machine on 127.<worker>.61.x, one address a test, and the certainty that none is left behind."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import sys
 import typing as t
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import pytest
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 LAST_BYTES = itertools.count(1)
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 @dataclass
@@ -76,7 +78,7 @@ def place(tmp_path, run_module):
     for name in ("eventstored", "es-manager.pyz"):
         (tmp_path / name).write_text(STAND_IN.read_text().replace("/usr/bin/env python3", sys.executable, 1))
         (tmp_path / name).chmod(0o755)
-    made = Place(tmp_path, f"127.0.61.{next(LAST_BYTES)}", run_module)
+    made = Place(tmp_path, f"127.{WORKER}.61.{next(LAST_BYTES)}", run_module)
     yield made
     for process in made.processes():
         with contextlib.suppress(psutil.Error):

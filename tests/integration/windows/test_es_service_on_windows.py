@@ -15,7 +15,7 @@ from lab.windows import services
 from tests.integration.windows.machines import Ansible, Windows
 from tests.lab_site import curl
 
-NET = "127.0.92"
+NET = "127.0.101"
 WAYS = {"winrm": "de", "psrp": "it", "ssh": "en"}
 PROGRAM = "c:\\Event Store\\EventStore.WindowsManager.exe"
 CONFIG = "c:\\Event Store\\manager.yaml"

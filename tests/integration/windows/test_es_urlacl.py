@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.windows.machines import Ansible, Windows
 
-NET = "127.0.94"
+NET = "127.0.103"
 URL = "http://192.168.1.11:{}/"
 URLS = [URL.format(port) for port in (2112, 2113, 30777, 30778)]
 LS = "D:(A;;GX;;;LS)"

@@ -17,7 +17,7 @@ from lab.windows import services
 from lab.windows.software import windows_archive
 from tests.integration.windows.machines import Ansible, Windows
 
-NET = "127.0.93"
+NET = "127.0.102"
 WAYS = {"winrm": "de", "psrp": "it", "ssh": "en"}
 # Every character that a shell, PowerShell or a program could take for its own, and a file may have in its name.
 ODD = "c:\\Event Store\\it's $x; `y & (z) %PATH% [1] {2} @a #b ^ ü 日本"

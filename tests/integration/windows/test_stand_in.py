@@ -15,7 +15,7 @@ import pytest
 from lab.windows import shells
 from tests.integration.windows.machines import PASSWORD, ROOT, WAYS, Ansible, Windows
 
-NET = "127.0.95"
+NET = "127.0.104"
 UNKNOWN = "Get-Service -Name 'x'"
 
 

@@ -10,13 +10,48 @@ from ansible import constants
 
 from ansible_collections.eventstore.cluster.plugins.action import es_service
 
+SEEN = {"state": "master 10.0.0.1:2112, epoch 4", "seconds": 0.5}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(constants.config, "get_config_value", lambda _name: str(tmp_path))
+    return tmp_path
+
+
+def test_what_one_stop_has_seen_comes_to_the_next_one_of_the_play():
+    with es_service._alone("cluster1", "alice@a:1:node1", shared=False) as last:
+        assert last.seen_by("alice@a:1") == {}
+        last.write(SEEN)
+    with es_service._alone("cluster1", "alice@a:1:node2", shared=False) as last:
+        seen = last.seen_by("alice@a:1")["seen"]
+    assert seen["state"] == SEEN["state"]
+    assert 0.5 < seen["seconds"] < 5
+    with es_service._alone("cluster1", "alice@a:1:node3", shared=False) as last:
+        assert last.seen_by("alice@a:1") == {}  # node2 has left nothing
+
+
+@pytest.mark.parametrize("another", ["alice@a:2", "alice@b:1", "bob@a:1"])
+def test_what_another_play_has_seen_is_not_taken(another):
+    with es_service._alone("cluster1", f"{another}:node1", shared=False) as last:
+        last.write(SEEN)
+    with es_service._alone("cluster1", "alice@a:1:node2", shared=False) as last:
+        assert last.seen_by("alice@a:1") == {}
+
+
+@pytest.mark.parametrize("left", ["[", "{}", "[1, 2]", "[{}, 2]", '[{"seconds": 1}, "x"]'])
+def test_what_a_killed_stop_has_left_is_nothing(home, left):
+    (home / "eventstore.cluster").mkdir()
+    (home / "eventstore.cluster" / "cluster1.lock").write_text(f"alice@a:1:node1\n{left}")
+    with es_service._alone("cluster1", "alice@a:1:node2", shared=False) as last:
+        assert last.seen_by("alice@a:1") == {}
+
 
 @pytest.mark.parametrize(
     ("first", "second", "waits"),
     [(False, False, True), (True, False, True), (False, True, True), (True, True, False)],
 )
-def test_who_waits_for_whom(first, second, waits, tmp_path, monkeypatch):
-    monkeypatch.setattr(constants.config, "get_config_value", lambda _name: str(tmp_path))
+def test_who_waits_for_whom(first, second, waits, monkeypatch):
     waiting, inside = threading.Event(), threading.Event()
     monkeypatch.setattr(es_service.display, "display", lambda _text: waiting.set())
 
