@@ -2,7 +2,8 @@
 """What a rolling restart of the lab's three machines costs beside the nodes' own times from stop to in sync.
 
 ``python tests/bench/rolling.py``; both are measured from outside, from the first stop to the last node in sync.
-Exit 1 when more than one node was down at once, or a write gap is longer than an election.
+Exit 1 when more than one node was down at once, a write gap is longer than an election, or the roll takes longer than
+the bar.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> int:
     print(f"first stop to last in sync   {roll:6.2f} s  {roll / sum(own):4.2f} x their sum  (bar {BAR:g})")
     print(f"longest write gap            {writer.longest_gap_s:6.2f} s  (bar {ELECTION_S:g} s)")
     print(f"down at once                 {watcher.worst:6}")
-    return int(watcher.worst > 1 or writer.longest_gap_s > ELECTION_S)
+    return int(watcher.worst > 1 or writer.longest_gap_s > ELECTION_S or roll / sum(own) > BAR)
 
 
 if __name__ == "__main__":

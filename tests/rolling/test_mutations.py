@@ -48,7 +48,7 @@ MUTATIONS = [
     (GUARD, "if node.key not in gone]", "]"),
     (GUARD, "if late and len(case.left) - len(late) < cluster.quorum_size", "if late and len(case.left) < 0"),
     (GUARD, "{node.own.instance_id}", ""),
-    (GUARD, "if node.own and node.own.is_in_sync)", "if node.own)"),
+    (GUARD, "if node.own and node.own.is_in_sync", "if node.own"),
     (GUARD, "master.own.epoch_number if master and master.own else None", "None"),
     (GUARD, "if node not in cluster.in_sync or not _is_caught_up(cluster, node)", "if node not in cluster.in_sync"),
     (GUARD, "if node not in cluster.in_sync or not _is_caught_up(cluster, node)", "if False"),
