@@ -137,7 +137,8 @@ def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
     """Meanwhile say how far the nodes have come that are not in sync, where they can be asked from here."""
     try:
         targets = facts.read_endpoints(given.get("endpoints") or [])
-    except EventStoreError:
+        cluster_size = int(given.get("cluster_size") or 0) or None  # a text where it comes from a template, up to 2.18
+    except (EventStoreError, ValueError, TypeError):
         yield  # the module says what is wrong
         return
     over = threading.Event()
@@ -145,7 +146,7 @@ def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
     def tell() -> None:
         progress = Progress()
         while not over.wait(TELL_S):
-            cluster = view.Cluster(facts.ask(targets, TELL_S / 2), given.get("cluster_size"))
+            cluster = view.Cluster(facts.ask(targets, TELL_S / 2), cluster_size)
             for line in progress.lines(cluster, time.monotonic()):
                 display.display(f"{host}: {line}")
 
@@ -155,7 +156,7 @@ def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
         yield
     finally:
         over.set()
-        teller.join()
+        teller.join(TELL_S)
 
 
 __all__ = ["ActionModule"]

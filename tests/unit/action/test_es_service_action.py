@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 
 import pytest
 from ansible import constants
 
 from ansible_collections.eventstore.cluster.plugins.action import es_service
+from lab.gossip.answers import HEALTHY, REFUSED, node
 
 SEEN = {"state": "master 10.0.0.1:2112, epoch 4", "seconds": 0.5}
 
@@ -67,3 +69,23 @@ def test_who_waits_for_whom(first, second, waits, monkeypatch):
     thread.join(10)
     assert inside.is_set()
     assert waiting.is_set() == waits
+
+
+@pytest.mark.parametrize("size", [3, "3", None])  # a template gives a text, up to ansible-core 2.18
+def test_meanwhile_it_is_told_who_is_not_in_sync(size, monkeypatch):
+    said = queue.Queue()
+    monkeypatch.setattr(es_service, "TELL_S", 0.01)
+    monkeypatch.setattr(es_service.display, "display", said.put)
+    views = [node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)]
+    monkeypatch.setattr(es_service.facts, "ask", lambda _targets, _timeout_s: views)
+    given = {"endpoints": [f"10.0.0.{number}:2113" for number in (1, 2, 3)], "cluster_size": size}
+    with es_service._told(given, "node1"):
+        assert said.get(timeout=10) == "node1: n3 is silent"
+
+
+@pytest.mark.parametrize("given", [{"endpoints": ["x"]}, {"endpoints": ["10.0.0.1:1"], "cluster_size": "three"}])
+def test_what_cannot_be_asked_is_left_to_the_module(given, monkeypatch):
+    monkeypatch.setattr(es_service, "TELL_S", 0.0)
+    monkeypatch.setattr(threading, "Thread", None)
+    with es_service._told(given, "node1"):
+        pass
