@@ -61,7 +61,7 @@ def run_module(tmp_path, monkeypatch) -> RunModule:
         output = io.StringIO()
         # Once a test has imported the controller's half, ansible-core 2.19 takes this process for the controller
         # and shows the warnings of modules itself.
-        if _internal:
+        if hasattr(_internal, "is_controller"):
             monkeypatch.setattr(_internal, "is_controller", False)
         with _module_args({**args, **internal}), contextlib.redirect_stdout(output), pytest.raises(SystemExit) as end:
             importlib.import_module(f"{MODULES}.{name}").main()

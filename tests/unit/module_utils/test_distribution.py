@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.eventstore.cluster.plugins.module_utils import distribution
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import Archive, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 CHECKSUM = "sha256:" + 64 * "a"
 
@@ -179,6 +180,11 @@ def test_the_oldest_are_superfluous(tmp_path: Path, keep: int, gone: list[str]) 
     assert [path.name for path in distribution.superfluous(home, keep)] == gone
 
 
+def users_of(directory: Path) -> list[int]:
+    """For a moment a process that was started has no command line yet."""
+    return wait_until(lambda: distribution.users(directory), bool, timeout_s=10).last
+
+
 @pytest.mark.parametrize(
     ("argv", "directory"),
     [
@@ -196,7 +202,7 @@ def test_what_a_process_uses_stays(tmp_path: Path, argv: list[str], directory: s
         [word.format(used=used) for word in argv], cwd=directory.format(used=used), stdin=subprocess.PIPE
     )
     try:
-        assert distribution.users(used) == [process.pid]
+        assert users_of(used) == [process.pid]
         assert distribution.superfluous(home, 1) == []
         with pytest.raises(DistributionError, match=f"is used by process {process.pid} "):
             distribution.is_removable(used)
@@ -212,8 +218,8 @@ def test_a_name_that_only_begins_alike_is_not_used(tmp_path: Path) -> None:
     other = make_version(tmp_path / "3.4.0-rc1")
     process = subprocess.Popen(["sh", "-c", "read line", str(other / "eventstored")], stdin=subprocess.PIPE)  # noqa: S607
     try:
+        assert users_of(other) == [process.pid]
         assert distribution.users(tmp_path / "3.4.0") == []
-        assert distribution.users(other) == [process.pid]
     finally:
         process.communicate(b"\n")
 
