@@ -156,7 +156,7 @@ def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
         yield
     finally:
         over.set()
-        teller.join(TELL_S)
+        teller.join(TELL_S)  # no longer: a thread that fails can hang in a lock that this worker was forked with
 
 
 __all__ = ["ActionModule"]

@@ -138,9 +138,11 @@ class Cluster:
             nonlocal since
             history.append(self._look(size))
             problems = guard.refusals(history, stop)
-            if len(history) == 1 or any(problem.code == guard.NOT_SETTLED for problem in problems):
-                del history[:-1]  # the settle time begins anew
-                is_as_seen = guard.signature(history[-1]) == self._seen_state
+            if any(problem.code == guard.NOT_SETTLED for problem in problems):
+                del history[:-1]  # the settle time begins anew, and what was seen before it is worth nothing any more
+                since = time.monotonic()
+            elif len(history) == 1:
+                is_as_seen = guard.signature(history[0]) == self._seen_state
                 since = self._seen_since if is_as_seen else time.monotonic()
             del history[1:-1]
             return problems
@@ -174,8 +176,9 @@ class Cluster:
             nonlocal moved, renewed, since, state
             cluster = self._look(size)
             now = time.monotonic()
-            if guard.signature(cluster) != state:
-                state, since = guard.signature(cluster), now
+            now_is = guard.signature(cluster)
+            if now_is != state:
+                state, since = now_is, now
             for node in guard.taken(cluster, stop):
                 lag = cluster.lag_bytes(node)
                 key = (node.key, node.state, lag is None)

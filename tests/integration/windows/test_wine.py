@@ -44,12 +44,11 @@ class Wine:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.environment = {
-            **{
-                "PATH": os.environ["PATH"],
-                "HOME": str(folder),
-                "WINEPREFIX": str(folder / "prefix"),
-                "WINEDEBUG": "-all",
-            },
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "TMPDIR": str(folder),  # its server makes a directory there and leaves it
+            "WINEPREFIX": str(folder / "prefix"),
+            "WINEDEBUG": "-all",
             "WINEDLLOVERRIDES": "mscoree,mshtml=",  # asks for no downloads
         }
         self._folder = folder

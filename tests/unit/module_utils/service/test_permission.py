@@ -122,7 +122,7 @@ def test_views_that_come_to_agree_are_no_election(monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr(permission.facts, "ask", ask)
-    permit(cluster(settle=0.2))
+    permit(cluster(settle=0.1))
     assert time.monotonic() > end
     assert [view.Cluster(views, 3).agreed for views in seen[-2:]] == [False, True]
 
@@ -135,6 +135,16 @@ def test_what_the_restart_before_has_seen_is_part_of_the_settle_time(sweeps):
     sweeps[1].clear()
     permit(cluster(seen={**seen, "seconds": 0.02}))
     assert len(sweeps[1]) > 1
+
+
+def test_what_was_seen_is_worth_nothing_once_something_else_was_seen(sweeps):
+    """The same picture again after another one is no sign of rest."""
+    disagree = [*WHOLE, manager(1, cluster_of("Master", "Slave"))]
+    sweeps[0][:] = [disagree, ONE_DOWN, WHOLE]
+    seen = {"state": guard.signature(view.Cluster(WHOLE, 3)), "seconds": 60.0}
+    began = time.monotonic()
+    permit(cluster(settle=0.2, seen=seen))
+    assert time.monotonic() - began >= 0.2
 
 
 @pytest.mark.parametrize("now", [ELECTED, ONE_DOWN[:2]])
