@@ -11,10 +11,6 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-LICENCE = "SPDX-License-Identifier: GPL-3.0-or-later"
-# Formats without comments, texts that a tool or somebody else writes, and recordings.
-NO_LICENCE_LINE = {".json", ".jsonl", ".txt", ".esconfig", ".html", ".raw", ".keep", ""}
-GENERATED = {"LICENSE", "CHANGELOG.md", "changelogs/changelog.yaml"}
 
 # Home directories, checkouts on a build machine, registries of Python packages.
 FOREIGN = re.compile(r"/(?:home|Users)/[a-z]\w*/|/work/[a-z]|/root/\.|/simple/|--(?:extra-)?index-url")
@@ -64,18 +60,6 @@ def test_module_uses_the_shared_attributes(module: str) -> None:
     assert "eventstore.cluster.attributes" in documentation["extends_documentation_fragment"]
     assert documentation["version_added"] == "1.0.0"
     assert {"check_mode", "diff_mode", "platform"} <= documentation["attributes"].keys()
-
-
-def test_every_file_names_its_licence() -> None:
-    without = [
-        name_of(path)
-        for path in FILES
-        if path.stat().st_size
-        and (path.suffix not in NO_LICENCE_LINE or path.read_bytes().startswith(b"#!"))
-        and name_of(path) not in GENERATED
-        and LICENCE not in path.read_text(encoding="utf-8", errors="replace")[:1000]
-    ]
-    assert without == []
 
 
 def test_no_file_names_a_machine_or_a_package_registry() -> None:
