@@ -9,6 +9,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.lease import (
     HEADERS,
     PATH,
@@ -82,7 +83,7 @@ async def _post(manager: Endpoint, body: bytes) -> tuple[int, Lease]:
     if answer.status == 404:  # a manager of an earlier release, or not the built-in one
         return answer.status, Lease()
     try:
-        data = json.loads(answer.body)
+        data = parse_json(answer.body)
         lease = Lease(str(data["owner"]), float(data["held_s"]), float(data["left_s"]))
     except (ValueError, KeyError, TypeError):
         raise GossipError(f"expected a lease, but came status {answer.status}", where=where) from None

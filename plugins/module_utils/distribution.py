@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 
 MARKER = ".es_distribution.json"
@@ -198,7 +199,7 @@ def _lock(parent: Path) -> t.Iterator[None]:
 
 def _checksum(home: Path) -> str | None:
     try:
-        content = json.loads((home / MARKER).read_text(encoding="utf-8"))
+        content = parse_json((home / MARKER).read_bytes())
         return str(content["checksum"])
     except FileNotFoundError:
         return None

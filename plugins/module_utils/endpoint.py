@@ -6,6 +6,9 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_number
+
 
 class Endpoint(t.NamedTuple):
     """An IP address (text) and a port; compares, sorts and hashes as a pair."""
@@ -15,18 +18,19 @@ class Endpoint(t.NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """Read ``192.168.1.11:2113`` or ``[::1]:2113``; ValueError says what is wrong with the text."""
+        """Read ``192.168.1.11:2113`` or ``[::1]:2113``; FormatError says what is wrong with the text."""
         ip, colon, port = text.rpartition(":")
         if not colon:
-            raise ValueError(f"{text!r} has no port; write it as IP:PORT")
+            raise FormatError(f"{text!r} has no port; write it as IP:PORT")
         ip = ip[1:-1] if ip.startswith("[") and ip.endswith("]") else ip
         try:
             ipaddress.ip_address(ip)
         except ValueError:
-            raise ValueError(f"{text!r} does not begin with an IP address; names are not accepted here") from None
-        if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError(f"{text!r} does not end in a port from 1 to 65535")
-        return cls(ip, int(port))
+            raise FormatError(f"{text!r} does not begin with an IP address; names are not accepted here") from None
+        try:
+            return cls(ip, parse_number(port, 1, 65535))
+        except FormatError:
+            raise FormatError(f"{text!r} does not end in a port from 1 to 65535") from None
 
     def __str__(self) -> str:
         return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"

@@ -9,7 +9,8 @@ EventStoreError
 ├── ServiceError     a process or a service
 ├── DistributionError  an archive of the software
 ├── HostError        a Windows host: what is sent to it, or what it answered
-└── UpgradeError     a way from one version to another
+├── UpgradeError     a way from one version to another
+└── FormatError      a text of another program; also a ValueError, for callers that know the place
 """
 
 from __future__ import annotations
@@ -61,10 +62,15 @@ class UpgradeError(EventStoreError):
     """A way from one version to another."""
 
 
+class FormatError(EventStoreError, ValueError):
+    """A text of another program."""
+
+
 __all__ = [
     "ConfigError",
     "DistributionError",
     "EventStoreError",
+    "FormatError",
     "GossipError",
     "HostError",
     "ServiceError",

@@ -9,6 +9,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_number
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -78,27 +79,23 @@ async def _request(
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
     lines = head.decode("latin-1").split("\r\n")
     words = lines[0].split(" ", 2)
-    if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+    if len(words) < 2 or not words[0].startswith("HTTP/1."):
         raise ValueError(f"not an HTTP answer: {lines[0][:80]!r}")
     pairs = (line.partition(":") for line in lines[1:-2])
-    return int(words[1]), {name.strip().lower(): value.strip() for name, _colon, value in pairs}
+    return parse_number(words[1], 100, 999), {name.strip().lower(): value.strip() for name, _colon, value in pairs}
 
 
 async def _read_body(reader: asyncio.StreamReader, headers: t.Mapping[str, str], max_body_bytes: int) -> bytes:
     """Read by Content-Length, by chunks (Mono's listener sends them) or up to the end of the connection."""
     if "content-length" in headers:
-        length = int(headers["content-length"])
-        if length > max_body_bytes:
-            raise ValueError(f"a body of {length} bytes, more than {max_body_bytes}")
-        return await reader.readexactly(length)
+        return await reader.readexactly(parse_number(headers["content-length"], 0, max_body_bytes))
     parts: list[bytes] = []
     size = 0
     chunked = headers.get("transfer-encoding", "").lower() == "chunked"
     while True:
         if chunked:
-            length = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
-            if length > max_body_bytes:
-                raise ValueError(f"a chunk of {length} bytes, more than {max_body_bytes}")
+            size_line = (await reader.readuntil(b"\r\n")).decode("latin-1")
+            length = parse_number(size_line.split(";")[0].strip(), 0, max_body_bytes, base=16)
             part = (await reader.readexactly(length + 2))[:-2]
         else:
             part = await reader.read(65536)

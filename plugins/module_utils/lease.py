@@ -8,11 +8,11 @@ apart, the guard does: it counts the nodes that are down.
 
 from __future__ import annotations
 
-import json
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 
 if t.TYPE_CHECKING:
     pass
@@ -66,16 +66,13 @@ class Book:
 
 
 def parse(body: bytes) -> tuple[str, float]:
-    """Read what is posted: owner and seconds; ValueError says what was expected."""
-    try:
-        data = json.loads(body)
-    except RecursionError:
-        raise ValueError("expected a JSON object") from None
+    """Read what is posted: owner and seconds; FormatError says what was expected."""
+    data = parse_json(body)
     owner, seconds = (data.get("owner"), data.get("seconds")) if isinstance(data, dict) else (None, None)
     if not isinstance(owner, str) or not owner.isprintable() or not 0 < len(owner) <= MAX_OWNER:
-        raise ValueError(f"expected an owner of 1 to {MAX_OWNER} printable characters")
+        raise FormatError(f"expected an owner of 1 to {MAX_OWNER} printable characters")
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= MAX_S:
-        raise ValueError(f"expected seconds from 0 to {MAX_S:g}")
+        raise FormatError(f"expected seconds from 0 to {MAX_S:g}")
     return owner, float(seconds)
 
 

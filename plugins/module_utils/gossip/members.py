@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError, GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 
 EMPTY_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -154,8 +155,8 @@ def parse_object(body: bytes, *, where: str) -> dict[str, t.Any]:
             hint="Something else than Event Store answers there, or a proxy in front of it: check address and port",
         )
     try:
-        data = json.loads(body.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        data = parse_json(body)
+    except FormatError as error:
         raise GossipError(f"expected JSON, but came {len(body)} bytes that are none: {error}", where=where) from None
     if not isinstance(data, dict):
         raise GossipError(f"expected a JSON object, but came {_shown(data)}", where=where)
@@ -177,12 +178,15 @@ def utc_now() -> str:
 
 
 def seconds(time_stamp: str) -> float:
-    """Give the seconds since 1970 of a time in wire form; ValueError if it is none."""
+    """Give the seconds since 1970 of a time in wire form; FormatError if it is none."""
     match = _TIME.match(time_stamp)
     if not match:
-        raise ValueError("it is not like 2026-11-22T22:46:08.7874Z")
+        raise FormatError("it is not like 2026-11-22T22:46:08.7874Z")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    try:
+        whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
+    except ValueError as error:
+        raise FormatError(str(error)) from None
     return whole.timestamp() + float(f"0.{match.group(7) or 0}")
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
@@ -50,7 +51,7 @@ class Record:
     def read(cls, path: Path) -> Record | None:
         """What the pid file says; None if there is none or it is damaged."""
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parse_json(path.read_bytes())
             return cls(int(data["pid"]), int(data["start_time"]), str(data["boot_id"]), tuple(data["argv"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -8,7 +8,6 @@ A running process proves nothing: a 3.4.0 node whose port is taken or whose addr
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import typing as t
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology import options as topology_options
@@ -148,7 +148,7 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
         info = members.parse(answer.body, where=url)
         return {"url": url, "server": str(info.server), "members": len(info.members)}
     try:
-        data = json.loads(answer.body)
+        data = parse_json(answer.body)
         return {"url": url, "version": str(data["esVersion"]), "state": str(data["state"])}
     except (ValueError, KeyError, TypeError):
         start = answer.body[:80].decode("utf-8", "replace")

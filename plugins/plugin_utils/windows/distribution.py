@@ -22,6 +22,7 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.distribution import MARKER, TEMPORARY, oldest
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, FILE, Host
@@ -118,7 +119,7 @@ class Distribution:
         marker = ntpath.join(self._home, MARKER)
         content = self._host.read(marker)
         try:
-            return None if content is None else str(json.loads(content)["checksum"])
+            return None if content is None else str(parse_json(content)["checksum"])
         except (ValueError, KeyError, TypeError) as error:
             raise DistributionError(
                 f"is damaged: {error}", where=marker, hint=f"Move {self._home} away, and run again"

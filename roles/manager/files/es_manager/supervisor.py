@@ -28,6 +28,7 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 
 if t.TYPE_CHECKING:
@@ -126,7 +127,7 @@ class State:
     def load(self) -> list[Running]:
         """The recorded processes that still run; a file that cannot be read is no record."""
         try:
-            content = json.loads(self._path.read_text())
+            content = parse_json(self._path.read_bytes())
             if content["boot"] != processes.boot_id():
                 return []
             records = [
