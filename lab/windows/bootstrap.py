@@ -7,13 +7,13 @@ one wrapper is sent, and what it is to run comes with the input; before, each co
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
 import functools
 import hashlib
 import json
 import pkgutil
+import re
 import typing as t
 
 from lab.windows.machine import Machine, NotUnderstood, Refused
@@ -77,18 +77,16 @@ def put(machine: Machine, path: str, lines: t.Iterable[str]) -> Ran:
 
 @functools.cache
 def _text_in_plugin(plugin: str, variable: str) -> str | None:
-    """The text that the connection's put_file keeps in a variable."""
-    source = pkgutil.get_data("ansible.plugins.connection", f"{plugin}.py") or b""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name == "put_file":
-            for each in ast.walk(node):
-                if (
-                    isinstance(each, ast.Assign)
-                    and ast.unparse(each.targets[0]) == variable
-                    and isinstance(each.value, ast.Constant)
-                ):
-                    return str(each.value.value)
-    return None
+    """The text that the connection's put_file keeps in a variable.
+
+    Found without ``ast``: this runs in many threads, and until 3.11.5 two that parse at once can fail ("AST constructor
+    recursion depth mismatch", python/cpython issue 106905); a lock here would not keep others from parsing.
+    """
+    source = (pkgutil.get_data("ansible.plugins.connection", f"{plugin}.py") or b"").decode()
+    found = re.search(rf"^\s+{variable} = u?(['\"]{{3}})(.*?)\1", source, re.DOTALL | re.MULTILINE)
+    if found and "\\" in found[2]:
+        raise NotUnderstood(f"{variable} of Ansible's {plugin}.py, which has escapes")
+    return found[2] if found else None
 
 
 def _own(name: str) -> str | None:
