@@ -21,6 +21,7 @@ CHECKS = {
     "format": "ruff format --check .",
     "yaml": "yamllint --strict .",
     "shell": "python scripts/shell.py",
+    "licences": "reuse lint --lines",
     "changelog": "python scripts/clean_tree.py antsibull-changelog lint",
     "unit": "python -m pytest tests/unit -n 2 --dist worksteal",
     "sanity": "python scripts/sanity.py",
