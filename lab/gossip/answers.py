@@ -52,6 +52,26 @@ def manager(number: int, gossip: Answer) -> view.View:
     return view.read(target, gossip, None)
 
 
+def replay(frames: t.Iterable[tuple[float, dict[str, t.Any]]]) -> t.Iterator[tuple[float, view.Cluster]]:
+    """Recorded sweeps of three nodes and their managers: what changed since the last one, n1 to m3 as in a script.
+
+    ``n1``: its gossip in words, or how it failed; ``/n1``: its state in /info.
+    """
+    now: dict[str, t.Any] = {}
+    for second, changed in frames:
+        now.update(changed)
+        nodes = [node(n, _answer(now[f"n{n}"]), now[f"/n{n}"] or REFUSED) for n in (1, 2, 3)]
+        managers = [manager(n, _answer(now[f"m{n}"])) for n in (1, 2, 3) if f"m{n}" in now]
+        yield second, view.Cluster([*nodes, *managers], 3)
+
+
+def _answer(said: dict[str, str] | str) -> Answer:
+    """``m1`` and ``n1`` are a manager and a node of one machine."""
+    if isinstance(said, str):
+        return {"REFUSED": REFUSED, "FROZEN": FROZEN}[said]
+    return {f"10.0.0.{name[1:]}{'/manager' if name[0] == 'm' else ''}": words for name, words in said.items()}
+
+
 def cluster_of(*states: str, **more: str) -> dict[str, str]:
     """Members in words: 10.0.0.1 is in the first state, 10.0.0.2 in the second, and so on."""
     return {**{f"10.0.0.{number}": state for number, state in enumerate(states, start=1)}, **more}
@@ -87,5 +107,6 @@ __all__ = [
     "node",
     "ok",
     "problem",
+    "replay",
     "status",
 ]

@@ -26,18 +26,21 @@ def time_stamp(skew_s: float = 0.0) -> str:
 
 
 def member(ip: str, words: str, *, skew_s: float = 0.0) -> Member:
-    """A member from a state and any of ``dead``, ``seed`` (not reached), ``port=2112`` and ``at=17102`` (position)."""
+    """A member from a state and any of ``dead``, ``port=2112``, ``at=17102`` (position), ``epoch=1``, ``start=1`` (how
+    often its process was started), ``seed`` (not reached), and ``manager`` (whatever its state).
+    """
     state, *rest = words.split()
     options = dict(word.partition("=")[::2] for word in rest)
     alive, stamp = "dead" not in options, time_stamp(skew_s)
-    if state == members.MANAGER or "seed" in options:
+    if state == members.MANAGER or {"seed", "manager"} & set(options):
         # A seed has one port only, and is entered with it four times.
         internal, external = (int(options["port"]),) * 2 if "port" in options else MANAGER_PORTS
-        instance = members.EMPTY_ID if "seed" in options else _instance_id(ip, state)
-        return Member.manager(instance, stamp, Endpoint(ip, internal), Endpoint(ip, external), alive)
+        instance = members.EMPTY_ID if "seed" in options else _instance_id(ip, "manager")
+        manager = Member.manager(instance, stamp, Endpoint(ip, internal), Endpoint(ip, external), alive)
+        return replace(manager, state=state)
     position = int(options.get("at", POSITION))
     return Member(
-        instance_id=_instance_id(ip, "database"),
+        instance_id=_instance_id(ip, f"database {options.get('start', 1)}"),
         time_stamp=stamp,
         state=state,
         is_alive=alive,
@@ -51,7 +54,7 @@ def member(ip: str, words: str, *, skew_s: float = 0.0) -> Member:
         writer_checkpoint=position,
         chaser_checkpoint=position,
         epoch_position=0,
-        epoch_number=1,
+        epoch_number=int(options.get("epoch", 1)),
         epoch_id=EPOCH_ID,
         node_priority=0,
     )

@@ -51,8 +51,10 @@ options:
       - V(answered) is that every endpoint answers for itself.
       - V(quorum) is RV(ansible_facts.es_gossip.has_quorum).
       - V(healthy) is RV(ansible_facts.es_gossip.healthy).
+      - V(steady) is that it is healthy, and that since the sweep before no election was won and no node began, ended or
+        fell silent. Together with O(settle) it is what to wait for after a change.
     type: str
-    choices: [none, answered, quorum, healthy]
+    choices: [none, answered, quorum, healthy, steady]
     default: none
   wait_timeout:
     description:
@@ -62,6 +64,13 @@ options:
   settle:
     description:
       - Seconds for which O(until) must hold without a break.
+    type: float
+    default: 0.0
+  watch:
+    description:
+      - Ask again and again for so many seconds, whatever comes, and say in RV(ansible_facts.es_gossip.watched) what
+        happened meanwhile. The other facts are those of the last sweep.
+      - Not together with O(until), which watches as long as it waits.
     type: float
     default: 0.0
   from:
@@ -115,9 +124,19 @@ EXAMPLES = r"""
       - {name: node3/database, host: node3, kind: database, address: "192.168.1.13:2113", internal: "192.168.1.13:2112"}
       - {name: node1/manager, host: node1, kind: manager, address: "192.168.1.11:30778", internal: "192.168.1.11:30777"}
     cluster_size: 3
-    until: healthy
-    settle: 2
+    until: steady
+    settle: 5
   run_once: true
+
+- name: See what happens to the cluster in one minute
+  eventstore.cluster.es_gossip_facts:
+    endpoints: [192.168.1.11:2113, 192.168.1.12:2113, 192.168.1.13:2113]
+    watch: 60
+  run_once: true
+
+- name: Fail if two nodes were master at once
+  ansible.builtin.assert:
+    that: ansible_facts.es_gossip.watched.two_masters | length == 0
 """
 
 RETURN = r"""
@@ -243,6 +262,29 @@ ansible_facts:
               state: Master
               masters: [node1/database]
               clock_offset_s: -0.204
+        watched:
+          description:
+            - What was seen from the first sweep to the last one of O(watch) or O(until).
+            - C(calm_s) is for how long up to the last sweep there was quorum under one master and epoch, and no node
+              began, ended or fell silent. C(elections) are new epochs and changes of the master. C(two_masters_s) and
+              C(no_quorum_s) are the longest times without a break; C(two_masters) names the nodes. C(restarted) are
+              nodes whose process is another one, C(ended) those that said that they shut down, as a node does that
+              ends itself to truncate its data. A node that did so twice is named twice.
+          type: dict
+          returned: always
+          sample:
+            began: "2026-11-28T11:54:55Z"
+            seconds: 30.041
+            sweeps: 274
+            calm_s: 12.196
+            elections: 2
+            epochs: [4, 5, 6]
+            masters: [node1/database, node2/database]
+            two_masters_s: 1.538
+            two_masters: [node1/database, node2/database]
+            no_quorum_s: 2.84
+            restarted: [node1/database]
+            ended: [node1/database]
         problems:
           description: What is wrong, the most important first; C(hint) says what to do.
           type: list

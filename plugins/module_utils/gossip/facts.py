@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import report
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
@@ -16,13 +18,16 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "endpoints": {"type": "list", "elements": "raw", "required": True},
     "cluster_size": {"type": "int"},
     "timeout": {"type": "float", "default": 2.0},
-    "until": {"type": "str", "choices": ["none", "answered", "quorum", "healthy"], "default": "none"},
+    "until": {"type": "str", "choices": ["none", "answered", "quorum", "healthy", "steady"], "default": "none"},
     "wait_timeout": {"type": "float", "default": 60.0},
     "settle": {"type": "float", "default": 0.0},
+    "watch": {"type": "float", "default": 0.0},
     "from": {"type": "str", "choices": ["controller", "target"], "default": "controller"},
 }
 
 Facts = dict[str, t.Any]
+
+_FOR_EVER = float("inf")
 
 # With one of these, somebody that was asked did not answer for itself.
 _SILENT = frozenset({"no-answer", "not-itself", "master-silent", "gossip-not-ready"})
@@ -31,11 +36,14 @@ _CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
     "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),
     "quorum": lambda facts: bool(facts["has_quorum"]),
     "healthy": lambda facts: bool(facts["healthy"]),
+    # Calm needs two sweeps: the first one cannot tell what has just happened.
+    "steady": lambda facts: bool(facts["healthy"]) and facts["watched"]["calm_s"] > 0,
 }
 _FAILURES = {
     "answered": "not every endpoint answers for itself",
     "quorum": "the cluster has no quorum",
     "healthy": "the cluster is not healthy",
+    "steady": "the cluster is not healthy and calm",
 }
 
 
@@ -50,26 +58,48 @@ class ConditionNotMet(GossipError):
 def gather(params: t.Mapping[str, t.Any]) -> Facts:
     """Ask all endpoints, again and again until the condition holds; ConditionNotMet if it does not in time."""
     targets = read_endpoints(params["endpoints"])
-    cluster_size, timeout_s, until = params["cluster_size"], params["timeout"], params["until"]
-    for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0)):
-        if params[name] is not None and not least <= params[name] < float("inf"):
-            raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+    _refuse_numbers(params)
+    until, look = params["until"], _Look(targets, params)
     if until == "none":
-        return report(view.Cluster(ask(targets, timeout_s), cluster_size))
-    if params["settle"] > params["wait_timeout"]:
-        raise GossipError(f"it is longer than wait_timeout ({params['wait_timeout']:g} s)", where="settle")
+        return wait_until(look, lambda facts: facts["watched"]["seconds"] >= params["watch"], timeout_s=_FOR_EVER).last
     holds = _CONDITIONS[until]
-    waited = wait_until(
-        lambda: report(view.Cluster(ask(targets, timeout_s), cluster_size)),
-        holds,
-        timeout_s=params["wait_timeout"],
-        settle_s=params["settle"],
-    )
+    waited = wait_until(look, holds, timeout_s=params["wait_timeout"], settle_s=params["settle"])
     if not waited.ok:
         why = f"it did not hold for {params['settle']:g} s without a break" if holds(waited.last) else _FAILURES[until]
         first = f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was asked"
-        raise ConditionNotMet("\n".join([first, *problem_lines(waited.last["problems"])]), waited.last)
+        happened = [f"- watched: {line}." for line in lines(waited.last["watched"]) if until == "steady"]
+        raise ConditionNotMet("\n".join([first, *problem_lines(waited.last["problems"]), *happened]), waited.last)
     return waited.last
+
+
+def _refuse_numbers(params: t.Mapping[str, t.Any]) -> None:
+    for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0), ("watch", 0)):
+        if params[name] is not None and not least <= params[name] < _FOR_EVER:
+            raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+    if params["until"] == "none":
+        return
+    if params["watch"]:
+        raise GossipError(
+            f"expected one of watch and until, but came both ({params['watch']:g} and {params['until']})",
+            where="watch",
+            hint="Give settle with until: what was seen meanwhile is in watched either way",
+        )
+    if params["settle"] > params["wait_timeout"]:
+        raise GossipError(f"it is longer than wait_timeout ({params['wait_timeout']:g} s)", where="settle")
+
+
+class _Look:
+    """Gives the facts of one more sweep, and of what was seen since the first."""
+
+    def __init__(self, targets: t.Sequence[view.Target], params: t.Mapping[str, t.Any]) -> None:
+        self._targets = targets
+        self._params = params
+        self._watch = Watch()
+
+    def __call__(self) -> Facts:
+        cluster = view.Cluster(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
+        self._watch.add(cluster, time.monotonic())
+        return {**report(cluster), "watched": self._watch.facts()}
 
 
 def ask(targets: t.Sequence[view.Target], timeout_s: float) -> list[view.View]:

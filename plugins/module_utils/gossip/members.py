@@ -94,12 +94,17 @@ class Member:
 
     @property
     def is_manager(self) -> bool:
-        """A manager, or a seed that has not answered yet."""
-        return self.state == MANAGER
+        """A manager, or a seed that has not answered yet.
+
+        From 5.0.11 on the state does not tell: who wins an election calls all others Unknown until it has heard of them
+        again. What tells is that their TCP endpoints repeat the HTTP ones, which no database node can listen on (all
+        entries of 3.4.0 to 26.1 that were recorded).
+        """
+        return self.state == MANAGER or self.internal_tcp == self.internal_http
 
     @property
     def is_unresolved_seed(self) -> bool:
-        """Every seed is listed as a live Manager with a zero id until it answers, also without managers."""
+        """Every seed is listed as a live manager with a zero id until it answers, also without managers."""
         return self.is_manager and self.instance_id == EMPTY_ID
 
     @property

@@ -148,6 +148,13 @@ class Node:
         return self.member.state if self.member else ""
 
     @property
+    def addresses(self) -> frozenset[Endpoint]:
+        """All its addresses that are known."""
+        member = self.member
+        asked = {self.target.address} if self.target else set()
+        return frozenset({self.key, *asked, *((member.internal_http, member.external_http) if member else ())})
+
+    @property
     def is_alive(self) -> bool:
         """It speaks for itself, or somebody sees it alive."""
         return self.answers or any(member.is_alive for _view, member in self.seen)
@@ -226,8 +233,7 @@ class Cluster:
         for view in self.trusted:
             for member in view.listed:
                 if not member.is_unresolved_seed and member is not view.own:
-                    # From 5.0.11 on, managers too are Unknown to a node for a moment after an election.
-                    room = managers if member.is_manager or member.key in managers else nodes
+                    room = managers if member.is_manager else nodes
                     room.setdefault(member.key, Node(member.key)).seen.append((view, member))
         order = {view.target: number for number, view in enumerate(self.views)}
 

@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts import ConditionNotMet
-from lab.gossip.answers import HEALTHY, REFUSED, node
+from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, node
 
 GOOD = [node(number, HEALTHY) for number in (1, 2, 3)]
 TWO = [*GOOD[:2], node(3, REFUSED)]
@@ -90,6 +90,9 @@ def test_endpoints_that_are_none(endpoints, expected):
         ({"wait_timeout": -1.0}, "wait_timeout: expected a number from 0 on"),
         ({"settle": -1.0}, "settle: expected a number from 0 on"),
         ({"until": "quorum", "wait_timeout": 1.0, "settle": 2.0}, "settle: it is longer than wait_timeout (1 s)"),
+        ({"watch": -1.0}, "watch: expected a number from 0 on"),
+        ({"watch": float("inf")}, "watch: expected a number from 0 on"),
+        ({"watch": 1.0, "until": "healthy"}, "watch: expected one of watch and until, but came both (1 and healthy)"),
     ],
 )
 def test_numbers_that_are_none_are_refused_before_anybody_is_asked(sweeps, changes, expected):
@@ -148,3 +151,47 @@ def test_what_holds_but_did_not_settle_is_not_called_no_quorum(sweeps):
         facts.gather(params(until="quorum", settle=0.2, wait_timeout=0.2))
     assert caught.value.facts["has_quorum"]
     assert "until: quorum: it did not hold for 0.2 s without a break, " in str(caught.value)
+
+
+AGAIN = [node(number, cluster_of("Master epoch=2", "Slave epoch=2", "Slave epoch=2")) for number in (1, 2, 3)]
+FALLEN = [node(number, cluster_of("Unknown", "Slave", "Slave")) for number in (1, 2, 3)]
+
+
+def test_one_sweep_says_that_it_is_one(sweeps):
+    sweeps(GOOD)
+    found = facts.gather(params())["watched"]
+    assert (found["sweeps"], found["seconds"], found["calm_s"]) == (1, 0.0, 0.0)
+
+
+def test_watch_asks_for_so_long_and_tells_what_happened_meanwhile(sweeps):
+    asked = sweeps(GOOD, FALLEN, FALLEN, AGAIN)
+    start = time.monotonic()
+    found = facts.gather(params(watch=0.4))
+    assert time.monotonic() - start >= 0.4
+    assert found["healthy"]
+    assert found["watched"]["seconds"] >= 0.4
+    assert found["watched"]["sweeps"] == len(asked) > 4
+    assert (found["watched"]["epochs"], found["watched"]["elections"]) == ([1, 2], 1)
+    assert 0 < found["watched"]["no_quorum_s"] < 0.4
+
+
+def test_steady_is_healthy_without_an_election_or_a_restart_for_the_settle_time(sweeps):
+    asked = sweeps(GOOD, GOOD, AGAIN, AGAIN, GOOD)
+    found = facts.gather(params(until="steady", settle=0.3))
+    assert found["watched"]["calm_s"] >= 0.3
+    assert found["watched"]["elections"] == 1
+    assert len(asked) > 6
+    sweeps(GOOD)
+    assert facts.gather(params(until="steady"))["watched"]["sweeps"] == 2
+
+
+def test_steady_fails_with_what_happened(sweeps):
+    sweeps(GOOD, FALLEN, AGAIN)
+    with pytest.raises(ConditionNotMet) as caught:
+        facts.gather(params(until="steady", settle=0.15, wait_timeout=0.15))
+    assert "until: steady: it did not hold for 0.15 s without a break" in str(caught.value)
+    assert "- watched: 1 election: epoch 1 to 2, master n1." in str(caught.value).splitlines()
+    sweeps(FALLEN)
+    with pytest.raises(ConditionNotMet) as caught:
+        facts.gather(params(until="steady", wait_timeout=0.05))
+    assert "until: steady: the cluster is not healthy and calm, " in str(caught.value)

@@ -29,7 +29,8 @@ def guid(number: int) -> str:
 
 def member(key: Endpoint, **fields: object) -> Member:
     base = Member.manager(guid(int(key.ip.rpartition(".")[2])), NOW, key, Endpoint(key.ip, key.port + 1))
-    node = dataclasses.replace(base, state="Slave", epoch_number=1, writer_checkpoint=100)
+    tcp = Endpoint(key.ip, 1112)
+    node = dataclasses.replace(base, state="Slave", internal_tcp=tcp, epoch_number=1, writer_checkpoint=100)
     return dataclasses.replace(node, **fields)  # type: ignore[arg-type]
 
 

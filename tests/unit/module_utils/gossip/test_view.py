@@ -294,12 +294,28 @@ def test_targets_without_internal_address_are_found_in_the_gossip_of_others():
     assert codes(facts) == {"no-answer"}
 
 
-def test_a_manager_whose_state_an_election_reset_stays_a_manager():
-    words = cluster_of("Master", "Slave", "Slave", **{"10.0.0.1/manager": "Unknown port=30777"})
-    true = cluster_of("Master", "Slave", "Slave", **{"10.0.0.1/manager": "Manager"})
-    facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, true), size=None)
-    assert facts["cluster_size"] == 3
+@pytest.mark.parametrize("asked", [True, False])
+def test_managers_and_seeds_whose_state_an_election_reset_are_no_database_nodes(asked):
+    """From 5.0.11 on the winner calls every other member Unknown until it has heard of it again."""
+    managers = {f"10.0.0.{number}/manager": "Manager" for number in (1, 2, 3)}
+    reset = {**dict.fromkeys(managers, "Unknown manager"), "10.0.0.9/seed": "Unknown seed"}
+    true = {**HEALTHY, **managers}
+    views = [node(1, {**HEALTHY, **reset}), node(2, {**HEALTHY, **reset}), node(3, true)]
+    if asked:
+        views += [manager(number, true) for number in (1, 2, 3)]
+    facts = judge(*views, size=None)
+    assert (facts["cluster_size"], facts["agreed"], facts["can_lose"]) == (3, True, 1)
     assert [each["name"] for each in facts["members"]] == ["n1", "n2", "n3"]
+    assert len(facts["managers"]) == 3
+    assert facts["unresolved_seeds"] == ["10.0.0.9:30777"]
+    assert codes(facts) == {"unresolved-seed"}
+
+
+def test_a_manager_whose_own_word_is_not_manager_stays_one():
+    words = {**HEALTHY, "10.0.0.1/manager": "Unknown manager"}
+    facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, words), size=None)
+    assert facts["healthy"], facts["problems"]
+    assert [each["name"] for each in facts["managers"]] == ["m1"]
 
 
 @pytest.mark.parametrize(("skew_s", "advice"), [(0, set()), (59, set()), (61, {"clock-skew"}), (-3600, {"clock-skew"})])
