@@ -13,12 +13,12 @@ import socket
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology import options as topology_options
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
@@ -50,8 +50,8 @@ def listeners(effective: Effective) -> list[Listener]:
     tls_only = "DisableInsecureTCP" in effective and effective.value("DisableInsecureTCP")
     options = {name: setting.value for name, setting in effective.items()}
     return [
-        Listener(Endpoint(ip, number), topology_options.LISTENERS[port], port)
-        for port, ip, number in topology_options.listeners(options)
+        Listener(Endpoint(ip, number), addresses.LISTENERS[port], port)
+        for port, ip, number in addresses.listeners(options)
         if not (alone and port.startswith("Int")) and not (tls_only and port in ("IntTcpPort", "ExtTcpPort"))
     ]
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ipaddress
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses, watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import WatchdogError
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import environment_names, listeners
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import environment_names
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Machine, Problem
 
@@ -33,7 +34,15 @@ class Server(t.NamedTuple):
 
     @property
     def seed(self) -> str:
-        return f"{self.options['IntIp']}:{self.options['IntHttpPort']}"
+        return str(self.advertised("Int"))
+
+    def advertised(self, side: str) -> Endpoint:
+        """What the others are told of its HTTP server."""
+        return addresses.advertised(self.options, f"{side}HttpPort")
+
+    def is_translated(self, side: str) -> bool:
+        """Whether the others use another IP than it listens on."""
+        return self.advertised(side).ip != str(self.options[f"{side}Ip"])
 
 
 def check(plan: Plan, machines: t.Sequence[Machine]) -> list[Problem]:
@@ -87,28 +96,44 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             )
 
 
+def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+    """A plan has to know what a server tells the others to be; of one that does not say so, it cannot."""
+    for server in _servers(plan):
+        sides = [side for side in addresses.SIDES if addresses.is_any(server.advertised(side).ip)]
+        if not sides:
+            continue
+        way_out = "the machine's own address in eventstore_int_ip and eventstore_ext_ip"
+        why = "is given to the others, which cannot reach it"
+        if server.kind == "database":
+            way_out = f"{' and '.join(f'{side}IpAdvertiseAs' for side in sides)} in {server.variable}, or {way_out}"
+            if server.options.get("AddInterfacePrefixes", True):
+                why = "makes the node give the others the first address of its machine, whichever that is"
+        named = " and ".join(f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip" for side in sides)
+        yield Problem(
+            "wildcard-address",
+            f"{server.label}: {named}: {addresses.ANY_IP} {why}",
+            f"Set {way_out}",
+        )
+
+
 def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
     hosts_by_ip: dict[str, dict[str, str]] = {}
     for server in _servers(plan):
-        for option in ("IntIp", "ExtIp"):
-            hosts_by_ip.setdefault(server.options[option], {}).setdefault(server.host, option)
-    several = len(machines) > 1
-    kinds = {ip: _kind_of_address(ip) for ip in hosts_by_ip}
+        for side in addresses.SIDES:
+            ip = server.advertised(side).ip
+            option = f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip"
+            if not addresses.is_any(ip):
+                hosts_by_ip.setdefault(ip, {}).setdefault(server.host, option)
+    loopback = {ip: ipaddress.ip_address(ip).is_loopback for ip in hosts_by_ip}
     for ip, hosts in hosts_by_ip.items():
-        if kinds[ip] == "wildcard" and several:
-            yield Problem(
-                "wildcard-address",
-                f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, and the node would give that address "
-                "to the other machines as its own",
-                "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
-            )
-        elif kinds[ip] == "loopback" and several and "" in kinds.values():
+        if loopback[ip] and len(machines) > 1 and not all(loopback.values()):
             yield Problem(
                 "loopback-address",
                 f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, which the other machines cannot reach",
                 "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
             )
-        elif len(hosts) > 1:
+        # A translation can have one address for several machines, with a port for each.
+        elif len(hosts) > 1 and any(not option.endswith("AdvertiseAs") for option in hosts.values()):
             yield Problem(
                 "address-twice",
                 f"{' and '.join(hosts)} have the same address {ip}",
@@ -116,29 +141,69 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
             )
 
 
-def _kind_of_address(text: str) -> str:
-    address = ipaddress.ip_address(text)
-    return "wildcard" if address.is_unspecified else "loopback" if address.is_loopback else ""
-
-
-def _port_clashes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
-    users = [
-        (server.host, ip, port, f"{option} of {server.label}")
-        for server in _servers(plan)
-        for option, ip, port in listeners(server.options)
-    ]
-    by_port: dict[int, list[tuple[str, str, str]]] = {}
-    for host, ip, port, user in users:
-        for other_host, other_ip, other in by_port.setdefault(port, []):
-            same_machine = host == other_host
-            if ip == other_ip or (same_machine and "wildcard" in map(_kind_of_address, (ip, other_ip))):
-                # The server does not refuse it: it hangs, half started (measured on 3.4.0; #1585).
+def _advertised_twice(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+    """Two servers under one name in gossip are one to all others."""
+    users: dict[Endpoint, Server] = {}
+    for server in _servers(plan):
+        for side in addresses.SIDES:
+            given = server.advertised(side)
+            other = users.setdefault(given, server)
+            if other is not server and other.host != server.host and server.is_translated(side):
                 yield Problem(
-                    "port-clash",
-                    f"{host}: {ip}:{port} is planned twice, as {other} and as {user}",
-                    "Give one of them another port, in eventstore_nodes where it is one of several nodes",
+                    "address-twice",
+                    f"{other.label} and {server.label} both give {given} to the others ({side}IpAdvertiseAs)",
+                    "Set it for each machine by itself, or give each its own port with "
+                    f"{side}HttpPortAdvertiseAs, in {server.variable}",
                 )
-        by_port[port].append((host, ip, user))
+
+
+def _port_clashes(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
+    """Two servers on one socket. 0.0.0.0 and an address behind a translation are each machine's own."""
+    local = {machine.host for machine in machines if machine.local}
+    by_port: dict[int, list[tuple[Server, str, bool, str]]] = {}
+    for server in _servers(plan):
+        for option, ip, port in addresses.listeners(server.options):
+            own = addresses.is_any(ip) or server.is_translated(option[:3])
+            user = f"{option} of {server.label}"
+            for other, other_ip, other_own, other_user in by_port.setdefault(port, []):
+                one_machine = server.host == other.host or {server.host, other.host} <= local
+                same = ip == other_ip and not (own or other_own)
+                if same or (one_machine and (ip == other_ip or any(map(addresses.is_any, (ip, other_ip))))):
+                    # The server does not refuse it: it hangs, half started (measured on 3.4.0; #1585).
+                    yield Problem(
+                        "port-clash",
+                        f"{server.host}: {ip}:{port} is planned twice, as {other_user} and as {user}",
+                        "Give one of them another port, in eventstore_nodes where it is one of several nodes",
+                    )
+            by_port[port].append((server, ip, own, user))
+
+
+def _prefixes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+    """Where the HTTP servers listen, and to which names they answer."""
+    for server in _servers(plan, "database"):
+        for side, word in addresses.SIDES.items():
+            if side == "Int" and plan["cluster_size"] == 1:
+                continue  # it is not even started (measured on 3.4.0)
+            wrong = addresses.refused_prefixes(server.options, side)
+            for text, why in wrong.items():
+                yield Problem(
+                    "http-prefix",
+                    f"{server.label}: {side}HttpPrefixes has {text!r}, but {why}; the node does not start",
+                    f"Correct it in {server.variable}",
+                )
+            doubt = "" if wrong else addresses.prefix_doubt(server.options, side)
+            if doubt:
+                yield Problem(
+                    "http-prefix",
+                    f"{server.label}: its {word} HTTP server {doubt}",
+                    f"Set {_any_prefixes(server)} in {server.variable}",
+                )
+
+
+def _any_prefixes(server: Server) -> str:
+    """Options with which both sides answer to every name; an IP beside * on one port is an address in use on Linux."""
+    each = (f"{side}HttpPrefixes: ['http://*:{server.options[f'{side}HttpPort']}/']" for side in addresses.SIDES)
+    return f"{', '.join(each)} and AddInterfacePrefixes: false"
 
 
 def _discovery(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
@@ -208,7 +273,7 @@ def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
     port = plan["dns"]["port"]
     ports: dict[str, list[int]] = {}
     for server in _known(plan):
-        ports.setdefault(server.host, []).append(server.options["IntHttpPort"])
+        ports.setdefault(server.host, []).append(server.advertised("Int").port)
     for host, found in ports.items():
         if port not in found:
             yield Problem(
@@ -320,8 +385,11 @@ def _environment(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
 
 RULES: tuple[Rule, ...] = (
     _cluster_size,
+    _wildcards,
     _addresses,
+    _advertised_twice,
     _port_clashes,
+    _prefixes,
     _gossip_ports,
     _discovery,
     _watchdog,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a plan needs to know of options: the free ones an operator writes, and where a server listens."""
+"""What a plan needs to know of options: the free ones that an operator writes."""
 
 from __future__ import annotations
 
@@ -12,27 +12,12 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import C
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Machine, Problem
 
-# option of a port -> option of its address
-LISTENERS = {
-    "IntTcpPort": "IntIp",
-    "IntHttpPort": "IntIp",
-    "ExtTcpPort": "ExtIp",
-    "ExtHttpPort": "ExtIp",
-    "IntSecureTcpPort": "IntIp",
-    "ExtSecureTcpPort": "ExtIp",
-}
-
 COMMAND_LINE_ONLY = {
     "Config": "the server does not follow it there (measured on 3.4.0)",
     "Help": "the server would print its options and end",
     "Version": "the server would print its version and end",
     "WhatIf": "the server would print its options and end",
 }
-
-
-def listeners(options: t.Mapping[str, t.Any]) -> list[tuple[str, str, int]]:
-    """(option, IP, port) of everything a server listens on; a port of 0 is off."""
-    return [(port, options[ip], options[port]) for port, ip in LISTENERS.items() if options.get(port)]
 
 
 def read_options(
@@ -73,4 +58,4 @@ def environment_names(kind: str, version: str) -> dict[str, str]:
 
 _option_set = functools.lru_cache(maxsize=None)(option_set)
 
-__all__ = ["default_log", "environment_names", "listeners", "read_options"]
+__all__ = ["default_log", "environment_names", "read_options"]

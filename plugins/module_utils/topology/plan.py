@@ -7,13 +7,10 @@ import itertools
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology import lint
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import (
-    default_log,
-    listeners,
-    read_options,
-)
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import default_log, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import (
     Machine,
@@ -23,6 +20,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settin
 )
 
 if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+
     Options = dict[str, t.Any]
 
 NODE_PORTS = {
@@ -42,8 +41,13 @@ class _Server:
     free: Options
 
     @property
-    def seed(self) -> str:
-        return f"{self.network['IntIp']}:{self.network['IntHttpPort']}"
+    def options(self) -> Options:
+        return {**self.network, **self.free}
+
+    @property
+    def seed(self) -> Endpoint:
+        """What the others look for, and its name in gossip."""
+        return addresses.advertised(self.options, "IntHttpPort")
 
 
 def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
@@ -92,9 +96,9 @@ def _fill(made: dict[str, t.Any], machines: list[Machine], problems: list[Proble
     if cluster["discovery"] == "dns":
         made["dns"] = {
             "name": cluster["cluster_dns"],
-            "port": known[0].network["IntHttpPort"],
+            "port": known[0].seed.port,
             "nameservers": cluster["nameservers"],
-            "addresses": list(dict.fromkeys(server.network["IntIp"] for server in known)),
+            "addresses": list(dict.fromkeys(server.seed.ip for server in known)),
         }
     for machine in machines:
         host = machine.host
@@ -103,7 +107,7 @@ def _fill(made: dict[str, t.Any], machines: list[Machine], problems: list[Proble
         made["endpoints"] += _endpoints(host, nodes[host], manager)
     inside = {host: _inside(planned) for host, planned in made["hosts"].items()}
     for host, planned in made["hosts"].items():
-        planned["peers"] = {other: addresses for other, addresses in inside.items() if other != host}
+        planned["peers"] = {other: reached for other, reached in inside.items() if other != host}
 
 
 def _nodes(machine: Machine, problems: list[Problem]) -> list[_Server]:
@@ -141,7 +145,7 @@ def _discovery(made: dict[str, t.Any], server: _Server, known: list[_Server]) ->
     if made["dns"]:
         # With managers their internal port; among database nodes the nodes' own, never the default 30777.
         return {"DiscoverViaDns": True, "ClusterDns": made["dns"]["name"], "ClusterGossipPort": made["dns"]["port"]}
-    seeds = [other.seed for other in known if other is not server]
+    seeds = [str(other.seed) for other in known if other is not server]
     return {"DiscoverViaDns": False, **({"GossipSeed": seeds} if seeds else {})}
 
 
@@ -172,7 +176,7 @@ def _host(
     }
     for node in nodes:
         discovery = (
-            {"DiscoverViaDns": False, "GossipSeed": [manager.seed]} if manager else _discovery(made, node, known)
+            {"DiscoverViaDns": False, "GossipSeed": [str(manager.seed)]} if manager else _discovery(made, node, known)
         )
         log = {"Log": machine["log_dir"]} if machine["log_dir"] else {}
         options = {**node.network, **discovery, "ClusterSize": made["cluster_size"], **log, **node.free}
@@ -183,7 +187,7 @@ def _host(
                 "config": join(machine["config_dir"], f"{node.name}.yaml"),
                 "options": options,
                 "environment": environment,
-                "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+                "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
                 "directories": _written(options, None if machine.windows else default_log(machine["version"])),
             }
         )
@@ -208,7 +212,7 @@ def _host(
             "watchdog": {"path": watchdog, "nodes": [["--config", node["config"]] for node in planned["nodes"]]},
             "arguments": [] if machine.windows else _arguments(machine, home),
             "environment": environment,
-            "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+            "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
             "directories": _unique(*(node["directories"] for node in planned["nodes"]), _written(options)),
         }
     services = [planned["manager"]] if manager else planned["nodes"]
@@ -225,10 +229,14 @@ def _arguments(machine: Machine, home: str) -> list[str]:
 
 
 def _inside(planned: dict[str, t.Any]) -> list[str]:
-    """Where a machine's servers listen for those of the other machines."""
+    """Where a machine's servers are reached by those of the other machines."""
     servers = [*planned["nodes"], *([planned["manager"]] if planned["manager"] else [])]
-    heard = (listener for server in servers for listener in listeners(server["options"]))
-    return [f"{ip}:{port}" for option, ip, port in heard if option.startswith("Int")]
+    return [
+        str(addresses.advertised(server["options"], port))
+        for server in servers
+        for port in addresses.LISTENERS
+        if port.startswith("Int") and server["options"].get(port)
+    ]
 
 
 def _written(options: Options, unsaid_log: str | None = None) -> list[str]:
@@ -242,25 +250,22 @@ def _unique(*lists: t.Iterable[str | None]) -> list[str]:
 
 def _urlacls(nodes: list[_Server], manager: _Server | None) -> list[str]:
     """The prefixes that the servers register with http.sys."""
-    urls = []
-    for server in [*nodes, *([manager] if manager else [])]:
-        for ip, port in (("IntIp", "IntHttpPort"), ("ExtIp", "ExtHttpPort")):
-            urls.append(f"http://{server.network[ip]}:{server.network[port]}/")
-            if server.network[ip] == "127.0.0.1":
-                urls.append(f"http://localhost:{server.network[port]}/")
-    return list(dict.fromkeys(urls))
+    servers = [*nodes, *([manager] if manager else [])]
+    urls = (addresses.prefixes(server.options, side) for server in servers for side in addresses.SIDES)
+    # One that HttpListener refuses cannot be reserved either; the lint has it.
+    return [url for url in _unique(*urls) if not addresses.prefix_problem(url)]
 
 
 def _endpoints(host: str, nodes: list[_Server], manager: _Server | None) -> t.Iterator[dict[str, str]]:
     for server in [*nodes, *([manager] if manager else [])]:
-        external = f"{server.network['ExtIp']}:{server.network['ExtHttpPort']}"
+        # A node that does not gossip outside answers 404 there.
+        side = "Ext" if server.free.get("GossipOnExt", True) else "Int"
         yield {
             "name": f"{host}/{server.name}",
             "host": host,
             "kind": "manager" if server is manager else "database",
-            # A node that does not gossip outside answers 404 there.
-            "address": external if server.free.get("GossipOnExt", True) else server.seed,
-            "internal": server.seed,
+            "address": str(addresses.asked(server.options, side)),
+            "internal": str(server.seed),
         }
 
 

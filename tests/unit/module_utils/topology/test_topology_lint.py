@@ -31,6 +31,11 @@ def manager(**options):
 NODES = {"eventstore_cluster_mode": "nodes"}
 SEEDS = {"eventstore_discovery": "seeds"}
 WINDOWS = {"ansible_connection": "winrm"}
+ANY_PREFIX = {
+    "IntHttpPrefixes": ["http://*:2112/"],
+    "ExtHttpPrefixes": ["http://*:2113/"],
+    "AddInterfacePrefixes": False,
+}
 TWO_NODES = [
     {"name": "database"},
     {"name": "second", "int_tcp_port": 3112, "int_http_port": 4112, "ext_tcp_port": 3113, "ext_http_port": 4113},
@@ -83,6 +88,41 @@ SOUND = [
             for n in (1, 2, 3)
         },
         id="loopback",
+    ),
+    pytest.param(
+        {
+            f"node{n}": {
+                "eventstore_int_ip": "172.17.0.2",
+                **NODES,
+                **database(
+                    IntIp="0.0.0.0",
+                    ExtIp="0.0.0.0",
+                    IntIpAdvertiseAs=f"10.0.0.{n}",
+                    ExtIpAdvertiseAs=f"10.0.0.{n}",
+                    **ANY_PREFIX,
+                ),
+            }
+            for n in (1, 2, 3)
+        },
+        id="all addresses of each machine",
+    ),
+    pytest.param(
+        {
+            f"node{n}": {
+                "eventstore_int_ip": "172.17.0.2",
+                **NODES,
+                **SEEDS,
+                **database(
+                    IntIpAdvertiseAs="10.0.0.1",
+                    ExtIpAdvertiseAs="10.0.0.1",
+                    IntHttpPortAdvertiseAs=20000 + n,
+                    ExtHttpPortAdvertiseAs=30000 + n,
+                    **ANY_PREFIX,
+                ),
+            }
+            for n in (1, 2, 3)
+        },
+        id="one address in front of three machines",
     ),
     pytest.param({f"192.168.1.1{n}": {} for n in (1, 2, 3)}, id="hosts named by their address"),
     pytest.param({f"node{n}": {"ansible_host": f"192.168.1.1{n}"} for n in (1, 2, 3)}, id="ansible_host"),
@@ -375,17 +415,120 @@ WRONG = [
     ),
     pytest.param(
         machines(node2={"eventstore_int_ip": "0.0.0.0"}),
-        ["wildcard-address"],
-        ["node2", "IntIp is 0.0.0.0"],
-        "",
+        ["wildcard-address"] * 2,
+        ["node2/database", "IntIp and ExtIp: 0.0.0.0", "first address of its machine"],
+        "IntIpAdvertiseAs and ExtIpAdvertiseAs in eventstore_database_options",
         id="wildcard",
     ),
     pytest.param(
         machines(node2={"eventstore_ext_ip": "0.0.0.0"}),
-        ["wildcard-address"],
-        ["node2", "ExtIp is 0.0.0.0"],
-        "",
+        ["wildcard-address", "wildcard-address", "http-prefix"],
+        ["node2", "ExtIp: 0.0.0.0"],
+        "ExtIpAdvertiseAs",
         id="external wildcard",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(IntIp="0.0.0.0", ExtIp="0.0.0.0", **ANY_PREFIX)),
+        ["wildcard-address"],
+        ["node2/database", "is given to the others, which cannot reach it"],
+        "IntIpAdvertiseAs",
+        id="advertises the wildcard",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(IntIpAdvertiseAs="0.0.0.0", **ANY_PREFIX)),
+        ["wildcard-address"],
+        ["node2/database: IntIpAdvertiseAs: 0.0.0.0"],
+        "",
+        id="the wildcard as the advertised address",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(ExtIp="0.0.0.0", ExtIpAdvertiseAs="192.168.1.12")),
+        ["http-prefix"],
+        ["node2/database", "internal HTTP server has no prefix", "where ExtIp is 0.0.0.0"],
+        "IntHttpPrefixes: ['http://*:2112/'], ExtHttpPrefixes: ['http://*:2113/'] and AddInterfacePrefixes: false",
+        id="a prefix for the other side only",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(AddInterfacePrefixes=False)),
+        ["http-prefix"] * 2,
+        ["internal HTTP server has no prefix", "AddInterfacePrefixes is false"],
+        "",
+        id="no prefix at all",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(IntIpAdvertiseAs="198.51.100.5")),
+        ["http-prefix"],
+        ["node2/database", "400 Invalid host to 198.51.100.5", "http://192.168.1.12:2112/"],
+        "IntHttpPrefixes",
+        id="a translated address that no prefix answers to",
+    ),
+    pytest.param(
+        machines(
+            NODES,
+            node2=database(
+                ExtHttpPrefixes=["http://es.example:2113/"],
+                IntHttpPrefixes=["http://+:2112/"],
+                AddInterfacePrefixes=False,
+            ),
+        ),
+        ["http-prefix"],
+        ["node2/database", "external", "400 Invalid host to 192.168.1.12"],
+        "",
+        id="answers to its name only",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(**{**ANY_PREFIX, "IntHttpPrefixes": ["http://*:3112/"]})),
+        ["http-prefix"],
+        ["node2/database", "does not listen on IntHttpPort 2112", "http://*:3112/"],
+        "",
+        id="a prefix with another port",
+    ),
+    pytest.param(
+        machines(
+            NODES,
+            node2=database(
+                AddInterfacePrefixes=False,
+                IntHttpPrefixes=["http://*:2112"],
+                ExtHttpPrefixes=["ftp://*:2113/", "http://*:99999/", "http://[::1/", "node2:2113"],
+            ),
+        ),
+        ["http-prefix"] * 5,
+        ["IntHttpPrefixes has 'http://*:2112'", "end in /", "does not start"],
+        "eventstore_database_options",
+        id="prefixes that HttpListener refuses",
+    ),
+    pytest.param(
+        machines({**NODES, **database(IntIpAdvertiseAs="198.51.100.5", **ANY_PREFIX)}),
+        ["address-twice"] * 2,
+        ["node1/database and node2/database", "198.51.100.5:2112"],
+        "IntHttpPortAdvertiseAs",
+        id="all advertise one address",
+    ),
+    pytest.param(
+        machines(NODES, node2=database(IntIpAdvertiseAs="127.0.0.1", **ANY_PREFIX)),
+        ["loopback-address"],
+        ["node2", "IntIpAdvertiseAs is 127.0.0.1"],
+        "",
+        id="advertises loopback",
+    ),
+    pytest.param(
+        {
+            f"node{n}": {
+                "eventstore_int_ip": f"127.0.0.1{n}",
+                "ansible_connection": "local",
+                "eventstore_service_provider": "process",
+                "eventstore_cluster_mode": "nodes",
+                "eventstore_data_dir": f"/x/{n}/db",
+                "eventstore_config_dir": f"/x/{n}/config",
+                "eventstore_run_dir": f"/x/{n}/run",
+                **database(ExtIp="0.0.0.0", ExtIpAdvertiseAs=f"127.0.0.1{n}", **ANY_PREFIX),
+            }
+            for n in (1, 2, 3)
+        },
+        ["port-clash"] * 6,
+        ["0.0.0.0:1113"],
+        "",
+        id="all addresses of one computer",
     ),
     pytest.param(
         machines(node2={"eventstore_int_ip": "127.0.0.1"}),
@@ -433,11 +576,22 @@ WRONG = [
         machines(
             {
                 **SEEDS,
-                "eventstore_ext_ip": "0.0.0.0",
+                **NODES,
+                **database(ExtIp="0.0.0.0", ExtIpAdvertiseAs="192.168.1.11"),
                 "eventstore_nodes": [
-                    {"name": "a"},
-                    {"name": "b", "int_tcp_port": 3, "int_http_port": 4, "ext_tcp_port": 5, "ext_http_port": 2112},
-                    {"name": "c", "int_tcp_port": 7, "int_http_port": 8, "ext_tcp_port": 9, "ext_http_port": 10},
+                    {
+                        "name": name,
+                        "int_tcp_port": ports[0],
+                        "int_http_port": ports[1],
+                        "ext_tcp_port": ports[2],
+                        "ext_http_port": ports[3],
+                        "options": {"IntHttpPrefixes": [f"http://192.168.1.11:{ports[1]}/"]},
+                    }
+                    for name, ports in {
+                        "a": (1112, 2112, 1113, 2113),
+                        "b": (3, 4, 5, 2112),
+                        "c": (7, 8, 9, 10),
+                    }.items()
                 ],
             },
             count=1,

@@ -247,6 +247,78 @@ def test_a_node_that_does_not_gossip_outside_is_asked_inside():
     assert made["endpoints"][2]["address"] == "192.168.1.12:2113"
 
 
+TRANSLATED = {
+    "IntHttpPrefixes": ["http://*:2112/"],
+    "ExtHttpPrefixes": ["http://*:2113/", "http://es.example:8080/"],
+    "AddInterfacePrefixes": False,
+}
+
+
+def translated(**options):
+    hosts = {
+        f"node{n}": {"eventstore_database_options": {**TRANSLATED, "IntIpAdvertiseAs": f"198.51.100.{n}", **options}}
+        for n in (1, 2, 3)
+    }
+    return three({"eventstore_cluster_mode": "nodes"}, **hosts)
+
+
+def test_others_use_the_advertised_address():
+    made = planned(translated(IntHttpPortAdvertiseAs=12112, IntTcpPortAdvertiseAs=11112))
+    node1 = made["hosts"]["node1"]
+    assert made["dns"]["addresses"] == ["198.51.100.1", "198.51.100.2", "198.51.100.3"]
+    assert made["dns"]["port"] == node1["nodes"][0]["options"]["ClusterGossipPort"] == 12112
+    assert made["endpoints"][0]["internal"] == "198.51.100.1:12112"
+    assert made["endpoints"][0]["address"] == "192.168.1.11:2113"
+    assert node1["peers"]["node2"] == ["198.51.100.2:11112", "198.51.100.2:12112"]
+    # where it listens is still its own
+    assert node1["nodes"][0]["listen"] == [
+        "192.168.1.11:1112",
+        "192.168.1.11:2112",
+        "192.168.1.11:1113",
+        "192.168.1.11:2113",
+        "192.168.1.11:8080",
+    ]
+    seeds = planned({host: {**v, "eventstore_discovery": "seeds"} for host, v in translated().items()})
+    assert seeds["hosts"]["node1"]["nodes"][0]["options"]["GossipSeed"] == ["198.51.100.2:2112", "198.51.100.3:2112"]
+
+
+def test_a_node_on_all_addresses_is_asked_at_its_advertised_one():
+    machines = translated(IntIp="0.0.0.0", ExtIp="0.0.0.0")
+    for number, variables in enumerate(machines.values(), 1):
+        variables["eventstore_database_options"]["ExtIpAdvertiseAs"] = f"203.0.113.{number}"
+    made = planned(machines)
+    assert made["endpoints"][1]["address"] == "203.0.113.2:2113"
+    assert made["endpoints"][1]["internal"] == "198.51.100.2:2112"
+    assert made["hosts"]["node2"]["nodes"][0]["listen"][:2] == ["0.0.0.0:1112", "0.0.0.0:2112"]
+
+
+def test_a_nodes_manager_is_its_seed_whatever_the_node_advertises():
+    made = planned({host: {**v, "eventstore_cluster_mode": "managers"} for host, v in translated().items()})
+    assert made["hosts"]["node2"]["nodes"][0]["options"]["GossipSeed"] == ["192.168.1.12:30777"]
+    assert made["dns"]["addresses"] == ["192.168.1.11", "192.168.1.12", "192.168.1.13"]
+
+
+URLACLS = [
+    (TRANSLATED, ["http://*:2112/", "http://*:2113/", "http://es.example:8080/"]),
+    ({}, ["http://192.168.1.11:2112/", "http://192.168.1.11:2113/"]),
+    (
+        {"ExtHttpPrefixes": ["http://es.example:2113/"]},
+        ["http://192.168.1.11:2112/", "http://es.example:2113/", "http://192.168.1.11:2113/"],
+    ),
+    (
+        {"IntIp": "0.0.0.0", "ExtIp": "0.0.0.0", "IntIpAdvertiseAs": "10.0.0.1", "ExtIpAdvertiseAs": "10.0.0.1"},
+        ["http://*:2112/", "http://*:2113/"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "urls"), URLACLS)
+def test_each_prefix_of_a_node_is_reserved(options, urls):
+    windows = {"ansible_connection": "winrm", "eventstore_cluster_mode": "nodes"}
+    made = planned(three(windows, node1={"eventstore_database_options": options}))
+    assert made["hosts"]["node1"]["urlacls"] == urls
+
+
 def test_log_stands_before_free_options():
     made = planned(three({"eventstore_log_dir": "/data/log", "eventstore_database_options": {"StatsPeriodSec": 1}}))
     assert list(made["hosts"]["node1"]["nodes"][0]["options"]) == [*PAGE_DATABASE, "Log", "StatsPeriodSec"]
@@ -314,7 +386,7 @@ def inventories(draw):
                     "CertificatePassword": st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12),
                     "SkipDbVerify": st.booleans(),
                     "MinFlushDelayMs": st.floats(0, 100),
-                    "IntHttpPrefixes": st.lists(st.sampled_from(["http://a:1/", "http://b:2/"]), max_size=2),
+                    "Defines": st.lists(st.sampled_from(["a", "b"]), max_size=2),
                 },
             )
         ),
