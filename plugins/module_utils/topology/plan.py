@@ -184,6 +184,7 @@ def _host(
                 "options": options,
                 "environment": environment,
                 "listen": [f"{ip}:{port}" for _option, ip, port in listeners(options)],
+                "data": _unique([options.get("Db"), options.get("Index")]),
                 "directories": _written(options, None if machine.windows else default_log(machine["version"])),
             }
         )
