@@ -36,9 +36,11 @@ class Site:
             host.update({name: value for name, value in variables.items() if name in host})
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(data))
 
-    def play(self, playbook: str, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def play(
+        self, playbook: str, *arguments: str, timeout: float = 240, within: t.Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
         """Run a playbook from another directory than the clone's."""
-        with self.start(playbook, *arguments) as process:
+        with self.start(playbook, *arguments, within=within) as process:
             try:
                 stdout, stderr = process.communicate(timeout=timeout)
             except subprocess.TimeoutExpired:
@@ -46,15 +48,21 @@ class Site:
                 raise
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
-    def start(self, playbook: str, *arguments: str, controller: str = "controller") -> subprocess.Popen[str]:
-        """Start a playbook; another ``controller`` is one that shares no lock with the first."""
+    def start(
+        self, playbook: str, *arguments: str, controller: str = "controller", within: t.Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
+        """Start a playbook; another ``controller`` is one that shares no lock with the first.
+
+        ``within``: a program and its arguments, which runs ansible-playbook.
+        """
         environment = {
             **os.environ,
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_HOME": str(self.folder / controller),
         }
-        command = [str(BIN / "ansible-playbook"), str(ROOT / playbook), "-i", str(self.inventory), *arguments]
+        program = str(BIN / "ansible-playbook")
+        command = [*within, program, str(ROOT / playbook), "-i", str(self.inventory), *arguments]
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

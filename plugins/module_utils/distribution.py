@@ -15,7 +15,7 @@ import shutil
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import archive
+from ansible_collections.eventstore.cluster.plugins.module_utils import archive, removal
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
@@ -120,7 +120,13 @@ def leftovers(parent: Path) -> list[Path]:
 def versions(parent: Path) -> list[Path]:
     """The versions that this collection unpacked, the oldest first."""
     markers = [path for path in parent.glob(f"*/{MARKER}") if not path.parent.name.startswith(TEMPORARY)]
-    return [path.parent for path in sorted(markers, key=lambda path: (path.stat().st_mtime_ns, path))]
+    found = [path.parent for path in sorted(markers, key=lambda path: (path.stat().st_mtime_ns, path))]
+    return [home for home in found if not _is_operators(home)]
+
+
+def _is_operators(home: Path) -> bool:
+    """Whether it is a link or a mount point: here a version is always a directory that was put in its place."""
+    return home.is_symlink() or str(home.parent.resolve() / home.name) in removal.mounts()
 
 
 def oldest(found: t.Sequence[T], home: T, keep: int) -> list[T]:
@@ -136,7 +142,7 @@ def superfluous(home: Path, keep: int) -> list[Path]:
 
 def is_removable(home: Path) -> bool:
     """Whether this collection unpacked it; DistributionError while a process uses it."""
-    if _checksum(home) is None:
+    if _checksum(home) is None or _is_operators(home):
         return False
     pids = users(home)
     if pids:

@@ -7,6 +7,7 @@ What is true is told by curl, /proc and the files' bytes, never by the code unde
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from tests.lab_site import BIN, ROOT, Site, append, changed, curl, has_full_clus
 
 NET = "127.0.81"
 HOSTS = ("node1", "node2", "node3")
+REMOVE_DATA = ("-e", "database_remove_data=cluster1")
 
 
 @pytest.fixture(scope="module")
@@ -145,14 +147,40 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert not site.processes("eventstored")
     again = site.play("playbooks/stop.yml")
     assert set(changed(again.stdout).values()) == {0}
+    data = [site.lab / host / "data/events.log" for host in HOSTS]
+    wrong = site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster2")
+    assert wrong.returncode != 0
+    assert "database_remove_data is cluster2, but the cluster is cluster1" in wrong.stdout
+    assert (site.lab / "node1/config/database.yaml").is_file()
+    with subprocess.Popen(["/bin/sleep", "100"], cwd=next((site.lab / "node2/software").glob("*/"))) as user:
+        late = site.play("playbooks/remove.yml", *REMOVE_DATA)
+        user.kill()
+    assert late.returncode != 0
+    assert "No data were removed, as the removal has failed before on node2" in late.stdout
+    assert all(path.is_file() for path in data)
     removed = site.play("playbooks/remove.yml")
     assert removed.returncode == 0, removed.stdout + removed.stderr
     left = {str(path.relative_to(site.lab)) for path in site.lab.glob("node1/*/*")}
     assert "node1/data/events.log" in left
     assert not [path for path in left if path.startswith(("node1/config/", "node1/software/")) and path[-1] != "~"]
-    removed = site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster1")
-    assert not (site.lab / "node1/data").exists()
-    assert set(changed(site.play("playbooks/remove.yml", "-e", "database_remove_data=cluster1").stdout).values()) == {0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_data_on_a_mount_are_removed_and_the_mount_stays(site: Site) -> None:
+    mounted = (
+        'cd "$1"; shift; mount -t tmpfs none node1/data; touch node1/data/chunk\n'
+        "mv node2/data node2/disk; ln -s disk node2/data\n"
+        '"$@"; status=$?; ls -A node1/data node2/disk >left; umount node1/data && exit $status'
+    )
+    done = site.play(
+        "playbooks/remove.yml", *REMOVE_DATA, within=("unshare", "-m", "sh", "-c", mounted, "sh", str(site.lab))
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (site.lab / "left").read_text().split() == ["node1/data:", "node2/disk:"]
+    assert (site.lab / "node2/data").is_symlink()
+    assert not (site.lab / "node3/data").exists()
+    site.play("playbooks/remove.yml", *REMOVE_DATA)
+    assert set(changed(site.play("playbooks/remove.yml", *REMOVE_DATA).stdout).values()) == {0}
 
 
 @pytest.mark.parametrize(

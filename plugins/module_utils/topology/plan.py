@@ -188,6 +188,7 @@ def _host(
                 "options": options,
                 "environment": environment,
                 "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
+                "data": _unique([options.get("Db"), options.get("Index")]),
                 "directories": _written(options, None if machine.windows else default_log(machine["version"])),
             }
         )

@@ -10,7 +10,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.shell import powershell, sh
 
-ACTIONS = ["es_config", "es_watchdog", "es_service", "es_urlacl"]
+ACTIONS = ["es_config", "es_data", "es_watchdog", "es_service", "es_urlacl"]
 PACKAGE = "ansible_collections.eventstore.cluster.plugins.action"
 
 

@@ -224,6 +224,15 @@ def test_a_name_that_only_begins_alike_is_not_used(tmp_path: Path) -> None:
         process.communicate(b"\n")
 
 
+def test_a_link_of_the_operator_in_place_of_a_version_stays(tmp_path: Path) -> None:
+    target = make_version(tmp_path / "disk" / "3.4.0")
+    (tmp_path / "opt").mkdir()
+    home = tmp_path / "opt" / "3.4.0"
+    home.symlink_to(target)
+    assert distribution.versions(home.parent) == []
+    assert not distribution.is_removable(home)
+
+
 def test_only_own_versions_are_removable(tmp_path: Path) -> None:
     (tmp_path / "3.4.0").mkdir()
     (tmp_path / "3.4.0" / "eventstored").touch()

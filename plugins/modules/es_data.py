@@ -1,0 +1,108 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: es_data
+short_description: Remove the data of Event Store database nodes
+version_added: 1.0.0
+description:
+  - Removes directories with everything in them. A mount point is emptied and stays, and so does a link together with
+    the directory that it leads to.
+  - Fails before anything is removed if something else is mounted below a directory, or if a link was put there by
+    another account than C(root) or the one that the task runs under. Links inside the directories are not followed.
+  - Fails, out of check mode, if a process has a file open in one of the directories.
+extends_documentation_fragment:
+  - eventstore.cluster.attributes
+  - eventstore.cluster.attributes.action
+attributes:
+  action:
+    support: full
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    support: full
+    platforms: linux
+options:
+  directories:
+    description: Absolute paths of the directories. One that does not exist is no error.
+    type: list
+    elements: path
+    required: true
+  state:
+    description: State of the directories. There is only V(absent), so that a task says what it does.
+    type: str
+    choices: [absent]
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Remove the database and its index
+  eventstore.cluster.es_data:
+    directories:
+      - /var/lib/eventstore
+      - /var/lib/eventstore-index
+    state: absent
+"""
+
+RETURN = r"""
+removed:
+  description: Directories that were, or in check mode would be, removed or emptied.
+  returned: success
+  type: list
+  elements: str
+  sample: [/var/lib/eventstore]
+kept:
+  description: Those of the directories that stay, empty, as they are mount points or behind a link.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import removal
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+
+ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "directories": {"type": "list", "elements": "path", "required": True},
+    "state": {"choices": ["absent"], "required": True},
+}
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    """Remove what is there; the result of the module."""
+    found = removal.look(module.params["directories"])
+    wanted = [each for each in found if not (each.stays and each.is_empty)]
+    if not module.check_mode:
+        removal.require_unused(wanted)
+        for directory in wanted:
+            removal.remove(directory)
+    removed = sorted(each.path for each in wanted)
+    return {
+        "changed": bool(removed),
+        "removed": removed,
+        "kept": sorted(each.path for each in found if each.stays),
+        "diff": {"before": {"data": removed}, "after": {"data": []}},
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        module.exit_json(**run(module))
+    except EventStoreError as error:
+        module.fail_json(msg=str(error))
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()
