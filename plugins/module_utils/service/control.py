@@ -117,7 +117,7 @@ class Control:
                 result.change(self._definition.name, "running\n", "stopped\n" if ends else "running, started anew\n")
                 permitted = held.enter_context(self._permit())
                 result.warnings += permitted.warnings
-                self._stop(result, active=active, main=pid)
+                self._stop(result, active=active, main=pid, confirm=permitted.confirm)
             elif starts:
                 result.change(self._definition.name, "stopped\n", "running\n")
             if ends:
@@ -343,29 +343,39 @@ class Control:
         hold_s = 2 * self._definition.timeout_s + KILL_TIMEOUT_S
         return permission.permit(self._cluster, self._members(), hold_s=hold_s, check_mode=self._check_mode)
 
-    def _stop(self, result: Result, *, active: bool, main: int | None) -> None:
+    def _stop(
+        self, result: Result, *, active: bool, main: int | None, confirm: t.Callable[[], None] = lambda: None
+    ) -> None:
+        """``confirm`` is the last thing before the first signal."""
         if self._check_mode:
             return
         members: dict[int, int | None] = {}
         asked: set[int] = set()
 
-        def observe() -> list[int]:
+        def alive() -> list[int]:
             for pid in self.family():
                 members.setdefault(pid, processes.start_time(pid))
-            alive = [pid for pid, started in members.items() if started and processes.is_running(pid, started)]
-            if main not in alive:
-                # A manager takes its nodes along; of one that crashed they are still there.
-                for pid in set(alive) - asked:
-                    asked.add(pid)
-                    _signal(pid, signal.SIGTERM)
-            return alive
+            return [pid for pid, started in members.items() if started and processes.is_running(pid, started)]
+
+        def end(pids: list[int]) -> list[int]:
+            # A manager takes its nodes along; of one that crashed they are still there.
+            for pid in set(pids) - asked if main not in pids else ():
+                asked.add(pid)
+                _signal(pid, signal.SIGTERM)
+            return pids
+
+        def observe() -> list[int]:
+            return end(alive())
 
         def is_over(alive: list[int]) -> bool:
             return not alive and not self._provider.is_active()
 
-        observe()
+        found = alive()
+        confirm()
         if active:
             self._provider.stop()
+        else:
+            end(found)
         timeout_s = self._definition.timeout_s
         waited = wait_until(observe, is_over, timeout_s=timeout_s)
         for pid in waited.last if not waited.ok else ():

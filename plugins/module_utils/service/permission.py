@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back."""
+"""The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back.
+
+Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes meanwhile. So
+right before the stop it is confirmed that the decision and the lease are still good, or it is decided again.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,11 @@ if t.TYPE_CHECKING:
 SWEEP_TIMEOUT_S = 2.0
 # How long a lease lasts beyond the next sign of life of who has it.
 LEASE_S = 60.0
+# A decision and a renewed lease that are older than this are made again. Without a pause they are some ms old.
+FRESH_S = 5.0
+ATTEMPTS = 3
+# Goes on while the machine is suspended, as Linux' monotonic clock does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 # ``state``: guard.signature of a cluster; ``seconds``: for so long it has been seen like this, or nothing.
@@ -39,10 +48,12 @@ class Members:
 class Permission:
     """A permitted stop. ``warnings`` are for the operator.
 
+    ``confirm()`` right before the stop, in the process that sends it: decides again where that was too long ago.
     ``wait_until_back(problem)`` after a restart; what ``problem()`` says ends the waiting; gives what the next stop may
     take as ``seen``. ``keep()`` makes it last for another stop and start of the same service.
     """
 
+    confirm: t.Callable[[], None] = lambda: None
     wait_until_back: t.Callable[[t.Callable[[], str]], Seen] = lambda _problem: {}
     keep: t.Callable[[], None] = lambda: None
     warnings: list[str] = field(default_factory=list)
@@ -63,6 +74,7 @@ class Cluster:
         self._wait_s: float = given["wait"]
         self._stall_s: float = given["stall"]
         self._break: str = given.get("break_lease") or ""
+        self._decided_at = float("-inf")
         seen: Seen = given.get("seen") or {"state": "", "seconds": 0.0}
         self._seen_state = seen["state"]
         self._seen_since: float = (time.monotonic() if began is None else began) - seen["seconds"]
@@ -94,11 +106,16 @@ class Cluster:
             yield Permission()
             return
         if self._borrower and self._break:
-            self._borrower.give_back(self._break)
+            self._borrower.end(self._break)
         seconds = min(MAX_S, hold_s + self._wait_s + self._settle_s + LEASE_S)
-        with self._lease(seconds) as warnings:
+
+        def decide() -> None:
             self._decide(members.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
+
+        with self._lease(seconds) as warnings:
+            decide()
             yield Permission(
+                lambda: self._confirm(decide, members.stop, seconds),
                 lambda problem: self._wait_until_back(members.stop, size, problem),
                 lambda: self._renew(seconds),
                 warnings,
@@ -109,22 +126,46 @@ class Cluster:
         if self._borrower is None:
             yield []
             return
-        borrower = self._borrower
+        try:
+            known = self._take(self._borrower, seconds)
+            yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
+        finally:
+            self._borrower.give_back()
 
+    def _take(self, borrower: Borrower, seconds: float) -> bool:
         def attempt() -> Taken | bool:
             try:
                 return borrower.take(seconds)
             except Taken as refusal:
                 return refusal
 
-        try:
-            waited = wait_until(attempt, lambda got: not isinstance(got, Taken), timeout_s=self._wait_s)
-            if isinstance(waited.last, Taken):
-                raise waited.last
-            known = waited.last
-            yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
-        finally:
-            borrower.give_back()
+        waited = wait_until(attempt, lambda got: not isinstance(got, Taken), timeout_s=self._wait_s)
+        if isinstance(waited.last, Taken):
+            raise waited.last
+        return waited.last
+
+    def _confirm(self, decide: t.Callable[[], None], stop: guard.Stop, seconds: float) -> None:
+        """Return at a moment at which the decision is fresh, and the lease has lasted since it was taken and goes on.
+
+        It is made longer for the whole stop once more. Nothing that can take time may follow before the stop is sent.
+        """
+        for _attempt in range(ATTEMPTS):
+            asked = time.clock_gettime(_CLOCK)
+            kept = self._borrower is None or self._borrower.renew(seconds)
+            oldest = min(asked, self._decided_at)
+            if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
+                return
+            # Others may have had the lease meanwhile, and the cluster may be another one.
+            self._seen_state = ""
+            if self._borrower:
+                self._take(self._borrower, seconds)
+            decide()
+        raise ServiceError(
+            f"not stopped: {ATTEMPTS} times the look at the cluster was more than {FRESH_S:g} s old, or the lease was "
+            "lost, before the stop could be sent: this process or its machine is paused again and again",
+            where=f"{stop.service} of {self.name}",
+            hint="Look at the load of the machine that runs es_service, and run it again",
+        )
 
     def _look(self, size: int) -> view.Cluster:
         return view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
@@ -132,10 +173,12 @@ class Cluster:
     def _decide(self, stop: guard.Stop, size: int, *, settle_s: float, wait_s: float) -> None:
         """Return when the cluster can do without these nodes, and no election or restart was within the settle time."""
         history: list[view.Cluster] = []
-        since = 0.0
+        since = asked_at = 0.0
+        self._decided_at = float("-inf")
 
         def look() -> list[Problem]:
-            nonlocal since
+            nonlocal since, asked_at
+            asked_at = time.clock_gettime(_CLOCK)  # the answers are from then or later
             history.append(self._look(size))
             problems = guard.refusals(history, stop)
             if any(problem.code == guard.NOT_SETTLED for problem in problems):
@@ -152,6 +195,7 @@ class Cluster:
 
         waited = wait_until(look, may_stop, timeout_s=settle_s + wait_s)
         if waited.ok:
+            self._decided_at = asked_at
             return
         problems = waited.last or [_RESTLESS]
         names = ", ".join(node.name for node in guard.taken(history[-1], stop)) or "its database nodes"

@@ -15,12 +15,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import Handler, HttpServer, Response
 from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Taken
 from es_manager.server import GossipServer
 
 IPS = ("127.0.93.1", "127.0.93.2", "127.0.93.3")
 ALL = [Endpoint(ip, 30777) for ip in IPS]
+JSON = ("-H", "Content-Type: application/json", "-d")
 
 
 class Managers:
@@ -32,13 +33,14 @@ class Managers:
         self._thread.start()
         self._servers: list[GossipServer | HttpServer] = []
 
-    def run(self, *ips: str, strangers: tuple[str, ...] = ()) -> None:
+    def run(self, *ips: str, strangers: tuple[str, ...] = (), answers: dict[str, Handler] | None = None) -> None:
         for ip in ips:
             internal, external = Endpoint(ip, 30777), Endpoint(ip, 30778)
             own = Member.manager("c0c063f9-481d-41e2-aee3-309a9b61c87f", utc_now(), internal, external)
             membership = Membership(own, rng=random.Random(1), now=utc_now)
             self._servers.append(GossipServer(membership, internal=internal, external=external))
-        self._servers += [HttpServer(Endpoint(ip, 30777), _not_found) for ip in strangers]
+        handlers = {**dict.fromkeys(strangers, _not_found), **(answers or {})}
+        self._servers += [HttpServer(Endpoint(ip, 30777), handler) for ip, handler in handlers.items()]
         for server in self._servers:
             asyncio.run_coroutine_threadsafe(server.start(), self._loop).result(5)
 
@@ -89,11 +91,55 @@ def test_it_is_broken_by_the_owner_s_name_only(managers):
     managers.run(*IPS)
     Borrower(ALL, "alice", cluster="c1").take(600)
     bob = Borrower(ALL, "bob", cluster="c1")
-    bob.give_back("alicia")
+    bob.end("alicia")
     with pytest.raises(Taken):
         bob.take(60)
-    bob.give_back("alice")
+    bob.end("alice")
     assert bob.take(60)
+
+
+def test_who_knows_the_owner_s_name_neither_ends_nor_takes_its_lease(managers):
+    managers.run(*IPS)
+    alice, double = (Borrower(ALL, "alice", cluster="c1") for _ in range(2))
+    alice.take(600)
+    double.give_back()
+    assert curl(f"http://{IPS[0]}:30777/lease", *JSON, '{"owner": "alice", "seconds": 0}')[0] == 409
+    assert [owner_at(ip) for ip in IPS] == ["alice"] * 3
+    with pytest.raises(Taken, match="another stop is under way: alice"):
+        double.take(60)
+    assert alice.renew(600)
+
+
+def test_a_lease_that_was_lost_is_not_renewed_whoever_has_it_now(managers):
+    managers.run(*IPS)
+    alice, bob = (Borrower(ALL, name, cluster="c1") for name in ("alice", "bob"))
+    assert alice.take(600)
+    assert alice.renew(600)
+    bob.end("alice")
+    assert not alice.renew(600)
+    assert bob.take(60)
+    assert not alice.renew(600)
+    bob.give_back()
+    assert not alice.renew(600)
+    assert [owner_at(ip) for ip in IPS] == ["", "", ""]
+
+
+def test_it_is_renewed_while_a_majority_remembers_it(managers):
+    managers.run(*IPS[:2])
+    alice = Borrower(ALL, "alice", cluster="c1")
+    alice.take(60)
+    assert alice.renew(60)
+    curl(f"http://{IPS[0]}:30777/lease", *JSON, '{"owner": "alice", "seconds": 0, "break": true}')
+    assert not alice.renew(60)
+
+
+def test_a_refusal_is_told_in_the_manager_s_own_words(managers):
+    async def refuse(_request):
+        return Response.of_text("10.0.0.9 may not use the lease", 403)
+
+    managers.run(answers=dict.fromkeys(IPS, refuse))
+    with pytest.raises(Taken, match="3 of 3 managers lend no lease: .*10.0.0.9 may not use the lease"):
+        Borrower(ALL, "alice", cluster="c1").take(60)
 
 
 def test_a_majority_is_enough_and_less_is_not(managers):

@@ -91,12 +91,13 @@ class GossipServer:
         if not _is_json(request):
             return Response.of_text("A lease is asked for as application/json", 415)
         try:
-            owner, seconds = lease.parse(request.body)
+            asked = lease.parse(request.body)
         except ValueError as error:
             return Response.of_text(f"Not a request for a lease: {error}", 400)
-        granted = self._leases.ask(owner, seconds)
+        granted = self._leases.ask(asked)
         if granted:
-            log.info("%s %s the lease on stopping nodes", owner, f"has for {seconds:g} s" if seconds else "gave back")
+            did = f"has for {asked.seconds:g} s" if asked.seconds else "lost" if asked.breaks else "gave back"
+            log.info("%s %s the lease on stopping nodes", asked.owner, did)
         return Response.of_json(self._holder(), 200 if granted else 409)
 
     def _holder(self) -> dict[str, object]:

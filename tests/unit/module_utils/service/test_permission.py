@@ -45,6 +45,7 @@ def lent(monkeypatch):
 
     class Borrower:
         answers = itertools.repeat(True)
+        renewals = itertools.repeat(True)
         calls: list[object] = []  # noqa: RUF012
 
         def __init__(self, managers, owner, *, cluster):
@@ -58,8 +59,15 @@ def lent(monkeypatch):
                 raise answer
             return answer
 
-        def give_back(self, owner=""):
-            self.calls.append(("back", owner))
+        def renew(self, seconds):
+            self.calls.append(("renew", seconds))
+            return next(self.renewals)
+
+        def give_back(self):
+            self.calls.append(("back", ""))
+
+        def end(self, owner):
+            self.calls.append(("end", owner))
 
     Borrower.calls = []
     monkeypatch.setattr(borrower, "Borrower", Borrower)
@@ -244,7 +252,102 @@ def test_check_mode_takes_no_lease_and_breaks_none(sweeps, lent):
 def test_a_lease_is_broken_by_name(sweeps, lent):
     sweeps[0][:] = [WHOLE]
     permit(cluster(DATABASES + MANAGERS, break_lease="him"))
-    assert lent.calls[0] == ("back", "him")
+    assert lent.calls[0] == ("end", "him")
+
+
+@pytest.fixture
+def boottime(monkeypatch):
+    """The clock that goes on while the machine is suspended: ``boottime.now`` is what a pause adds."""
+
+    class Clock:
+        now = 0.0
+
+    clock, real = Clock(), time.clock_gettime
+    monkeypatch.setattr(permission.time, "clock_gettime", lambda which: real(which) + clock.now)
+    return clock
+
+
+def test_a_stop_that_follows_the_decision_at_once_renews_the_lease_and_looks_no_more(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    with permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False) as permitted:
+        looks = len(sweeps[1])
+        permitted.confirm()
+        assert len(sweeps[1]) == looks
+        assert [call[0] for call in lent.calls] == ["take", "renew"]
+        assert lent.calls[1][1] >= 10 + permission.LEASE_S
+
+
+@pytest.mark.parametrize("endpoints", [DATABASES, DATABASES + MANAGERS])
+@pytest.mark.usefixtures("lent")
+def test_after_a_pause_it_is_decided_again(sweeps, boottime, endpoints):
+    sweeps[0][:] = [WHOLE]
+    with permission.permit(cluster(endpoints), NODE2, hold_s=10, check_mode=False) as permitted:
+        boottime.now += permission.FRESH_S + 1
+        sweeps[0][:] = [ONE_DOWN]
+        with pytest.raises(ServiceError, match="not stopped: .* 1 of 3 nodes would be left"):
+            permitted.confirm()
+        sweeps[0][:] = [WHOLE]
+        looks = len(sweeps[1])
+        permitted.confirm()
+        assert len(sweeps[1]) - looks > 1  # for the whole settle time
+
+
+def test_what_was_seen_before_a_pause_is_no_part_of_the_settle_time(sweeps, boottime):
+    sweeps[0][:] = [WHOLE]
+    seen = {"state": guard.signature(view.Cluster(WHOLE, 3)), "seconds": 60.0}
+    with permission.permit(cluster(seen=seen), NODE2, hold_s=10, check_mode=False) as permitted:
+        boottime.now += permission.FRESH_S + 1
+        permitted.confirm()
+    assert len(sweeps[1]) > 2
+
+
+def test_a_lease_that_was_lost_is_taken_again_and_then_it_is_decided_again(sweeps, lent):
+    sweeps[0][:] = [WHOLE]
+    with permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False) as permitted:
+        sweeps[0][:] = [ONE_DOWN]
+        lent.renewals = iter([False])
+        with pytest.raises(ServiceError, match="1 of 3 nodes would be left"):
+            permitted.confirm()
+        assert [call[0] for call in lent.calls] == ["take", "renew", "take"]
+        lent.renewals = iter([False])
+        lent.answers = itertools.repeat(lease.Taken("another stop is under way"))
+        with pytest.raises(ServiceError, match="another stop is under way"):
+            permitted.confirm()
+
+
+def test_a_pause_while_the_lease_is_renewed(sweeps, lent, boottime):
+    sweeps[0][:] = [WHOLE]
+    with permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False) as permitted:
+
+        def pause():
+            boottime.now += permission.FRESH_S + 1
+            sweeps[0][:] = [ONE_DOWN]
+            yield True
+
+        lent.renewals = pause()
+        with pytest.raises(ServiceError, match="1 of 3 nodes would be left"):
+            permitted.confirm()
+
+
+def test_who_is_paused_again_and_again_does_not_stop(sweeps, lent, boottime):
+    sweeps[0][:] = [WHOLE]
+    with permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False) as permitted:
+
+        def pauses():
+            while True:
+                boottime.now += permission.FRESH_S + 1
+                yield True
+
+        lent.renewals = pauses()
+        with pytest.raises(ServiceError, match="3 times the look at the cluster was more than 5 s old"):
+            permitted.confirm()
+
+
+def test_who_may_stop_in_any_case_confirms_nothing(sweeps, boottime):
+    with permission.permit(cluster(override="c"), NODE2, hold_s=10, check_mode=False) as permitted:
+        boottime.now += 1000
+        permitted.confirm()
+    assert sweeps[1] == []
 
 
 def test_it_waits_until_the_node_is_back(sweeps):
