@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -105,7 +106,8 @@ class Site:
     def remove(self) -> None:
         subprocess.run([sys.executable, str(ROOT / "lab/down"), "--directory", str(self.lab)], check=True)
         for process in [*self.processes("es-manager.pyz"), *self.processes("eventstored")]:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def changed(output: str) -> dict[str, int]:

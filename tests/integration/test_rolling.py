@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
+import psutil
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
@@ -180,3 +184,53 @@ def test_a_lease_that_was_left_behind_is_explained_and_broken_by_name(site: Site
     assert "another stop is under way: alice@away:1:node1 has had it for" in text
     done = site.play(play, "--limit", "node2", "-e", "break_lease=alice@away:1:node1")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# A run of es_service that is paused between its decision and the stop, as a machine that is suspended pauses it.
+PAUSED = """
+import json, os, signal, sys
+from ansible.module_utils import basic
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission
+from ansible_collections.eventstore.cluster.plugins.modules import es_service
+permission.MAX_S = 5.0  # a lease that ends soon
+confirm = permission.Cluster._confirm
+def pause(*arguments):
+    os.kill(os.getpid(), signal.SIGSTOP)
+    confirm(*arguments)
+permission.Cluster._confirm = pause
+basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = sys.argv[1].encode(), "legacy"
+es_service.main()
+"""
+
+
+def test_who_was_paused_after_the_decision_beyond_the_lease_does_not_stop_a_second_node(whole: Site) -> None:
+    manager = whole.manager("node2").cmdline()
+    given = {
+        "name": "es-cluster1",
+        "kind": "manager",
+        "state": "stopped",
+        "provider": "process",
+        "executable": manager[1],
+        "config": manager[manager.index("--config") + 1],
+        "run_dir": str(whole.lab / "node2" / "run"),
+        "cluster": {**ASKED, "wait": 2.0, "owner": "paused"},
+    }
+    command = [sys.executable, "-c", PAUSED, json.dumps({"ANSIBLE_MODULE_ARGS": given})]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    node = whole.node("node2").pid
+    with (
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as paused,
+        Watcher(NODES) as seen,
+    ):
+        wait_for(lambda: psutil.Process(paused.pid).status() == psutil.STATUS_STOPPED, 60)
+        assert "paused" in curl(f"http://{NET}.11:30777/lease")[1]
+        wait_for(lambda: "paused" not in curl(f"http://{NET}.11:30777/lease")[1], 60)
+        stopped = whole.play(write(whole, "stop", "", STOP), "--limit", "node3")
+        assert stopped.returncode == 0, stopped.stdout + stopped.stderr
+        paused.send_signal(signal.SIGCONT)
+        said = json.loads(paused.communicate(timeout=60)[0])
+    assert said["failed"]
+    assert "1 of 3 nodes would be left in sync" in said["msg"]
+    assert whole.node("node2").pid == node
+    assert seen.worst == 1, seen.worst_nodes
+    start(whole)

@@ -129,7 +129,7 @@ class WindowsService:
             if stops:
                 permitted = held.enter_context(self._permit(files, cluster))
                 self._result.warnings += permitted.warnings
-                self._stop(files, "stopped" if ends else "running, started anew")
+                self._stop(files, "stopped" if ends else "running, started anew", permitted.confirm)
             if starts:
                 self._start(files, found, is_restart=stops)
                 self._result.seen = permitted.wait_until_back(self._has_ended)
@@ -289,8 +289,9 @@ class WindowsService:
         members = permission.Members(Stop(self._name, nodes), files.cluster_size)
         return permission.permit(cluster, members, hold_s=2 * self._timeout_s, check_mode=self._host.check_mode)
 
-    def _stop(self, files: Files, after: str) -> None:
+    def _stop(self, files: Files, after: str, confirm: t.Callable[[], None]) -> None:
         self._result.change(f"{self._name} running", f"{self._name} {after}")
+        confirm()
         ran = self._host.change(*services.stop(self._name))
         if ran is None:
             return

@@ -138,7 +138,7 @@ def test_a_refusal_is_told_in_the_manager_s_own_words(managers):
         return Response.of_text("10.0.0.9 may not use the lease", 403)
 
     managers.run(answers=dict.fromkeys(IPS, refuse))
-    with pytest.raises(Taken, match="3 of 3 managers lend no lease: .*10.0.0.9 may not use the lease"):
+    with pytest.raises(Taken, match=r"3 of 3 managers lend no lease: .*10\.0\.0\.9 may not use the lease"):
         Borrower(ALL, "alice", cluster="c1").take(60)
 
 

@@ -284,7 +284,7 @@ def test_after_a_pause_it_is_decided_again(sweeps, boottime, endpoints):
     with permission.permit(cluster(endpoints), NODE2, hold_s=10, check_mode=False) as permitted:
         boottime.now += permission.FRESH_S + 1
         sweeps[0][:] = [ONE_DOWN]
-        with pytest.raises(ServiceError, match="not stopped: .* 1 of 3 nodes would be left"):
+        with pytest.raises(ServiceError, match=r"not stopped: .* 1 of 3 nodes would be left"):
             permitted.confirm()
         sweeps[0][:] = [WHOLE]
         looks = len(sweeps[1])
