@@ -77,9 +77,11 @@ def cluster_of(*states: str, **more: str) -> dict[str, str]:
     return {**{f"10.0.0.{number}": state for number, state in enumerate(states, start=1)}, **more}
 
 
-def judge(*views: view.View, size: int | None = 3) -> dict[str, t.Any]:
-    """The report on a cluster of three."""
-    return report.report(view.Cluster(views, size))
+def judge(*views: view.View, size: int | None = 3, sure: bool = True) -> dict[str, t.Any]:
+    """The report on a cluster of three that stays as it is; without ``sure``, the report on the first sweep."""
+    cluster, doubts = view.Cluster(views, size), report.Doubts()
+    first = report.report(cluster, doubts)
+    return report.report(cluster, doubts, report.CONFIRM_AFTER_S) if sure else first
 
 
 def codes(facts: dict[str, t.Any]) -> set[str]:

@@ -255,7 +255,8 @@ class Cluster:
         claimants = [
             node
             for node in self.claimants
-            if (node.own and node.own.is_master and _info_fits(node)) or (self.single and self._may_be_single(node))
+            if (node.own and node.own.is_master and node.own.is_alive and _info_fits(node))
+            or (self.single and self._may_be_single(node))
         ]
         return claimants[0] if len(claimants) == 1 else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, report
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, report, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Result
 from lab.gossip.answers import (
     AWAY,
@@ -32,7 +32,11 @@ def failed(kind: str, text: str) -> Result:
     [
         (REFUSED, "connection refused", "Nothing listens there. On host3 look whether the database node runs"),
         (AWAY, "no connection within 2 s", "host3 is down, or a firewall drops what is sent to 10.0.0.3:2113"),
-        (FROZEN, "no whole answer within 2 s", "The database node hangs or is frozen: look at its process on host3"),
+        (
+            FROZEN,
+            "no whole answer within 2 s",
+            "The database node is slow, hangs or is frozen: look at its process on host3",
+        ),
         (failed(client.UNREACHABLE, "No route to host"), "No route to host", "There is no way to 10.0.0.3 from here"),
         (failed(client.CLOSED, "the connection was reset"), "reset", "On host3 look at the database node's log"),
         (failed(client.NOT_HTTP, "not an HTTP answer: b'SSH"), "SSH", "Something else than Event Store listens there"),
@@ -78,12 +82,125 @@ def test_gossip_waits_for_a_name_that_does_not_resolve():
         assert "On host1 check that ClusterDns resolves" in hints[0]
 
 
+def says(facts, *, never=()):
+    """All that is told, after a check that none of these words is in it."""
+    text = " ".join(f"{each['code']} {each['text']} {each['hint']}" for each in facts["problems"])
+    assert not [word for word in never if word in text], text
+    return text
+
+
+HARM = ("move its data directory", "kill it", "ClusterSize", "stop the", "restart", "ClusterDns", "cluster of its own")
+
+
+def test_a_master_that_wakes_up_gets_no_harmful_advice():
+    """It was frozen: its /info came within the sweep, its /gossip did not, and the others think it dead or alive."""
+    for seen in ("Master", "Master dead", "Slave"):
+        words = cluster_of(seen, "PreReplica", "PreReplica")
+        facts = judge(node(1, FROZEN, "Master"), node(2, words), node(3, words), sure=False)
+        assert not facts["has_quorum"]
+        assert "Ask again before anything is stopped or changed" in says(facts, never=HARM)
+        assert codes(facts) <= {"no-quorum", "no-answer", "master-silent", "no-master"}
+    # While the others see it in their gossip it is in their cluster, however long it hangs.
+    words = cluster_of("Slave", "Master", "Slave")
+    facts = judge(node(1, FROZEN, "Master"), node(2, words), node(3, words))
+    assert "It is seen as Slave, alive, by n2, n3" in problem(facts, "no-answer")["text"]
+    assert "cluster-size-one" not in codes(facts)
+
+
+def test_a_cluster_of_its_own_is_told_when_it_stays():
+    words = {**cluster_of("Master", "Slave"), "10.0.0.3": "Manager seed dead port=2112"}
+    views = [node(1, words), node(2, words), node(3, FROZEN, "Master")]
+    first = judge(*views, sure=False)
+    says(first, never=HARM)
+    assert codes(first) == {"no-quorum", "no-answer", "no-master"}
+    assert (
+        "n3 on host3 (10.0.0.3:2113) answers /info (it is Master), but not /gossip"
+        in (problem(first, "no-answer")["text"])
+    )
+    assert codes(judge(*views)) == {"no-quorum", "cluster-size-one", "several-masters"}
+
+
+def test_two_masters_in_one_sweep_may_be_a_handover():
+    views = [node(1, HEALTHY), node(2, cluster_of("Slave", "Master", "Slave")), node(3, HEALTHY)]
+    first = judge(*views, sure=False)
+    says(first, never=HARM)
+    found = problem(first, "no-master")
+    assert found["text"].startswith("2 nodes say that they are master: n1 on host1 (10.0.0.1:2113), n2")
+    assert found["hint"].startswith("After an election this may last some seconds. Ask again before")
+    assert "several-masters" in codes(judge(*views))
+
+
+@pytest.mark.parametrize("state", ["Slave", "Follower", "Clone", "CatchingUp", "PreReplica", "ReadOnlyReplica"])
+def test_who_follows_a_cluster_has_found_its_seeds(state):
+    for seen in ("Slave", "Slave dead"):
+        words = cluster_of("Master", "Slave", seen)
+        facts = judge(node(1, words), node(2, words), node(3, FROZEN, state))
+        assert codes(facts) == {"no-answer"}
+        assert "look at the load of host3" in says(facts, never=HARM)
+
+
+def test_a_node_that_others_see_alive_gossips():
+    words = cluster_of("Master", "Slave", "Unknown")
+    facts = judge(node(1, words), node(2, words), node(3, FROZEN, "Unknown"))
+    assert codes(facts) == {"no-answer"}
+    says(facts, never=HARM)
+
+
+def test_seeds_that_do_not_resolve_are_told_when_it_stays():
+    words = cluster_of("Master", "Slave", "Slave dead")
+    views = [node(1, words), node(2, words), node(3, FROZEN, "Unknown")]
+    says(judge(*views, sure=False), never=HARM)
+    assert codes(judge(*views)) == {"gossip-not-ready"}
+
+
+def test_a_frozen_master_is_to_be_killed_only_when_it_stays_and_no_node_follows_it():
+    stuck = cluster_of("Master", "PreReplica", "PreReplica")
+    views = [node(1, FROZEN), node(2, stuck), node(3, stuck)]
+    assert "Ask again" in says(judge(*views, sure=False), never=HARM)
+    assert "if it does not recover, kill it" in says(judge(*views))
+    facts = judge(node(1, FROZEN), node(2, HEALTHY), node(3, HEALTHY))
+    assert "n2, n3 still follow it" in says(facts, never=(*HARM, "not acknowledged"))
+
+
+@pytest.mark.parametrize(("silence", "hint"), [(REFUSED, "Nothing listens there"), (AWAY, "is down, or a firewall")])
+def test_a_master_that_is_only_out_of_reach_is_not_to_be_killed(silence, hint):
+    for words in (HEALTHY, cluster_of("Master", "PreReplica", "PreReplica")):
+        facts = judge(node(1, silence), node(2, words), node(3, words))
+        assert "master-silent" in codes(facts)
+        assert hint in says(facts, never=(*HARM, "frozen", "not acknowledged"))
+
+
+def test_a_silent_master_that_has_a_successor_is_one_more_silent_node():
+    late = cluster_of("Master", "Slave", "Slave")
+    new = cluster_of("Master dead", "Master", "Slave")
+    facts = judge(node(1, FROZEN), node(2, new), node(3, late))
+    assert "no-answer" in codes(facts)
+    says(facts, never=("kill it", "not acknowledged"))
+    assert "master-silent" not in codes(facts)
+
+
+def test_a_doubt_that_comes_and_goes_is_never_told():
+    other = cluster_of("Slave", "Master", "Slave")
+    two = view.Cluster([node(1, HEALTHY), node(2, other), node(3, HEALTHY)], 3)
+    three = view.Cluster([node(1, HEALTHY), node(2, other), node(3, cluster_of("Slave", "Slave", "Master"))], 3)
+    one = view.Cluster([node(number, HEALTHY) for number in (1, 2, 3)], 3)
+    doubts = report.Doubts()
+    step = report.CONFIRM_AFTER_S * 0.75
+    for number, cluster in enumerate([two, one, two, three, two]):
+        facts = report.report(cluster, doubts, number * step)
+        assert "several-masters" not in codes(facts)
+        assert doubts.open == (cluster is not one)
+    assert "several-masters" not in codes(report.report(two, doubts, 4.9 * step))
+    assert "several-masters" in codes(report.report(two, doubts, 6 * step))
+    assert not doubts.open
+
+
 def test_nodes_that_never_met():
     facts = judge(*(node(number, {f"10.0.0.{number}": "Unknown"}) for number in (1, 2, 3)))
     assert codes(facts) == {"no-quorum", "never-formed"}
     found = problem(facts, "never-formed")
     assert "n1 is Unknown, n2 is Unknown, n3 is Unknown, and each lists only itself" in found["text"]
-    assert "GossipSeed, or DiscoverViaDns, ClusterDns and ClusterGossipPort, on host1, host2, host3" in found["hint"]
+    assert "If it stays, check GossipSeed, or DiscoverViaDns, ClusterDns and ClusterGossipPort, on host1, host2, host3" in found["hint"]
 
 
 def test_nodes_that_elected_a_master_and_hear_of_nobody():
@@ -134,14 +251,14 @@ def test_a_node_outside_its_cluster():
     facts = judge(node(1, two), node(2, two), node(3, {"10.0.0.3": "Unknown"}))
     found = problem(facts, "missing-member")
     assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) answers, but no other node lists it")
-    assert found["hint"].startswith("On host3: check its GossipSeed, or ClusterDns and ClusterGossipPort")
+    assert found["hint"].startswith("If it stays, on host3: check its GossipSeed, or ClusterDns and ClusterGossipPort")
     assert (facts["has_quorum"], facts["healthy"]) == (True, False)
 
 
 def test_a_manager_that_nobody_asks():
     facts = judge(*(node(number, HEALTHY) for number in (1, 2, 3)), manager(1, {**HEALTHY, "10.0.0.1/m": "Manager"}))
     found = problem(facts, "missing-member")
-    assert found["hint"] == "On host1: the database node beside it has to have 10.0.0.1:30777 in GossipSeed"
+    assert found["hint"] == "If it stays, on host1: the database node beside it has to have 10.0.0.1:30777 in GossipSeed"
 
 
 def test_members_that_are_not_expected():
@@ -235,6 +352,6 @@ def test_all_rules_are_in_the_table():
     named = {
         value
         for name, value in vars(report).items()
-        if getattr(value, "__annotations__", {}).get("return") == ("t.Iterator[Problem]")
+        if getattr(value, "__annotations__", {}).get("return") == "t.Iterator[Finding]"
     }
     assert named == set(report.RULES)
