@@ -18,8 +18,9 @@ FROZEN = Result(b"", client.TIMEOUT, "connected, but no whole answer within 2 s"
 AWAY = Result(b"", client.TIMEOUT, "no connection within 2 s", 0, 2.0, 0.0)
 
 
-def status(number: int) -> Result:
-    return Result(b"", client.STATUS, f"HTTP status {number}", number, 0.01, 0.0)
+def status(number: int, server: str = "") -> Result:
+    text = f"HTTP status {number}" + (f", from {server}" if server else "")
+    return Result(b"", client.STATUS, text, number, 0.01, 0.0, server)
 
 
 def ok(body: object) -> Result:

@@ -354,11 +354,49 @@ def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
     yield Problem("no-master", f"no node says that it is master: {states}", hint)
 
 
+def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
+    """Managers that were not asked; of those that were is told how they are silent."""
+    for key, (text, node) in _bereft(cluster).items():
+        yield Problem(
+            "dead-manager",
+            text.format(key=key, node=node.name),
+            f"Start the manager on {_place(node)}: without it nothing starts the node again after a crash. If the "
+            "machine is to have none any more, wait: a dead member is dropped after 30 minutes",
+        )
+
+
+def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
+    """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
+    served = {node.key.ip for node in cluster.managers if node.is_alive}
+    alone = {node.key.ip: node for node in cluster.nodes if node.is_alive and node.key.ip not in served}
+    found = {}
+    for manager in cluster.managers:
+        if not manager.target and manager.key.ip in alone:
+            names = _join(_view_name(view) for view, _member in manager.seen)
+            text = f"the manager {{key}} is dead in the gossip of {names}, and {{node}} runs without it"
+            found[manager.key] = (text, alone[manager.key.ip])
+    for seed in cluster.seeds:
+        node = alone.get(seed.ip)
+        if node and cluster.node_at(seed) is None and _is_managers(cluster, seed):
+            found[seed] = ("{node} did not reach {key}, the manager of its machine", node)
+    return found
+
+
+def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
+    """It has the port of the other machines' managers; or it is its machine's nodes' only seed, and theirs alone."""
+    if any(node.key.port == seed.port for node in cluster.managers):
+        return True
+    views = _listing(cluster, [seed])
+    seeds = {member.key.ip for view in views for member in view.listed if member.is_unresolved_seed}
+    return seeds | {view.own.key.ip for view in views if view.own} == {seed.ip}
+
+
 def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
     wrong_ports: list[Endpoint] = []
+    bereft = _bereft(cluster)
     for seed in cluster.seeds:
         known = cluster.node_at(seed)
-        if known and known.view and known.view not in cluster.trusted:
+        if seed in bereft or (known and known.view and known.view not in cluster.trusted):
             continue  # it does not answer: that is the problem, and has been told
         text = f"{_join(_view_name(view) for view in _listing(cluster, [seed]))} did not reach the seed {seed} yet"
         places = _places(_listing(cluster, [seed]))
@@ -376,9 +414,18 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
             "gossip-port",
             f"{_join(_view_name(view) for view in _listing(cluster, wrong_ports))} did not reach the seeds "
             f"{_join(map(str, wrong_ports))}: the machines are known, but with other internal ports ({servers})",
-            f"On {_places(_listing(cluster, wrong_ports))} set ClusterGossipPort, or the ports in GossipSeed, to the "
-            "internal HTTP port of the managers, or without managers to that of the database nodes",
+            f"{_started(cluster, wrong_ports)} {_places(_listing(cluster, wrong_ports))} set ClusterGossipPort, or the "
+            "ports in GossipSeed, to the internal HTTP port of the managers, or without managers to that of the "
+            "database nodes",
         )
+
+
+def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
+    """Where managers run there, the port is wrong; where none is known, they may be down."""
+    if {seed.ip for seed in seeds} <= {node.key.ip for node in cluster.managers}:
+        return "On"
+    places = _join(seed.ip for seed in seeds)
+    return f"If managers should listen there, start them on {places}. If there are none, on"
 
 
 def _listing(cluster: Cluster, seeds: t.Collection[Endpoint]) -> list[View]:
@@ -433,9 +480,10 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
 
 def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
     is_complete = len(cluster.asked) >= cluster.cluster_size
-    groups = [(cluster.nodes, is_complete)]
-    if any(node.target for node in cluster.managers):
-        groups.append((cluster.managers, True))
+    managers = [node for node in cluster.managers if node.key not in _bereft(cluster)]
+    if not any(node.target for node in cluster.managers):
+        managers = [node for node in managers if not node.is_alive]  # who asks no manager expects none
+    groups = [(cluster.nodes, is_complete), (managers, True)]
     for nodes, all_are_given in groups:
         for node in nodes:
             if node.target:
@@ -572,15 +620,26 @@ _REMEDIES = {
     client.TOO_LONG: "Something else than Event Store answers there: check address and port",
     NOT_GOSSIP: "Something else than Event Store answers there, or a proxy in front of it: check address and port",
 }
-_STATUS_REMEDIES = {
-    400: "The server does not know itself by this address: ask at an address of its HTTP prefixes",
-    404: "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address",
-}
+# These programs serve HTTP for database nodes up to 5.0: Windows' own, and Mono's.
+_HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
+
+
+def _status_remedy(view: View) -> str:
+    """Only a node that answers /info is known to be one; strangers give any status."""
+    if view.state and view.status == 404:
+        return "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address"
+    if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
+        return (
+            "The server does not know itself by this address, or is going down: ask at an address of its HTTP prefixes"
+        )
+    if view.state or (view.server.startswith(_HTTP_SERVERS) and view.status >= 500):
+        return "On {place} look into the {kind}'s log"
+    return "Something else than a {kind} answers at {address}, or a proxy in front of it: check address and port"
 
 
 def _remedy(node: Node, view: View) -> str:
     if view.error == client.STATUS:
-        text = _STATUS_REMEDIES.get(view.status, "On {place} look into the {kind}'s log")
+        text = _status_remedy(view)
     elif view.error == client.TIMEOUT:
         text = (
             "The {kind} is slow, hangs or is frozen: look at its process on {place}, and restart it if this stays"
@@ -632,6 +691,7 @@ RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
     _own_cluster,
     _silent_master,
     _no_answer,
+    _dead_managers,
     _impostor,
     _no_master,
     _wrong_seeds,

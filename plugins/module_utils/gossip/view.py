@@ -55,6 +55,7 @@ class View:
     error: str
     text: str
     status: int
+    server: str
     seconds: float
     clock_offset_s: float | None
     state: str
@@ -91,6 +92,7 @@ def read(target: Target, gossip: Result, info: Result | None) -> View:
         error=error,
         text=text,
         status=gossip.status,
+        server=gossip.server,
         seconds=gossip.seconds,
         clock_offset_s=members.seconds(own.time_stamp) - gossip.time if own else None,
         state=state,

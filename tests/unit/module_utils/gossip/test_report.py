@@ -43,9 +43,13 @@ def failed(kind: str, text: str) -> Result:
         (failed(client.TOO_LONG, "104857600 bytes announced"), "104857600", "Something else than Event Store answers"),
         (ok(b"<html></html>"), "expected JSON, but came HTML or XML", "Something else than Event Store answers there"),
         (ok(b'{"members": ['), "/gossip: expected JSON", "Something else than Event Store answers there"),
-        (status(404), "HTTP status 404", "On host3 set GossipOnExt: true, or give the internal HTTP address"),
-        (status(400), "HTTP status 400", "The server does not know itself by this address"),
-        (status(503), "HTTP status 503", "On host3 look into the database node's log"),
+        (status(404), "HTTP status 404", "Something else than a database node answers at 10.0.0.3:2113"),
+        (status(404, "nginx/1.22"), "HTTP status 404, from nginx/1.22", "Something else than a database node answers"),
+        (status(400, "Mono-HTTPAPI/1.0"), "HTTP status 400", "The server does not know itself by this address"),
+        (status(400, "Microsoft-HTTPAPI/2.0"), "HTTP status 400", "The server does not know itself by this address"),
+        (status(400, "nginx"), "HTTP status 400, from nginx", "Something else than a database node answers"),
+        (status(503), "HTTP status 503", "Something else than a database node answers at 10.0.0.3:2113, or a proxy"),
+        (status(301, "Apache"), "HTTP status 301, from Apache", "Something else than a database node answers"),
     ],
 )
 def test_why_a_node_does_not_answer_and_what_to_do(answer, text, hint):
@@ -57,6 +61,29 @@ def test_why_a_node_does_not_answer_and_what_to_do(answer, text, hint):
     assert text in found["text"]
     assert found["text"].endswith("It is seen as Slave, dead, by n1, n2")
     assert hint in found["hint"]
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (404, "On host3 set GossipOnExt: true, or give the internal HTTP address"),
+        (503, "On host3 look into the database node's log"),
+        (500, "On host3 look into the database node's log"),
+    ],
+)
+def test_a_status_of_what_says_in_info_that_it_is_a_database_node(number, hint):
+    words = cluster_of("Master", "Slave", "Slave dead")
+    facts = judge(node(1, words), node(2, words), node(3, status(number, "Mono-HTTPAPI/1.0"), "Slave"))
+    assert problem(facts, "no-answer")["hint"].startswith(hint)
+
+
+def test_a_status_in_place_of_a_manager():
+    """A manager always answers /gossip, and has no option for it."""
+    words = {**HEALTHY, "10.0.0.1/m": "Manager dead"}
+    facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, status(404, "nginx")))
+    found = problem(facts, "no-answer")
+    assert "from nginx" in found["text"]
+    assert found["hint"].startswith("Something else than a manager answers at 10.0.0.1:30778")
 
 
 def test_every_kind_of_failure_has_a_remedy():
@@ -200,7 +227,7 @@ def test_nodes_that_never_met():
     assert codes(facts) == {"no-quorum", "never-formed"}
     found = problem(facts, "never-formed")
     assert "n1 is Unknown, n2 is Unknown, n3 is Unknown, and each lists only itself" in found["text"]
-    assert "If it stays, check GossipSeed, or DiscoverViaDns, ClusterDns and ClusterGossipPort, on host1, host2, host3" in found["hint"]
+    assert "GossipSeed, or DiscoverViaDns, ClusterDns and ClusterGossipPort, on host1, host2, host3" in found["hint"]
 
 
 def test_nodes_that_elected_a_master_and_hear_of_nobody():
@@ -224,8 +251,64 @@ def test_cluster_gossip_port_left_at_the_managers():
     found = problem(facts, "gossip-port")
     assert "did not reach the seeds 10.0.0.1:30777, 10.0.0.2:30777, 10.0.0.3:30777" in found["text"]
     assert "with other internal ports (10.0.0.1:2112, 10.0.0.2:2112, 10.0.0.3:2112)" in found["text"]
-    assert "On host1, host2, host3 set ClusterGossipPort" in found["hint"]
+    # Nobody can tell from here whether there ever were managers.
+    assert found["hint"].startswith("If managers should listen there, start them on 10.0.0.1, 10.0.0.2, 10.0.0.3.")
+    assert "If there are none, on host1, host2, host3 set ClusterGossipPort" in found["hint"]
     assert facts["unresolved_seeds"] == ["10.0.0.1:30777", "10.0.0.2:30777", "10.0.0.3:30777"]
+
+
+def test_a_wrong_port_beside_a_manager_that_runs_is_a_wrong_port():
+    words = {**HEALTHY, "10.0.0.1/m": "Manager", "10.0.0.1/seed": "Manager seed dead port=40777"}
+    facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, words))
+    assert codes(facts) == {"gossip-port"}
+    assert problem(facts, "gossip-port")["hint"].startswith("On host1, host2, host3, host1 set ClusterGossipPort")
+
+
+MANAGED = {**HEALTHY, **{f"10.0.0.{number}/m": "Manager" for number in (1, 2, 3)}}
+
+
+def test_a_dead_manager_is_a_problem_also_for_those_that_ask_the_nodes_only():
+    words = {**MANAGED, "10.0.0.1/m": "Manager dead"}
+    facts = judge(*(node(number, words) for number in (1, 2, 3)))
+    assert (facts["has_quorum"], facts["healthy"], codes(facts)) == (True, False, {"dead-manager"})
+    found = problem(facts, "dead-manager")
+    assert found["text"] == "the manager 10.0.0.1:30777 is dead in the gossip of n1, n2, n3, and n1 runs without it"
+    assert found["hint"].startswith("Start the manager on host1: without it nothing starts the node again")
+    assert "30 minutes" in found["hint"]
+    # While others see it alive, it is: nodes lose sight of a manager for a moment on a machine with much to do.
+    assert judge(node(1, words), node(2, MANAGED), node(3, MANAGED))["healthy"]
+    # It is told of each, and of those that are asked in the words that fit to their own silence.
+    dead = {**MANAGED, **{f"10.0.0.{number}/m": "Manager dead" for number in (1, 2, 3)}}
+    facts = judge(*(node(number, dead) for number in (1, 2, 3)))
+    assert [each["code"] for each in facts["problems"]] == ["dead-manager"] * 3
+    facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(2, words), manager(3, words))
+    assert codes(facts) == {"dead-manager"}
+    assert codes(judge(*(node(number, words) for number in (1, 2, 3)), manager(1, REFUSED))) >= {"no-answer"}
+
+
+def test_a_manager_that_went_with_its_machine_or_got_another_port_is_an_old_member():
+    for gone in ({"10.0.0.9/m": "Manager dead"}, {"10.0.0.1/old": "Manager dead port=40777"}):
+        facts = judge(*(node(number, {**MANAGED, **gone}) for number in (1, 2, 3)))
+        assert (facts["healthy"], codes(facts)) == (True, {"old-member"})
+
+
+@pytest.mark.parametrize("seed", ["Manager seed dead port=30777", "Unknown seed dead port=30777"])
+def test_a_node_that_restarts_beside_its_dead_manager(seed):
+    """It lists the manager as a seed; the others list it as dead, and after 30 minutes no more."""
+    own = {**MANAGED, "10.0.0.1/m": seed}
+    for others in ({**MANAGED, "10.0.0.1/m": "Manager dead"}, {k: v for k, v in MANAGED.items() if k != "10.0.0.1/m"}):
+        facts = judge(node(1, own), node(2, others), node(3, others))
+        assert codes(facts) == {"dead-manager"}
+        assert "ClusterGossipPort" not in says(facts)
+        assert "Start the manager on host1" in problem(facts, "dead-manager")["hint"]
+
+
+def test_all_managers_are_dead_and_all_nodes_were_restarted():
+    """Each node has its own machine's manager as its only seed, so this is no wrong port."""
+    views = [node(n, {**HEALTHY, f"10.0.0.{n}/m": "Manager seed dead port=30777"}) for n in (1, 2, 3)]
+    facts = judge(*views)
+    assert [each["code"] for each in facts["problems"]] == ["dead-manager"] * 3
+    assert "ClusterGossipPort" not in says(facts)
 
 
 def test_a_seed_that_is_nobody():
@@ -258,7 +341,7 @@ def test_a_node_outside_its_cluster():
 def test_a_manager_that_nobody_asks():
     facts = judge(*(node(number, HEALTHY) for number in (1, 2, 3)), manager(1, {**HEALTHY, "10.0.0.1/m": "Manager"}))
     found = problem(facts, "missing-member")
-    assert found["hint"] == "If it stays, on host1: the database node beside it has to have 10.0.0.1:30777 in GossipSeed"
+    assert found["hint"].startswith("If it stays, on host1: the database node beside it has to have 10.0.0.1:30777 in")
 
 
 def test_members_that_are_not_expected():
