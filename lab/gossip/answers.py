@@ -18,8 +18,9 @@ FROZEN = Result(b"", client.TIMEOUT, "connected, but no whole answer within 2 s"
 AWAY = Result(b"", client.TIMEOUT, "no connection within 2 s", 0, 2.0, 0.0)
 
 
-def status(number: int) -> Result:
-    return Result(b"", client.STATUS, f"HTTP status {number}", number, 0.01, 0.0)
+def status(number: int, server: str = "") -> Result:
+    text = f"HTTP status {number}" + (f", from {server}" if server else "")
+    return Result(b"", client.STATUS, text, number, 0.01, 0.0, server)
 
 
 def ok(body: object) -> Result:
@@ -77,9 +78,11 @@ def cluster_of(*states: str, **more: str) -> dict[str, str]:
     return {**{f"10.0.0.{number}": state for number, state in enumerate(states, start=1)}, **more}
 
 
-def judge(*views: view.View, size: int | None = 3) -> dict[str, t.Any]:
-    """The report on a cluster of three."""
-    return report.report(view.Cluster(views, size))
+def judge(*views: view.View, size: int | None = 3, sure: bool = True) -> dict[str, t.Any]:
+    """The report on a cluster of three that stays as it is; without ``sure``, the report on the first sweep."""
+    cluster, doubts = view.Cluster(views, size), report.Doubts()
+    first = report.report(cluster, doubts)
+    return report.report(cluster, doubts, report.CONFIRM_AFTER_S) if sure else first
 
 
 def codes(facts: dict[str, t.Any]) -> set[str]:

@@ -47,7 +47,9 @@ options:
   until:
     description:
       - Ask again until this holds.
-      - V(none) asks once and never fails because of the cluster's state.
+      - V(none) asks once and never fails because of the cluster's state. Only where the answer would be advice that
+        harms if it is wrong (C(several-masters), C(cluster-size-one), C(gossip-not-ready), C(master-silent)) it asks
+        for some seconds more, and gives the advice if nothing else is seen in them.
       - V(answered) is that every endpoint answers for itself.
       - V(quorum) is RV(ansible_facts.es_gossip.has_quorum).
       - V(healthy) is RV(ansible_facts.es_gossip.healthy).

@@ -41,7 +41,8 @@ class Request(t.NamedTuple):
 class Result:
     """A whole body (``error`` is empty), or the kind of failure and its ``text``.
 
-    ``seconds``: from the start of the connection to the end of the answer; ``time``: the clock at that end.
+    ``seconds``: from the start of the connection to the end of the answer; ``time``: the clock at that end; ``server``:
+    what the answer says of the program, where its status is not 200.
     """
 
     body: bytes
@@ -50,6 +51,7 @@ class Result:
     status: int
     seconds: float
     time: float
+    server: str = ""
 
 
 _STATUS = re.compile(r"[1-9][0-9][0-9]\Z")
@@ -71,6 +73,7 @@ class ResponseParser:
 
     def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
         self.status = 0
+        self.server = ""
         self.body = b""
         self._max = max_body_bytes
         self._buffer = bytearray()
@@ -124,12 +127,14 @@ class ResponseParser:
         if status < 200:  # an interim answer; the real one follows
             return True
         self.status = status
-        if status != 200:
-            raise BadAnswer(STATUS, f"HTTP status {' '.join(words[1:])[:80]}")
         headers = {}
         for line in lines[1:]:
             name, _colon, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
+        if status != 200:
+            self.server = _printable(headers.get("server", ""))
+            source = f", from {self.server}" if self.server else ""
+            raise BadAnswer(STATUS, f"HTTP status {_printable(' '.join(words[1:]))}{source}")
         if headers.get("transfer-encoding", "").lower() == "chunked":
             self._chunks = []
         elif "content-length" in headers:
@@ -169,6 +174,11 @@ class ResponseParser:
         if number > self._max:
             raise BadAnswer(TOO_LONG, f"{number} bytes announced, more than {self._max}")
         return number
+
+
+def _printable(text: str) -> str:
+    """What a stranger says, fit for a log."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text[:80])
 
 
 class _Connection:
@@ -320,7 +330,8 @@ class _Sweep:
     def _result(self, connection: _Connection, error: str, text: str) -> Result:
         parser = connection.parser
         seconds = time.monotonic() - connection.started
-        return Result(b"" if error else parser.body, error, text, parser.status, seconds, time.time())
+        body = b"" if error else parser.body
+        return Result(body, error, text, parser.status, seconds, time.time(), parser.server)
 
     def _fail(self, index: int, error: str, text: str, seconds: float) -> None:
         self._results[index] = Result(b"", error, text, 0, seconds, time.time())

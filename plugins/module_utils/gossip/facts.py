@@ -9,7 +9,7 @@ import typing as t
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import report
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import CONFIRM_AFTER_S, Doubts, report
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
@@ -61,7 +61,7 @@ def gather(params: t.Mapping[str, t.Any]) -> Facts:
     _refuse_numbers(params)
     until, look = params["until"], _Look(targets, params)
     if until == "none":
-        return wait_until(look, lambda facts: facts["watched"]["seconds"] >= params["watch"], timeout_s=_FOR_EVER).last
+        return wait_until(look, look.is_over, timeout_s=params["watch"] + 2 * CONFIRM_AFTER_S).last
     holds = _CONDITIONS[until]
     waited = wait_until(look, holds, timeout_s=params["wait_timeout"], settle_s=params["settle"])
     if not waited.ok:
@@ -95,11 +95,17 @@ class _Look:
         self._targets = targets
         self._params = params
         self._watch = Watch()
+        self._doubts = Doubts()
 
     def __call__(self) -> Facts:
         cluster = view.Cluster(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
-        self._watch.add(cluster, time.monotonic())
-        return {**report(cluster), "watched": self._watch.facts()}
+        now = time.monotonic()
+        self._watch.add(cluster, now)
+        return {**report(cluster, self._doubts, now), "watched": self._watch.facts()}
+
+    def is_over(self, facts: Facts) -> bool:
+        """It was watched for long enough, and long enough to be sure of what may be told only then."""
+        return facts["watched"]["seconds"] >= self._params["watch"] and not self._doubts.open
 
 
 def ask(targets: t.Sequence[view.Target], timeout_s: float) -> list[view.View]:

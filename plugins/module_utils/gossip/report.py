@@ -2,6 +2,9 @@
 """What is wrong with a cluster, in words an operator can act on, and everything as the facts ``es_gossip``.
 
 Each rule is one function of the whole cluster; its order in ``RULES`` is the order of importance.
+
+One sweep can deceive: a master that wakes up answers /info and not yet /gossip, and two are master for 1.6 s after an
+election (measured on 5.0.11). So advice that harms where it is wrong is a ``Doubt`` until it has stood for a while.
 """
 
 from __future__ import annotations
@@ -37,6 +40,43 @@ class Problem(t.NamedTuple):
     hint: str
 
 
+class Doubt(t.NamedTuple):
+    """A problem that is told only when it stays; ``nodes``: of whom, ``meanwhile``: what is told until then."""
+
+    nodes: tuple[Endpoint, ...]
+    problem: Problem
+    meanwhile: Problem
+
+    @property
+    def name(self) -> tuple[object, ...]:
+        return self.problem.code, *self.nodes
+
+
+Finding = t.Union[Problem, Doubt]
+
+# After a thaw real nodes answer wholly within 1 to 4 s, and after a rejoin two were master for 1.6 s.
+CONFIRM_AFTER_S = 4.0
+
+
+class Doubts:
+    """Tells which doubts have been in every sweep for ``CONFIRM_AFTER_S``; ``open``: some have not been yet."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self._since: dict[tuple[object, ...], float] = {}
+
+    def settle(self, findings: t.Sequence[Finding], now: float) -> list[Problem]:
+        """The problems as they may be told after this sweep at ``now``, on the monotonic clock."""
+        names = [finding.name for finding in findings if isinstance(finding, Doubt)]
+        self._since = {name: self._since.get(name, now) for name in names}
+        sure = {name for name, since in self._since.items() if now - since >= CONFIRM_AFTER_S}
+        self.open = len(sure) < len(self._since)
+        return [
+            finding if isinstance(finding, Problem) else finding.problem if finding.name in sure else finding.meanwhile
+            for finding in findings
+        ]
+
+
 # These do not keep a cluster from being healthy.
 ADVICE = frozenset({"clock-skew", "versions-differ", "old-member"})
 
@@ -44,9 +84,9 @@ UNREACHABLE = "Unreachable"
 MAX_NAMES = 10
 
 
-def report(cluster: Cluster) -> dict[str, t.Any]:
-    """Give the facts, in plain types."""
-    problems = [problem for rule in RULES for problem in rule(cluster)]
+def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
+    """Give the facts, in plain types. ``doubts``: of the sweeps before; without it no doubt is settled."""
+    problems = (doubts or Doubts()).settle([finding for rule in RULES for finding in rule(cluster)], now)
     by_state: dict[str, list[str]] = {}
     for node in cluster.nodes:
         is_up = node.answers if node.target else node.is_alive
@@ -120,7 +160,7 @@ def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
     }
 
 
-def _no_quorum(cluster: Cluster) -> t.Iterator[Problem]:
+def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
     if cluster.has_quorum:
         return
     if len(cluster.claimants) > 1:
@@ -141,7 +181,7 @@ def _no_quorum(cluster: Cluster) -> t.Iterator[Problem]:
     )
 
 
-def _cluster_size(cluster: Cluster) -> t.Iterator[Problem]:
+def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
     if len(cluster.in_sync) > cluster.cluster_size:
         yield Problem(
             "cluster-size",
@@ -150,74 +190,132 @@ def _cluster_size(cluster: Cluster) -> t.Iterator[Problem]:
         )
 
 
-def _several_masters(cluster: Cluster) -> t.Iterator[Problem]:
+def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
     if len(cluster.claimants) < 2:
         return
-    claims = _join(node.label for node in cluster.claimants)
-    yield Problem(
-        "several-masters",
-        f"{len(cluster.claimants)} nodes say that they are master: {claims}. What is written to one is missing in "
-        "the others",
-        "After an election this may last some seconds. If it stays, stop the one that the other nodes do not follow, "
-        "and correct its ClusterSize and seeds before it starts again",
+    claims = f"{len(cluster.claimants)} nodes say that they are master: {_join(n.label for n in cluster.claimants)}"
+    yield Doubt(
+        tuple(node.key for node in cluster.claimants),
+        Problem(
+            "several-masters",
+            f"{claims}. What is written to one is missing in the others",
+            "After an election this may last some seconds. If it stays, stop the one that the other nodes do not "
+            "follow, and correct its ClusterSize and seeds before it starts again",
+        ),
+        Problem("no-master", f"{claims}, in one sweep", f"After an election this may last some seconds. {_ASK_AGAIN}"),
     )
 
 
-def _own_cluster(cluster: Cluster) -> t.Iterator[Problem]:
+def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
     if cluster.single:
         return
     for node in cluster.asked:
-        if not node.view or node.own or _seen_as_master(node):
+        view = node.view
+        # Of one with ClusterSize 1 the others hear nothing: they list its address as a seed, or what it was before.
+        if not view or not _hides_gossip(node) or view.state not in members.MASTERS or _seen_alive(node):
             continue
-        if node.view.state in members.MASTERS and lets_gossip_hang(node.view):
-            yield Problem(
+        yield Doubt(
+            (node.key,),
+            Problem(
                 "cluster-size-one",
-                f"{node.label} says in /info that it is {node.view.state}, but never answers /gossip: "
+                f"{node.label} says in /info that it is {view.state}, but never answers /gossip: "
                 f"it runs as a cluster of its own{_seen(cluster, node)}",
                 # With its own data it returned as the later master, and the other nodes ended (molecule/faults).
                 f"On {_place(node)} stop the database node, set ClusterSize: {cluster.cluster_size} in its "
                 "configuration, and if the others form the cluster move its data directory away before the start: "
                 "what was written to it alone is not in the cluster, and could win over what is",
-            )
+            ),
+            _silent_in_gossip(cluster, node, view),
+        )
 
 
-def _silent_master(cluster: Cluster) -> t.Iterator[Problem]:
+def _hides_gossip(node: Node) -> bool:
+    """It speaks of itself in /info, and lets /gossip hang."""
+    return bool(node.view and node.view.state and not node.own and lets_gossip_hang(node.view))
+
+
+def _silent_in_gossip(cluster: Cluster, node: Node, view: View) -> Problem:
+    return Problem(
+        "no-answer",
+        f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
+        f"It is slow, or was frozen until now. {_ASK_AGAIN}. If it stays, look at the load of {_place(node)} and into "
+        "the node's log",
+    )
+
+
+def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
+    if cluster.master:
+        return  # the others have elected one, and have not all heard of it yet
     for node in cluster.asked:
         views = _seen_as_master(node)
-        if views and node.view and not node.own:
+        if not views or not node.view or node.own:
+            continue
+        text = (
+            f"{node.label} is a live master in the gossip of {_join(_view_name(view) for view in views)}, but "
+            f"does not answer itself: {node.view.text}"
+        )
+        followers = [each.name for each in cluster.asked if each.own and each.own.state in members.SLAVES]
+        if not _is_stuck(node.view):
+            yield Problem("master-silent", text, _remedy(node, node.view))
+        elif followers:
             yield Problem(
                 "master-silent",
-                f"{node.label} is a live master in the gossip of {_join(_view_name(view) for view in views)}, but "
-                f"does not answer itself: {node.view.text}. Writes are not acknowledged, and while it looks alive "
-                "there may be no election",
-                f"The process hangs or is frozen, or the network to it is cut. On {_place(node)} look at the process; "
-                "if it does not recover, kill it, so that the others elect a new master",
+                f"{text}. {_join(followers)} still follow it",
+                f"It hangs, is frozen or is slow. {_ASK_AGAIN}, and look at the load of {_place(node)}",
             )
+        else:
+            yield Doubt(
+                (node.key,),
+                Problem(
+                    "master-silent",
+                    f"{text}. Writes are not acknowledged, and while it looks alive there may be no election",
+                    f"The process hangs or is frozen, or the network to it is cut. On {_place(node)} look at the "
+                    "process; if it does not recover, kill it, so that the others elect a new master",
+                ),
+                Problem("master-silent", text, f"It hangs or is frozen. {_ASK_AGAIN}"),
+            )
+
+
+def _is_stuck(view: View) -> bool:
+    """The kernel takes connections for it, and the process does not answer them."""
+    return view.error == client.TIMEOUT and "connected" in view.text
+
+
+def _seen_alive(node: Node) -> bool:
+    return any(member.is_alive for _view, member in node.seen)
 
 
 def _seen_as_master(node: Node) -> list[View]:
     return [view for view, member in node.seen if member.is_master and member.is_alive]
 
 
-def _no_answer(cluster: Cluster) -> t.Iterator[Problem]:
+def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
     for node in [*cluster.asked, *cluster.managers]:
         view = node.view
-        if view is None or view.cluster or node is cluster.master or _seen_as_master(node):
+        if view is None or view.cluster or node is cluster.master or (_seen_as_master(node) and not cluster.master):
             continue
-        if not (view.state and lets_gossip_hang(view)):
-            yield Problem(
-                "no-answer", f"{node.label} does not answer: {view.text}{_seen(cluster, node)}", _remedy(node, view)
-            )
-        elif view.state not in members.MASTERS:
-            yield Problem(
-                "gossip-not-ready",
-                f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
-                f"Its seeds are not resolved yet. On {_place(node)} check that ClusterDns resolves if "
-                "DiscoverViaDns is on, and look into its log for 'Error while retrieving cluster members'",
+        if not _hides_gossip(node):
+            text = f"{node.label} does not answer: {view.text}{_seen(cluster, node)}"
+            yield Problem("no-answer", text, _remedy(node, view))
+        elif view.state not in members.NO_ROLE or _seen_alive(node):
+            # Who follows a cluster has found its seeds; and others see only who gossips.
+            if view.state not in members.MASTERS or _seen_alive(node):
+                yield _silent_in_gossip(cluster, node, view)
+        else:
+            yield Doubt(
+                (node.key,),
+                Problem(
+                    "gossip-not-ready",
+                    f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}"
+                    f"{_seen(cluster, node)}",
+                    f"Its seeds are not resolved yet. On {_place(node)} check that ClusterDns resolves if "
+                    "DiscoverViaDns is on, and look into its log for 'Error while retrieving cluster members'",
+                ),
+                _silent_in_gossip(cluster, node, view),
             )
 
 
-def _impostor(cluster: Cluster) -> t.Iterator[Problem]:
+def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
     for view in cluster.impostors:
         server = view.cluster.server if view.cluster else ""
         said = (
@@ -233,7 +331,7 @@ def _impostor(cluster: Cluster) -> t.Iterator[Problem]:
         )
 
 
-def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
+def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
     answering = [node for node in cluster.asked if node.own]
     states = _join(f"{node.name} is {node.state}" for node in answering)
     # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
@@ -241,8 +339,8 @@ def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
         yield Problem(
             "never-formed",
             f"the nodes do not know each other: {states}, and each lists only itself",
-            "Each node needs the others, or its manager, as seeds. Check GossipSeed, or DiscoverViaDns, ClusterDns and "
-            "ClusterGossipPort, on " + _join(_place(node) for node in answering),
+            "Each node needs the others, or its manager, as seeds. If it stays, check GossipSeed, or DiscoverViaDns, "
+            "ClusterDns and ClusterGossipPort, on " + _join(_place(node) for node in answering),
         )
         return
     if cluster.claimants or not answering:
@@ -256,11 +354,49 @@ def _no_master(cluster: Cluster) -> t.Iterator[Problem]:
     yield Problem("no-master", f"no node says that it is master: {states}", hint)
 
 
-def _wrong_seeds(cluster: Cluster) -> t.Iterator[Problem]:
+def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
+    """Managers that were not asked; of those that were is told how they are silent."""
+    for key, (text, node) in _bereft(cluster).items():
+        yield Problem(
+            "dead-manager",
+            text.format(key=key, node=node.name),
+            f"Start the manager on {_place(node)}: without it nothing starts the node again after a crash. If the "
+            "machine is to have none any more, wait: a dead member is dropped after 30 minutes",
+        )
+
+
+def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
+    """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
+    served = {node.key.ip for node in cluster.managers if node.is_alive}
+    alone = {node.key.ip: node for node in cluster.nodes if node.is_alive and node.key.ip not in served}
+    found = {}
+    for manager in cluster.managers:
+        if not manager.target and manager.key.ip in alone:
+            names = _join(_view_name(view) for view, _member in manager.seen)
+            text = f"the manager {{key}} is dead in the gossip of {names}, and {{node}} runs without it"
+            found[manager.key] = (text, alone[manager.key.ip])
+    for seed in cluster.seeds:
+        node = alone.get(seed.ip)
+        if node and cluster.node_at(seed) is None and _is_managers(cluster, seed):
+            found[seed] = ("{node} did not reach {key}, the manager of its machine", node)
+    return found
+
+
+def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
+    """It has the port of the other machines' managers; or it is its machine's nodes' only seed, and theirs alone."""
+    if any(node.key.port == seed.port for node in cluster.managers):
+        return True
+    views = _listing(cluster, [seed])
+    seeds = {member.key.ip for view in views for member in view.listed if member.is_unresolved_seed}
+    return seeds | {view.own.key.ip for view in views if view.own} == {seed.ip}
+
+
+def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
     wrong_ports: list[Endpoint] = []
+    bereft = _bereft(cluster)
     for seed in cluster.seeds:
         known = cluster.node_at(seed)
-        if known and known.view and known.view not in cluster.trusted:
+        if seed in bereft or (known and known.view and known.view not in cluster.trusted):
             continue  # it does not answer: that is the problem, and has been told
         text = f"{_join(_view_name(view) for view in _listing(cluster, [seed]))} did not reach the seed {seed} yet"
         places = _places(_listing(cluster, [seed]))
@@ -278,9 +414,18 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Problem]:
             "gossip-port",
             f"{_join(_view_name(view) for view in _listing(cluster, wrong_ports))} did not reach the seeds "
             f"{_join(map(str, wrong_ports))}: the machines are known, but with other internal ports ({servers})",
-            f"On {_places(_listing(cluster, wrong_ports))} set ClusterGossipPort, or the ports in GossipSeed, to the "
-            "internal HTTP port of the managers, or without managers to that of the database nodes",
+            f"{_started(cluster, wrong_ports)} {_places(_listing(cluster, wrong_ports))} set ClusterGossipPort, or the "
+            "ports in GossipSeed, to the internal HTTP port of the managers, or without managers to that of the "
+            "database nodes",
         )
+
+
+def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
+    """Where managers run there, the port is wrong; where none is known, they may be down."""
+    if {seed.ip for seed in seeds} <= {node.key.ip for node in cluster.managers}:
+        return "On"
+    places = _join(seed.ip for seed in seeds)
+    return f"If managers should listen there, start them on {places}. If there are none, on"
 
 
 def _listing(cluster: Cluster, seeds: t.Collection[Endpoint]) -> list[View]:
@@ -296,7 +441,7 @@ def _places(views: t.Iterable[View]) -> str:
     return _join(view.target.host or view.target.address.ip for view in views)
 
 
-def _missing_member(cluster: Cluster) -> t.Iterator[Problem]:
+def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
     if _never_formed(cluster):
         return
     others = [view for view in cluster.trusted if view.target.kind != MANAGER]
@@ -310,18 +455,18 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Problem]:
             continue
         is_manager = node in cluster.managers
         hint = (
-            f"The database node beside it has to have {node.key} in GossipSeed"
+            f"the database node beside it has to have {node.key} in GossipSeed"
             if is_manager
-            else f"Check its GossipSeed, or ClusterDns and ClusterGossipPort, and that the others can reach {node.key}"
+            else f"check its GossipSeed, or ClusterDns and ClusterGossipPort, and that the others can reach {node.key}"
         )
         yield Problem(
             "missing-member",
             f"{node.label} answers, but no other node lists it: it is not part of the cluster",
-            f"On {_place(node)}: {hint[0].lower()}{hint[1:]}",
+            f"If it stays, on {_place(node)}: {hint}",
         )
 
 
-def _cut_off(cluster: Cluster) -> t.Iterator[Problem]:
+def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
     for node in [*cluster.nodes, *cluster.managers]:
         blind = [view for view, member in node.seen if not member.is_alive]
         if blind and node.view in cluster.trusted:
@@ -333,11 +478,12 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Problem]:
             )
 
 
-def _unexpected_member(cluster: Cluster) -> t.Iterator[Problem]:
+def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
     is_complete = len(cluster.asked) >= cluster.cluster_size
-    groups = [(cluster.nodes, is_complete)]
-    if any(node.target for node in cluster.managers):
-        groups.append((cluster.managers, True))
+    managers = [node for node in cluster.managers if node.key not in _bereft(cluster)]
+    if not any(node.target for node in cluster.managers):
+        managers = [node for node in managers if not node.is_alive]  # who asks no manager expects none
+    groups = [(cluster.nodes, is_complete), (managers, True)]
     for nodes, all_are_given in groups:
         for node in nodes:
             if node.target:
@@ -364,7 +510,7 @@ def _unexpected_member(cluster: Cluster) -> t.Iterator[Problem]:
                 )
 
 
-def _not_in_sync(cluster: Cluster) -> t.Iterator[Problem]:
+def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
     if not cluster.master:
         return
     for node in cluster.asked:
@@ -382,7 +528,7 @@ def _not_in_sync(cluster: Cluster) -> t.Iterator[Problem]:
         yield Problem("not-in-sync", f"{node.label} is {node.state}{behind}", hint)
 
 
-def _disagree(cluster: Cluster) -> t.Iterator[Problem]:
+def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
     if cluster.agreed or _never_formed(cluster) or len({live_states(view) for view in cluster.trusted}) < 2:
         return
     masters: dict[str, list[str]] = {}
@@ -416,7 +562,7 @@ def _different_states(cluster: Cluster) -> t.Iterator[str]:
             yield f"{_name(cluster, key)} is {said}"
 
 
-def _lagging(cluster: Cluster) -> t.Iterator[Problem]:
+def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
     for node in cluster.in_sync:
         lag = cluster.lag_bytes(node) or 0
         if lag > ALLOWED_LAG_BYTES:
@@ -427,7 +573,7 @@ def _lagging(cluster: Cluster) -> t.Iterator[Problem]:
             )
 
 
-def _clock_skew(cluster: Cluster) -> t.Iterator[Problem]:
+def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
     if cluster.clock_skew_s <= ALLOWED_CLOCK_SKEW_S:
         return
     clocks = sorted(
@@ -442,7 +588,7 @@ def _clock_skew(cluster: Cluster) -> t.Iterator[Problem]:
     )
 
 
-def _versions_differ(cluster: Cluster) -> t.Iterator[Problem]:
+def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
     versions: dict[str, list[str]] = {}
     for node in cluster.nodes:
         if node.view and node.view.es_version:
@@ -462,6 +608,8 @@ def _never_formed(cluster: Cluster) -> bool:
     return len(own) > 1 and all(sum(not member.is_manager for member in view.listed) == 1 for view in own)
 
 
+_ASK_AGAIN = "Ask again before anything is stopped or changed"
+
 _REMEDIES = {
     client.REFUSED: "Nothing listens there. On {place} look whether the {kind} runs, and whether it listens at "
     "{address} (ExtIp, ExtHttpPort); if it does not start, its log says why",
@@ -472,19 +620,30 @@ _REMEDIES = {
     client.TOO_LONG: "Something else than Event Store answers there: check address and port",
     NOT_GOSSIP: "Something else than Event Store answers there, or a proxy in front of it: check address and port",
 }
-_STATUS_REMEDIES = {
-    400: "The server does not know itself by this address: ask at an address of its HTTP prefixes",
-    404: "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address",
-}
+# These programs serve HTTP for database nodes up to 5.0: Windows' own, and Mono's.
+_HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
+
+
+def _status_remedy(view: View) -> str:
+    """Only a node that answers /info is known to be one; strangers give any status."""
+    if view.state and view.status == 404:
+        return "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address"
+    if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
+        return (
+            "The server does not know itself by this address, or is going down: ask at an address of its HTTP prefixes"
+        )
+    if view.state or (view.server.startswith(_HTTP_SERVERS) and view.status >= 500):
+        return "On {place} look into the {kind}'s log"
+    return "Something else than a {kind} answers at {address}, or a proxy in front of it: check address and port"
 
 
 def _remedy(node: Node, view: View) -> str:
     if view.error == client.STATUS:
-        text = _STATUS_REMEDIES.get(view.status, "On {place} look into the {kind}'s log")
+        text = _status_remedy(view)
     elif view.error == client.TIMEOUT:
         text = (
-            "The {kind} hangs or is frozen: look at its process on {place}, and restart it"
-            if "connected" in view.text
+            "The {kind} is slow, hangs or is frozen: look at its process on {place}, and restart it if this stays"
+            if _is_stuck(view)
             else "{place} is down, or a firewall drops what is sent to {address}"
         )
     else:
@@ -525,13 +684,14 @@ def _join(names: t.Iterable[str]) -> str:
     return ", ".join(listed[:MAX_NAMES]) + more
 
 
-RULES: tuple[t.Callable[[Cluster], t.Iterator[Problem]], ...] = (
+RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
     _no_quorum,
     _cluster_size,
     _several_masters,
     _own_cluster,
     _silent_master,
     _no_answer,
+    _dead_managers,
     _impostor,
     _no_master,
     _wrong_seeds,
@@ -545,4 +705,15 @@ RULES: tuple[t.Callable[[Cluster], t.Iterator[Problem]], ...] = (
     _versions_differ,
 )
 
-__all__ = ["ADVICE", "ALLOWED_CLOCK_SKEW_S", "ALLOWED_LAG_BYTES", "RULES", "UNREACHABLE", "Problem", "report"]
+__all__ = [
+    "ADVICE",
+    "ALLOWED_CLOCK_SKEW_S",
+    "ALLOWED_LAG_BYTES",
+    "CONFIRM_AFTER_S",
+    "RULES",
+    "UNREACHABLE",
+    "Doubt",
+    "Doubts",
+    "Problem",
+    "report",
+]

@@ -55,6 +55,7 @@ class View:
     error: str
     text: str
     status: int
+    server: str
     seconds: float
     clock_offset_s: float | None
     state: str
@@ -91,6 +92,7 @@ def read(target: Target, gossip: Result, info: Result | None) -> View:
         error=error,
         text=text,
         status=gossip.status,
+        server=gossip.server,
         seconds=gossip.seconds,
         clock_offset_s=members.seconds(own.time_stamp) - gossip.time if own else None,
         state=state,
@@ -255,7 +257,8 @@ class Cluster:
         claimants = [
             node
             for node in self.claimants
-            if (node.own and node.own.is_master and _info_fits(node)) or (self.single and self._may_be_single(node))
+            if (node.own and node.own.is_master and node.own.is_alive and _info_fits(node))
+            or (self.single and self._may_be_single(node))
         ]
         return claimants[0] if len(claimants) == 1 else None
 

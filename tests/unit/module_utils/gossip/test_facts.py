@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, report, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts import ConditionNotMet
 from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, node
 
@@ -195,3 +195,45 @@ def test_steady_fails_with_what_happened(sweeps):
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="steady", wait_timeout=0.05))
     assert "until: steady: the cluster is not healthy and calm, " in str(caught.value)
+
+
+TWO_MASTERS = [GOOD[0], node(2, cluster_of("Slave", "Master", "Slave")), GOOD[2]]
+
+
+def codes(found):
+    return [problem["code"] for problem in found["problems"]]
+
+
+def test_what_may_be_told_only_when_it_stays_costs_more_sweeps_and_nothing_else_does(sweeps, monkeypatch):
+    monkeypatch.setattr(report, "CONFIRM_AFTER_S", 0.3)
+    asked = sweeps(TWO_MASTERS)
+    start = time.monotonic()
+    assert "several-masters" in codes(facts.gather(params()))
+    assert 0.3 <= time.monotonic() - start < 5
+    assert len(asked) > 2
+    # As soon as it is over, nothing is left to wait for, and nothing of it is told.
+    asked = sweeps(TWO_MASTERS, GOOD)
+    found = facts.gather(params())
+    assert (found["healthy"], found["watched"]["two_masters"], found["watched"]["sweeps"]) == (True, ["n1", "n2"], 2)
+    for views in (GOOD, TWO, ONE):
+        sweeps(views)
+        assert facts.gather(params())["watched"]["sweeps"] == 1
+
+
+def test_what_stays_is_told_while_waiting_too(sweeps, monkeypatch):
+    monkeypatch.setattr(report, "CONFIRM_AFTER_S", 0.2)
+    sweeps(TWO_MASTERS)
+    with pytest.raises(ConditionNotMet) as caught:
+        facts.gather(params(until="quorum", wait_timeout=0.5))
+    assert "- several-masters: 2 nodes say that they are master" in str(caught.value)
+    with pytest.raises(ConditionNotMet) as caught:
+        facts.gather(params(until="quorum", wait_timeout=0.0))
+    assert "several-masters" not in str(caught.value)
+
+
+def test_doubts_that_change_all_the_time_do_not_keep_a_task_for_ever(sweeps, monkeypatch):
+    monkeypatch.setattr(report, "CONFIRM_AFTER_S", 0.2)
+    monkeypatch.setattr(facts, "CONFIRM_AFTER_S", 0.2)
+    third = [GOOD[0], GOOD[1], node(3, cluster_of("Slave", "Slave", "Master"))]
+    sweeps(*[TWO_MASTERS, third] * 50)
+    assert codes(facts.gather(params()))[:2] == ["no-quorum", "no-master"]

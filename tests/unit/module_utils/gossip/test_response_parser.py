@@ -44,6 +44,7 @@ BAD = [
     (b"HTTP/1.1 abc\r\n\r\n", client.NOT_HTTP, "not an HTTP answer"),
     (b"HTTP/1.1 \xb2\xb2\xb2\r\n\r\n", client.NOT_HTTP, "not an HTTP answer"),
     (b"HTTP/1.1 404 Not Found\r\n\r\n", client.STATUS, "HTTP status 404 Not Found"),
+    (b"HTTP/1.1 404 No\x1b[2J\r\nserver: ng\ninx\x07\r\n\r\n", client.STATUS, "HTTP status 404 No?[2J, from ng?inx?"),
     (b"HTTP/1.1 408 Server was unable to handle request in time\r\n\r\n", client.STATUS, "HTTP status 408 Server was"),
     (b"HTTP/1.1 302 Found\r\nLocation: /web\r\n\r\n", client.STATUS, "HTTP status 302 Found"),
     (b"HTTP/1.1 204 No Content\r\n\r\n", client.STATUS, "HTTP status 204"),

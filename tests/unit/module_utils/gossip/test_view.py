@@ -367,6 +367,10 @@ ANSWERS = st.one_of(
     ),
     ("", "", ""),
 )
+@example(
+    (FROZEN, cluster_of("Slave", "Slave", "Master"), cluster_of("Master", "Master", "Master dead")),
+    ("", "", ""),
+)
 @given(st.tuples(ANSWERS, ANSWERS, ANSWERS), st.tuples(*[st.sampled_from(["", "Master", "Slave", "Unknown"])] * 3))
 def test_whatever_they_answer_quorum_means_a_majority_under_one_master(answers, infos):
     views = []
