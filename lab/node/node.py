@@ -11,6 +11,7 @@ import typing as t
 import uuid
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.addresses import advertised
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import discovery, members
@@ -164,21 +165,18 @@ class Node:
         if epoch and epoch != self._epoch[0]:
             self._epoch = (epoch, json.loads(self.disk.read(epoch, 0)[0].payload))
 
-        def advertised(side: str, kind: str) -> Endpoint:
-            ip = value(f"{side}IpAdvertiseAs") or value(f"{side}Ip")
-            return Endpoint(ip, value(f"{side}{kind}PortAdvertiseAs") or value(f"{side}{kind}Port"))
-
+        options = self.options.by_name
         return Member(
             instance_id=self._instance_id,
             time_stamp=members.utc_now(),
             state=self.state if raft else "Initializing",
             is_alive=True,
-            internal_tcp=advertised("Int", "Tcp"),
+            internal_tcp=advertised(options, "IntTcpPort"),
             internal_secure_tcp_port=value("IntSecureTcpPort"),
-            external_tcp=advertised("Ext", "Tcp"),
+            external_tcp=advertised(options, "ExtTcpPort"),
             external_secure_tcp_port=value("ExtSecureTcpPort"),
-            internal_http=advertised("Int", "Http"),
-            external_http=advertised("Ext", "Http"),
+            internal_http=advertised(options, "IntHttpPort"),
+            external_http=advertised(options, "ExtHttpPort"),
             last_commit_position=self.disk.end_of(commit - 1) if commit else -1,
             writer_checkpoint=self.disk.end,
             chaser_checkpoint=self.disk.end_of(commit),

@@ -11,6 +11,7 @@ import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -177,19 +178,25 @@ async def _open(
             text = "Address already in use" if taken else "The requested address is not valid in this context"
             log(f"cannot listen on {endpoint}: {error.strerror}")
             raise CannotListen(text) from None
-    answering: dict[Endpoint, Web] = {}
+    answering: dict[str, Web] = {}
     opened = asyncio.Event()
 
-    def answer_at(endpoint: Endpoint) -> Handler:
+    def answer_at(side: str) -> Handler:
         async def answer(request: Request) -> Response:
             await opened.wait()
-            return await answering[endpoint].handle(request)
+            return await answering[side].handle(request)
 
         return answer
 
-    for side in sides:
-        endpoint = Endpoint(options.value(f"{side}Ip"), options.value(f"{side}HttpPort"))
-        server = HttpServer(endpoint, answer_at(endpoint), max_body_bytes=MAX_BODY_BYTES)
+    heard = dict.fromkeys(
+        (option[:3], Endpoint(ip, port))
+        for option, ip, port in addresses.listeners(options.by_name)
+        if option.endswith("HttpPort")
+    )
+    for side, endpoint in heard:
+        if side not in sides:
+            continue
+        server = HttpServer(endpoint, answer_at(side), max_body_bytes=MAX_BODY_BYTES)
         try:
             await server.start()
         except OSError as error:
@@ -198,7 +205,7 @@ async def _open(
         web.append(server)
     nameservers = [text for text in os.environ.get(NAMESERVERS, "").split(",") if text]
     node = Node(options, nameservers, log)
-    answering.update((server.endpoint, Web(node, side)) for server, side in zip(web, sides))
+    answering.update((side, Web(node, side)) for side in sides)
     opened.set()
     return node
 

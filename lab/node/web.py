@@ -13,7 +13,7 @@ import resource
 import typing as t
 from html import escape
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.http_client import request as send
@@ -48,9 +48,7 @@ class Web:
     def __init__(self, node: Node, side: str) -> None:
         self._node = node
         self._is_internal = side == "Int"
-        ip, port = node.options.value(f"{side}Ip"), node.options.value(f"{side}HttpPort")
-        self._hosts = {str(Endpoint(ip, port)).lower()} | ({f"localhost:{port}"} if ip == "127.0.0.1" else set())
-        self._any_host = ip in ("0.0.0.0", "::")
+        self._side = side
         self._routes: dict[str, dict[str, Answering]] = {
             "/ping": {"GET": self._ping},
             "/info": {"GET": self._info},
@@ -71,7 +69,8 @@ class Web:
         return self._is_internal or self._node.options.value(option)
 
     async def handle(self, request: Request) -> Response:
-        if not self._any_host and request.headers.get("host", "").lower() not in self._hosts:
+        host = request.headers.get("host", "").rpartition(":")[0]  # of the port, Mono takes no notice
+        if not addresses.answers_to(self._node.options.by_name, self._side, host):
             return Response(400, {"Content-Type": "text/html"}, b"<h1>Bad Request (Invalid host)</h1>")
         methods = self._routes.get(request.path)
         if methods is None and request.path.startswith("/streams/"):

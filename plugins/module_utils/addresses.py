@@ -120,7 +120,7 @@ def prefix_problem(text: str) -> str:
 
 def refused_prefixes(options: Options, side: str) -> dict[str, str]:
     """The prefixes of a side that HttpListener refuses, and why."""
-    problems = {text: prefix_problem(text) for text in prefixes(options, side)}
+    problems = {text: prefix_problem(text) for text in options.get(f"{side}HttpPrefixes") or ()}
     return {text: why for text, why in problems.items() if why}
 
 

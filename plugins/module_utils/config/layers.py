@@ -7,6 +7,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
@@ -49,6 +50,11 @@ class Effective(t.Mapping[str, Setting]):
 
     def value(self, name: str) -> t.Any:
         return self._settings[name].value
+
+    @property
+    def by_name(self) -> dict[str, t.Any]:
+        """All values, as ``addresses`` takes them."""
+        return {name: setting.value for name, setting in self.items()}
 
 
 @dataclass(frozen=True)
@@ -295,11 +301,13 @@ def _file(options: OptionSet, text: str, file_name: str, *, chosen: bool) -> tup
 
 
 def _refuse_start(options: OptionSet, result: Effective) -> None:
-    for name, problem, hint in _start_problems(options, result.value):
+    for name, problem, hint in _start_problems(options, result.value, result.by_name):
         raise ConfigError(problem, where=f"{name} ({result[name].source})", hint=hint)
 
 
-def _start_problems(options: OptionSet, value: t.Callable[[str], t.Any]) -> t.Iterable[tuple[str, str, str]]:
+def _start_problems(
+    options: OptionSet, value: t.Callable[[str], t.Any], every: addresses.Options
+) -> t.Iterable[tuple[str, str, str]]:
     """What the server reads and then refuses or crashes on. Measured, or in Program.cs and VNodeBuilder.cs."""
     if not value("Db"):
         yield "Db", "is empty; the server crashes", "Write the directory of the data"
@@ -314,6 +322,11 @@ def _start_problems(options: OptionSet, value: t.Callable[[str], t.Any]) -> t.It
     internal_tls = value("UseInternalSsl") and value("IntSecureTcpPort")
     if value("UseInternalSsl") and not (internal_tls and value("SslTargetHost") not in ("", "n/a")):
         yield "UseInternalSsl", "is true without SslTargetHost or without IntSecureTcpPort", "Set both"
+    for side in addresses.SIDES:
+        name, refused = f"{side}HttpPrefixes", addresses.refused_prefixes(every, side)
+        if refused:  # HttpListener throws
+            told = "; ".join(f"{text!r}: {why}" for text, why in refused.items())
+            yield name, f"has what the server crashes on: {told}", "Write prefixes such as http://*:2113/"
     tls_only = options.find("DisableInsecureTCP") and value("DisableInsecureTCP")
     if tls_only and not (internal_tls and value("ExtSecureTcpPort")):
         problem = "is true without UseInternalSsl, IntSecureTcpPort or ExtSecureTcpPort"

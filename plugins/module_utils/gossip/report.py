@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
@@ -315,20 +316,44 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
+def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
+    """A node with IntIp 0.0.0.0 and AddInterfacePrefixes false gives that to the others (Program.cs)."""
+    for view in cluster.views:
+        if view.cluster and addresses.is_any(view.cluster.server.ip):
+            yield Problem(
+                "wildcard-address",
+                f"{view.target.label} gives {view.cluster.server} as its own address, which no other machine can reach",
+                f"On {view.target.host or view.target.address.ip} set IntIp to the machine's address, or "
+                "IntIpAdvertiseAs to the one at which the others reach it",
+            )
+
+
 def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
     for view in cluster.impostors:
-        server = view.cluster.server if view.cluster else ""
-        said = (
-            f"gives {server} as its own address, which is another node's"
-            if view.own
-            else f"gives {server} as its own address, but lists no such member"
-        )
+        server = view.cluster.server if view.cluster else None
+        if server is None or addresses.is_any(server.ip):
+            continue
         yield Problem(
             "not-itself",
-            f"what answers at {view.target.label} {said}; the answer is not counted",
+            f"what answers at {view.target.label} gives {server} as its own address, {_whose(cluster, view, server)}; "
+            "the answer is not counted",
             "Check address and internal of this endpoint, and that no proxy, port forwarding or second machine with "
             "the same address stands in between. With *AdvertiseAs options, internal is the advertised address",
         )
+
+
+def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
+    """What is wrong with an address that a server gives as its own."""
+    if not view.own:
+        return "but lists no such member"
+    others = [each for each in cluster.views if each is not view]
+    for other in others:
+        if server in (other.target.address, other.target.internal):
+            return f"which is that of {other.target.label}"
+    for other in others:
+        if other.cluster and other.cluster.server == server:
+            return f"as {other.target.label} does"
+    return f"but is expected at {view.target.internal}"
 
 
 def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
@@ -692,6 +717,7 @@ RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
     _silent_master,
     _no_answer,
     _dead_managers,
+    _wildcard,
     _impostor,
     _no_master,
     _wrong_seeds,

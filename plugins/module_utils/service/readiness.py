@@ -48,10 +48,9 @@ def listeners(effective: Effective) -> list[Listener]:
     # A single node opens nothing internal (measured on 3.4.0).
     alone = "ClusterSize" in effective and effective.value("ClusterSize") == 1
     tls_only = "DisableInsecureTCP" in effective and effective.value("DisableInsecureTCP")
-    options = {name: setting.value for name, setting in effective.items()}
     return [
         Listener(Endpoint(ip, number), addresses.LISTENERS[port], port)
-        for port, ip, number in addresses.listeners(options)
+        for port, ip, number in addresses.listeners(effective.by_name)
         if not (alone and port.startswith("Int")) and not (tls_only and port in ("IntTcpPort", "ExtTcpPort"))
     ]
 

@@ -54,7 +54,14 @@ def test_what_is_switched_off_outside_is_not_there(option: str, path: str, metho
         ((), "node1:2113", 400),
         ((), "", 400),
         (("--ext-ip", "127.0.0.2"), "localhost:2113", 400),
-        (("--ext-ip", "0.0.0.0"), "node1:2113", 200),
+        (("--int-ip", "0.0.0.0", "--ext-ip", "0.0.0.0"), "node1:2113", 200),
+        # the other side alone is 0.0.0.0: no prefix for this one (KurrentDB#790)
+        (("--int-ip", "0.0.0.0"), "127.0.0.1:2113", 400),
+        (("--ext-http-prefixes", "http://node1:2113/"), "node1:2113", 200),
+        (("--ext-http-prefixes", "http://node1:2113/"), "127.0.0.1:2113", 200),
+        (("--ext-http-prefixes", "http://*:2113/", "--add-interface-prefixes", "false"), "anything:2113", 200),
+        (("--ext-http-prefixes", "http://node1:2113/", "--add-interface-prefixes", "false"), "127.0.0.1:2113", 400),
+        (("--ext-ip-advertise-as", "198.51.100.5"), "198.51.100.5:2113", 400),
     ],
 )
 def test_it_is_asked_by_address_and_not_by_name(arguments: tuple[str, ...], host: str, status: int) -> None:

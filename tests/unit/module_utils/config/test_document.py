@@ -219,6 +219,7 @@ def strategy_for(option):
 
 # Each of these alone would stop the server for a reason that has nothing to do with reading and writing.
 QUIET = {"DiscoverViaDns", "UseInternalSsl", "DisableInsecureTCP", "ClusterDns", "Config", "ClusterSize"}
+QUIET |= {"IntHttpPrefixes", "ExtHttpPrefixes"}
 ANY_WANTED = st.lists(
     st.sampled_from([option for option in DATABASE if option.name not in QUIET]), unique=True
 ).flatmap(lambda options: st.fixed_dictionaries({option.name: strategy_for(option) for option in options}))

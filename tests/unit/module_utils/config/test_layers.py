@@ -449,6 +449,7 @@ def test_values_that_the_server_refuses(line, message):
         ("3.4.0", "Db: ~/x", "Db (Config File): begins with ~"),
         ("3.4.0", "Log: ~/x", "Log (Config File): begins with ~"),
         ("3.4.0", "Db:", "Db (Config File): is empty; the server crashes"),
+        ("3.4.0", "IntHttpPrefixes: http://*:2112", "IntHttpPrefixes (Config File): has what the server crashes on"),
         ("3.4.0", "ClusterDns: ''", "ClusterDns (Config File): is empty while DiscoverViaDns is true"),
         ("4.0.3", "ClusterSize: 3\nDiscoverViaDns: false", "GossipSeed (<DEFAULT>): is empty"),
         ("3.4.0", "UseInternalSsl: true", "UseInternalSsl (Config File): is true without SslTargetHost"),

@@ -257,6 +257,7 @@ def test_who_lies_about_itself_is_not_counted():
         "what answers at n2 on host2 (10.0.0.2:2113) gives 10.0.0.1:2112 as its own"
         in (problem(facts, "not-itself")["text"])
     )
+    assert "which is that of n1 on host1" in problem(facts, "not-itself")["text"]
     nobody = ok(picture.body(picture.picture("10.0.0.2:2112", cluster_of("Master"))))
     facts = judge(node(1, HEALTHY), node(2, nobody, "Slave"), node(3, REFUSED))
     assert "but lists no such member" in problem(facts, "not-itself")["text"]
@@ -266,6 +267,18 @@ def test_an_answer_of_somebody_else_is_not_counted():
     stranger = ok(picture.body(picture.picture("10.0.0.99:2112", {"10.0.0.99": "Slave", **HEALTHY})))
     facts = judge(node(1, HEALTHY), node(2, stranger, "Slave"), node(3, REFUSED))
     assert [each["error"] for each in facts["views"]] == ["", "not_itself", "refused"]
+    # 10.0.0.99 was not asked, so it is not said to be another one's
+    assert "10.0.0.99:2112 as its own address, but is expected at 10.0.0.2:2112" in problem(facts, "not-itself")["text"]
+
+
+def test_a_node_that_gives_the_others_the_wildcard_is_told_so():
+    said = picture.body(picture.picture("10.0.0.1:2112", HEALTHY)).replace(b"10.0.0.1", b"0.0.0.0")
+    facts = judge(node(1, ok(said), "Master"), node(2, REFUSED), node(3, REFUSED))
+    assert "not-itself" not in codes(facts)
+    told = problem(facts, "wildcard-address")
+    assert "n1 on host1 (10.0.0.1:2113) gives 0.0.0.0:2112 as its own address" in told["text"]
+    assert "host1 set IntIp" in told["hint"]
+    assert "IntIpAdvertiseAs" in told["hint"]
 
 
 def test_one_node_behind_two_addresses_counts_once():
@@ -275,6 +288,8 @@ def test_one_node_behind_two_addresses_counts_once():
         views.append(view.read(view.Target(Endpoint(f"192.0.2.{number}", 2113)), said, info("Master")))
     facts = judge(*views)
     assert [each["error"] for each in facts["views"]] == ["", "not_itself", "not_itself"]
+    told = [each["text"] for each in facts["problems"] if each["code"] == "not-itself"]
+    assert all("as 192.0.2.1:2113 does" in text for text in told)
     assert not facts["has_quorum"]
 
 
