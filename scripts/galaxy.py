@@ -23,10 +23,13 @@ def main() -> int:
         print(problem, file=sys.stderr)
         return 1
     if importlib.util.find_spec("galaxy_importer") is None:
-        print("SKIPPED: galaxy-importer is not installed here, so that what Galaxy makes of the collection is not known")
+        print(
+            "SKIPPED: galaxy-importer is not installed here, so that what Galaxy makes of the collection is not known"
+        )
         return SKIPPED
     built = tree.parent / "built"
-    subprocess.check_call(["ansible-galaxy", "collection", "build", "--force", "--output-path", built], cwd=tree)
+    build = "ansible-galaxy collection build --force --output-path"
+    subprocess.check_call([*build.split(), built], cwd=tree)
     (tarball,) = built.glob("*.tar.gz")
     done = subprocess.run(
         [sys.executable, "-m", "galaxy_importer.main", tarball],
