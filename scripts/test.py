@@ -30,11 +30,12 @@ CHECKS = {
     "types": "mypy",
     "docs": "python scripts/clean_tree.py antsibull-docs lint-collection-docs --plugin-docs .",
     "ansible-lint": "ansible-lint -q",
+    "galaxy": "python scripts/galaxy.py",
     # They wait more than they work.
     "integration": "python -m pytest tests/integration -n 3 --dist loadfile --no-loadscope-reorder",
 }
 # Each of these keeps one processor busy, so two run at once.
-PAIRED = ("sanity", "machines", "types", "docs", "ansible-lint")
+PAIRED = ("sanity", "machines", "types", "docs", "ansible-lint", "galaxy")
 
 
 def main() -> int:

@@ -14,6 +14,8 @@ description:
   - Fails before anything is removed if something else is mounted below a directory, or if a link was put there by
     another account than C(root) or the one that the task runs under. Links inside the directories are not followed.
   - Fails, out of check mode, if a process has a file open in one of the directories.
+author:
+  - The eventstore.cluster founders (@eventstore-cluster)
 extends_documentation_fragment:
   - eventstore.cluster.attributes
   - eventstore.cluster.attributes.action

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
+from ansible_collections.eventstore.cluster.plugins.module_utils.programs import Program
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
@@ -216,7 +217,7 @@ def _spawn(definition: Definition, output: Path) -> int:
                 signal.signal(number, signal.SIG_DFL)
             _raise_open_files()
             with output.open("ab") as stream:
-                daemon = subprocess.Popen(
+                daemon = Program(
                     definition.argv,
                     stdin=subprocess.DEVNULL,
                     stdout=stream,

@@ -12,6 +12,7 @@ import time
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import programs
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
@@ -308,19 +309,17 @@ def _run(*argv: str) -> str:
     environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
     command = " ".join(argv)
     try:
-        done = subprocess.run(
-            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
-        )
+        code, output, errors = programs.run(argv, environment=environment, timeout_s=PATIENCE_S)
     except FileNotFoundError:
         raise ServiceError(
             f"{argv[0]} is not on this machine", where="provider systemd", hint="Use provider: process"
         ) from None
     except subprocess.TimeoutExpired:
         raise ServiceError(f"'{command}' did not end within {PATIENCE_S:g} s", where="provider systemd") from None
-    if done.returncode != 0:
-        text = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
-        raise ServiceError(f"'{command}' ended with {done.returncode}: {text}", where="provider systemd")
-    return done.stdout.decode("utf-8", "replace")
+    if code != 0:
+        text = (errors or output).strip()
+        raise ServiceError(f"'{command}' ended with {code}: {text}", where="provider systemd")
+    return output
 
 
 __all__ = [
