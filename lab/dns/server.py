@@ -2,7 +2,7 @@
 """A name server that knows a few A records and nothing else, over UDP and TCP.
 
 A record that is not here does not exist (NXDOMAIN); nothing is asked elsewhere. Packets that are no query get no
-answer, so that two servers cannot keep each other busy.
+answer, so that two servers cannot keep each other busy. It can be broken for one kind of records.
 """
 
 from __future__ import annotations
@@ -36,6 +36,10 @@ QUERY_TIMEOUT_S = 0.5
 HEADER_BYTES = 12
 
 Records = t.Mapping[str, t.Sequence[str]]
+# A kind of records (``AAAA``) -> the error that is answered to it (``SERVFAIL``); or nothing, or nothing over TCP while
+# over UDP it does not fit.
+Broken = t.Mapping[str, str]
+SILENT, TRUNCATED = "silent", "truncated"
 
 
 def parse_record(text: str) -> tuple[str, list[str]]:
@@ -50,7 +54,9 @@ def parse_record(text: str) -> tuple[str, list[str]]:
         raise ValueError(f"{text!r} is not NAME=ADDRESS,ADDRESS: {error}") from None
 
 
-def answer(wire: bytes, records: t.Mapping[dns.name.Name, t.Sequence[str]], *, limit: int = 65535) -> bytes | None:
+def answer(
+    wire: bytes, records: t.Mapping[dns.name.Name, t.Sequence[str]], *, limit: int = 65535, broken: Broken | None = None
+) -> bytes | None:
     """The answer to a packet; None if it deserves none. ``limit`` is the most that the transport takes."""
     try:
         query = dns.message.from_wire(wire)
@@ -67,7 +73,14 @@ def answer(wire: bytes, records: t.Mapping[dns.name.Name, t.Sequence[str]], *, l
         reply.flags |= dns.flags.AA
         asked = query.question[0]
         found = records.get(asked.name)
-        if found is None:
+        way = (broken or {}).get(dns.rdatatype.to_text(asked.rdtype), "")
+        if way == SILENT or (way == TRUNCATED and limit > UDP_BYTES):
+            return None
+        if way == TRUNCATED:
+            reply.flags |= dns.flags.TC
+        elif way:
+            reply.set_rcode(dns.rcode.from_text(way))
+        elif found is None:
             reply.set_rcode(dns.rcode.NXDOMAIN)
         elif asked.rdtype in (dns.rdatatype.A, dns.rdatatype.ANY):
             reply.answer = [dns.rrset.from_text_list(asked.name, TTL_S, "IN", "A", list(found))]
@@ -103,14 +116,14 @@ def has_records(endpoint: Endpoint, records: Records) -> bool:
 class DnsServer:
     """Serves records until closed; a context manager for tests. ``records`` may be replaced while it runs."""
 
-    def __init__(self, endpoint: Endpoint, records: Records) -> None:
+    def __init__(self, endpoint: Endpoint, records: Records, *, broken: Broken | None = None) -> None:
         self.set_records(records)
         server = self
 
         class Udp(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 packet, sock = self.request
-                reply = answer(packet, server.by_name, limit=UDP_BYTES)
+                reply = answer(packet, server.by_name, limit=UDP_BYTES, broken=broken)
                 if reply is not None:
                     sock.sendto(reply, self.client_address)
 
@@ -122,7 +135,7 @@ class DnsServer:
                     size = self.rfile.read(2)
                     if len(size) < 2:
                         return
-                    reply = answer(self.rfile.read(struct.unpack(">H", size)[0]), server.by_name)
+                    reply = answer(self.rfile.read(struct.unpack(">H", size)[0]), server.by_name, broken=broken)
                     if reply is None:
                         return
                     self.wfile.write(struct.pack(">H", len(reply)) + reply)

@@ -7,12 +7,17 @@ Servers take all A and AAAA records of ClusterDns, each with the port ClusterGos
 from __future__ import annotations
 
 import ipaddress
+import queue
 import socket
 import threading
 import time
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+
+if t.TYPE_CHECKING:
+    import dns.resolver
 
 
 def resolve(name: str, *, nameservers: t.Sequence[str] = (), timeout_s: float = 2.0) -> list[str]:
@@ -48,29 +53,36 @@ def _not_found(name: str, asked: str, reason: str) -> GossipError:
 
 
 def _ask_system(name: str, timeout_s: float) -> list[str]:
-    answer: list[list[str] | OSError] = []
+    """A resolver that is waiting for AAAA records, which a broken name server never gives, is asked for A alone."""
+    answers: queue.Queue[list[str] | OSError] = queue.Queue()
 
-    def ask() -> None:
+    def ask(family: int) -> None:
         try:
-            found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            answer.append([str(entry[4][0]).partition("%")[0] for entry in found])
+            found = socket.getaddrinfo(name, None, family=family, type=socket.SOCK_STREAM)
+            answers.put([str(entry[4][0]).partition("%")[0] for entry in found])
         except (OSError, UnicodeError) as error:
-            answer.append(error if isinstance(error, OSError) else OSError(str(error)))
+            answers.put(error if isinstance(error, OSError) else OSError(str(error)))
 
-    # getaddrinfo knows no timeout, and the default of resolv.conf is 5 s for each server and try.
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if not answer:
-        raise _not_found(name, "the system's resolver", f"nothing within {timeout_s:g} s")
-    if isinstance(answer[0], OSError):
-        raise _not_found(name, "the system's resolver", answer[0].strerror or str(answer[0]))
-    return answer[0]
+    end, waiting, errors = time.monotonic() + timeout_s, 0, []
+    for family, until in ((socket.AF_UNSPEC, end - timeout_s / 2), (socket.AF_INET, end)):
+        # getaddrinfo knows no timeout, and the default of resolv.conf is 5 s for each server and try.
+        threading.Thread(target=ask, args=(family,), daemon=True).start()
+        waiting += 1
+        while waiting:
+            try:
+                answer = answers.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                break
+            if isinstance(answer, list):
+                return answer
+            errors.append(answer.strerror or str(answer))
+            waiting -= 1
+    raise _not_found(name, "the system's resolver", errors[0] if errors else f"nothing within {timeout_s:g} s")
 
 
 def _ask(name: str, nameservers: t.Sequence[str], timeout_s: float) -> list[str]:
+    """Both kinds of records at once. A server that fails for one has said nothing against the other (RFC 4074)."""
     try:
-        import dns.exception
         import dns.resolver
     except ImportError:
         raise GossipError(
@@ -83,22 +95,33 @@ def _ask(name: str, nameservers: t.Sequence[str], timeout_s: float) -> list[str]
         ip, port = _nameserver(server)
         resolver.nameservers = [*resolver.nameservers, ip]
         resolver.nameserver_ports[ip] = port
-    # Two questions, A and AAAA, have to get past all name servers that are silent.
-    resolver.timeout = timeout_s / (2 * len(nameservers))
-    deadline = time.monotonic() + timeout_s
-    asked = ", ".join(nameservers)
-    addresses: list[str] = []
-    for kind in ("A", "AAAA"):
-        try:
-            answer = resolver.resolve(
-                name, kind, search=False, raise_on_no_answer=False, lifetime=deadline - time.monotonic()
-            )
-        except (dns.exception.DNSException, OSError, ValueError) as error:
-            raise _not_found(name, asked, str(error)) from None
-        addresses += [record.address for record in answer]
+    # A question has to get past all name servers that are silent, and past a packet that is lost.
+    resolver.timeout = timeout_s / (len(nameservers) + 1)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        found = list(pool.map(lambda kind: _question(resolver, name, kind, timeout_s), ("A", "AAAA")))
+    addresses = [address for records, _why in found for address in records]
     if not addresses:
-        raise _not_found(name, asked, "the name has no A or AAAA record")
+        reasons = [why for _records, why in found if why]
+        raise _not_found(name, ", ".join(nameservers), reasons[0] if reasons else "the name has no A or AAAA record")
     return addresses
+
+
+def _question(resolver: dns.resolver.Resolver, name: str, kind: str, timeout_s: float) -> tuple[list[str], str]:
+    """The addresses, or why there are none; neither where the name has no such record."""
+    import dns.exception
+    import dns.message
+
+    try:
+        answer = resolver.resolve(name, kind, search=False, raise_on_no_answer=False, lifetime=timeout_s)
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        tries = getattr(error, "kwargs", {}).get("errors", ())
+        if any(isinstance(failure, dns.message.Truncated) for each in tries for failure in each):
+            return (
+                [],
+                f"more {kind} records than fit into a packet, and over TCP, where all would fit, it does not answer",
+            )
+        return [], str(error)
+    return [record.address for record in answer], ""
 
 
 def _nameserver(text: str) -> tuple[str, int]:

@@ -45,3 +45,37 @@ def test_a_name_server_that_is_silent_costs_no_more_than_the_timeout():
 def test_the_second_name_server_answers_for_the_first():
     with DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.9"]}):
         assert discovery.resolve(NAME, nameservers=["127.0.51.55:5353", SERVER]) == ["10.0.0.9"]
+
+
+@pytest.mark.parametrize("way", ["SERVFAIL", "NXDOMAIN", "REFUSED", "NOTIMP", "silent", "truncated"])
+def test_a_server_that_is_broken_for_aaaa_records_has_said_nothing_against_a_records(way):
+    with DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.12", "10.0.0.9"]}, broken={"AAAA": way}):
+        start = time.monotonic()
+        assert discovery.resolve(NAME, nameservers=[SERVER], timeout_s=0.5) == ["10.0.0.9", "10.0.0.12"]
+        assert time.monotonic() - start < 3
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        ("SERVFAIL", "answered SERVFAIL"),
+        ("REFUSED", "answered REFUSED"),
+        ("silent", "timed out"),
+        ("truncated", "more A records than fit into a packet, and over TCP, where all would fit, it does not answer"),
+    ],
+)
+def test_a_server_that_is_broken_for_a_records_is_told(way, expected):
+    broken = DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.9"]}, broken={"A": way})
+    with broken, pytest.raises(GossipError) as caught:
+        discovery.resolve(NAME, nameservers=[SERVER], timeout_s=0.5)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("way", ["SERVFAIL", "REFUSED", "silent"])
+def test_the_second_name_server_answers_for_a_first_one_that_is_broken(way):
+    first = "127.0.51.56:5353"
+    with (
+        DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.9"]}),
+        DnsServer(Endpoint.parse(first), {}, broken={"A": way, "AAAA": way}),
+    ):
+        assert discovery.resolve(NAME, nameservers=[first, SERVER], timeout_s=3) == ["10.0.0.9"]

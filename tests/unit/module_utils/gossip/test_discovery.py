@@ -71,6 +71,36 @@ def test_a_slow_resolver_is_not_waited_for(monkeypatch):
     release.set()
 
 
+@pytest.mark.parametrize("all_kinds", ["silent", "Try again"])
+def test_a_resolver_that_fails_for_all_kinds_of_records_is_asked_for_a_records_alone(monkeypatch, all_kinds):
+    """A name server that never answers AAAA: glibc waits 5 s and more for it, musl gives nothing at all."""
+    release = threading.Event()
+
+    def getaddrinfo(_name, _port, *, family, **_options):
+        if family == socket.AF_INET:
+            return [(family, 1, 6, "", ("10.0.0.9", 0))]
+        if all_kinds == "silent":
+            release.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert discovery.resolve("cluster1.test", timeout_s=0.4) == ["10.0.0.9"]
+    release.set()
+
+
+def test_what_comes_late_is_taken_all_the_same(monkeypatch):
+    """The answer to the first question, in the time of the second."""
+
+    def getaddrinfo(_name, _port, *, family, **_options):
+        if family == socket.AF_INET:
+            raise socket.gaierror(socket.EAI_AGAIN, "Try again")
+        time.sleep(0.4)
+        return [(family, 1, 6, "", ("::1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert discovery.resolve("cluster1.test", timeout_s=0.6) == ["::1"]
+
+
 @pytest.mark.parametrize("name", ["a..b", "x" * 70, "bad\0name"])
 def test_a_name_that_is_none(name):
     with pytest.raises(GossipError, match="the system's resolver says"):
