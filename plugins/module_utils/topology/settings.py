@@ -87,8 +87,16 @@ def _ip(value: str, _windows: bool) -> str:
         ipaddress.IPv4Address(value)
     except ValueError:
         # 3.x-5.x read gossip seeds as IPv4 only, and an address is somebody's seed.
-        return f"is {value!r}, not an IPv4 address"
+        return f"is {value!r}, not an IPv4 address{', but IPv6' if _is_ipv6(value) else ''}"
     return ""
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(value: int, _windows: bool) -> str:
@@ -101,8 +109,9 @@ def _nameservers(value: list[str], _windows: bool) -> str:
 
 
 def _is_nameserver(text: str) -> bool:
+    is_ip = _is_ipv6(text) or (text.count(".") == 3 and ":" not in text)
     try:
-        Endpoint.parse(f"{text}:53" if text.count(".") == 3 and ":" not in text else text)
+        Endpoint.parse(f"{text}:53" if is_ip else text)
     except ValueError:
         return False
     return True
@@ -356,10 +365,11 @@ def _derive(
     if "eventstore_int_ip" not in given:
         address = values["eventstore_int_ip"] = str(variables.get("ansible_host") or host)
         if _ip(address, False):
+            kind = "an IPv6 address" if _is_ipv6(address) else "a name"
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{host}: eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is a name",
+                    f"{host}: eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
                     "Write the machine's address inside the cluster, such as eventstore_int_ip: 192.168.1.11",
                 )
             )

@@ -128,7 +128,10 @@ SOUND = [
     pytest.param({f"node{n}": {"ansible_host": f"192.168.1.1{n}"} for n in (1, 2, 3)}, id="ansible_host"),
     pytest.param(
         machines(
-            {"ansible_connection": "ansible.builtin.ssh", "eventstore_nameservers": ["10.0.0.1", "10.0.0.2:5353"]}
+            {
+                "ansible_connection": "ansible.builtin.ssh",
+                "eventstore_nameservers": ["10.0.0.1", "10.0.0.2:5353", "fd00::53", "[fd00::53]:5353"],
+            }
         ),
         id="name servers",
     ),
@@ -205,7 +208,17 @@ WRONG = [
         "",
         id="name for an address",
     ),
-    pytest.param(machines(node2={"eventstore_int_ip": "::1"}), ["wrong-value"], ["IPv4"], "", id="IPv6"),
+    pytest.param(machines(node2={"eventstore_int_ip": "::1"}), ["wrong-value"], ["IPv4", "but IPv6"], "", id="IPv6"),
+    pytest.param(
+        machines(node2={"eventstore_int_ip": "unset", "ansible_host": "fd00::12"}),
+        ["wrong-value"],
+        ["'fd00::12', where Ansible connects to, is an IPv6 address"],
+        "eventstore_int_ip: 192.168.1.11",
+        id="connected to over IPv6",
+    ),
+    pytest.param(
+        machines(node2=database(GossipSeed=["::1"])), ["wrong-option"], ["'::1'", "IPv6"], "", id="a seed in IPv6"
+    ),
     pytest.param(
         machines(node2={"eventstore_int_ip": "unset"}),
         ["wrong-value"],
