@@ -17,7 +17,7 @@ def doubts(effective: layers.Effective) -> list[str]:
 def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:
     if effective.value("DiscoverViaDns") and "ClusterDns" in effective:
         setting = effective["ClusterDns"]
-        problem = values.dns_name_problem(setting.value)
+        problem = values.dns_name_problem(effective.value("ClusterDns"))
         if problem:
             yield f"{_place('ClusterDns', setting)}: {problem}"
 
