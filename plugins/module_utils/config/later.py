@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of versions after 5.x: none of them is a slip of the pen for the option whose name is nearest.
+"""Options of later versions: none of them is a slip of the pen for the option whose name is nearest.
 
 Source: the options of the tags 20.10.6, 21.10.11, 22.10.5, 23.10.6, 24.10.4 and 26.1.0.
 """
@@ -9,8 +9,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-if t.TYPE_CHECKING:
-    from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
+    VERSIONS,
+    Option,
+    OptionSet,
+    option_set,
+)
 
 _CAME_WITH = {
     "20.x": """AdvertiseHostToClientAs AdvertiseHttpPortToClientAs AdvertiseTcpPortToClientAs AuthorizationConfig
@@ -71,6 +75,9 @@ _LATER = {_key(name): (name, version) for version, names in _CAME_WITH.items() f
 
 def meant(options: OptionSet, name: str, spell: t.Callable[[Option], str] = lambda option: option.name) -> str:
     """A hint for a name that no option has, in any spelling; "" if there is none."""
+    newer = option_set(options.kind, VERSIONS[-1]).find(_key(name))
+    if newer and not options.find(newer.name):
+        return f"it came with {newer.since}"
     if _key(name) in _LATER:
         own, version = _LATER[_key(name)]
         earlier = f"; up to 5.x it is {_EARLIER[own]}" if own in _EARLIER else ""

@@ -18,7 +18,7 @@ ENVIRONMENT = "Environment Variable"
 COMMAND_LINE = "Command Line"
 
 PREFIX = "EVENTSTORE_"
-_REFERENCE = re.compile(r"\$\{env:(\w+)\}")  # since 5.0
+REFERENCE = re.compile(r"\$\{env:(\w+)\}")  # since 5.0
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ def _environment(options: OptionSet, environment: t.Mapping[str, str]) -> tuple[
             continue
         if option.name == "Config":
             ignored.append(f"{where}: its file is not read; only --config on the command line chooses a file")
-        reference = _REFERENCE.fullmatch(text) if options.version.startswith("5.") else None
+        reference = REFERENCE.fullmatch(text) if options.version.startswith("5.") else None
         if reference:
             text = environment.get(reference[1], "")
             if not text:

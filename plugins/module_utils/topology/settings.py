@@ -117,15 +117,6 @@ def _is_nameserver(text: str) -> bool:
     return True
 
 
-def _environment(value: dict[str, t.Any], _windows: bool) -> str:
-    for name, content in value.items():
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)):
-            return f"has {name!r}, which is no name of an environment variable"
-        if not isinstance(content, str) or "\n" in content or "\0" in content:
-            return f"has {name}, whose value is not a text of one line; put it in quotes"
-    return ""
-
-
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
 NODE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 DNS_NAME = r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
@@ -302,7 +293,12 @@ SETTINGS: tuple[Setting, ...] = (
         "Group the services run under, made where it is missing; the account's if unset.",
         check=_name,
     ),
-    Setting("eventstore_environment", "dict", {}, "Environment variables of the services.", check=_environment),
+    Setting(
+        "eventstore_environment",
+        "dict",
+        {},
+        "Environment variables of the services; those of the servers (EVENTSTORE_*) are checked like their options.",
+    ),
 )
 
 # What an item of eventstore_nodes can say; where it is silent the machine's variable holds.
