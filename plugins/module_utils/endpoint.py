@@ -26,7 +26,8 @@ class Endpoint(t.NamedTuple):
         try:
             ipaddress.ip_address(ip)
         except ValueError:
-            raise FormatError(f"{text!r} does not begin with an IP address; names are not accepted here") from None
+            why = "names are not accepted here" if text.count(":") == 1 else "IPv6 is written as [IP]:PORT"
+            raise FormatError(f"{text!r} does not begin with an IP address; {why}") from None
         try:
             return cls(ip, parse_number(port, 1, 65535))
         except FormatError:

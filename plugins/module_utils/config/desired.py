@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.doubts import doubts
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
     VERSIONS,
     OptionSet,
@@ -123,6 +124,9 @@ def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desi
         )
     text = _new_text(params, options, before, checked.values)
     effective = _effective(params, options, text)
+    if params["kind"] == "database":
+        warnings += [f"{path}: {text}" for text in doubts(effective)]
+    warnings += effective.ignored
     result: dict[str, t.Any] = {
         "changed": text != before,
         "path": path,
@@ -198,7 +202,14 @@ def _is_secret(name: str) -> bool:
 
 
 def _new_text(params: Params, options: OptionSet, before: str | None, wanted: dict[str, values.Value]) -> str:
-    if params["exclusive"] or before is None:
+    whole = params["exclusive"] or before is None
+    if not wanted and (whole or document.is_blank(before or "")):
+        raise ConfigError(
+            "the file would hold no option, and the server crashes on an empty file or one of comments only",
+            where=params["path"],
+            hint="Give at least one option, such as Db",
+        )
+    if whole or before is None:
         return document.to_text(wanted, header=params["header"])
     return document.edit(before, wanted, options=options, where=params["path"])
 

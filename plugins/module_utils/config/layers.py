@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 
@@ -18,7 +18,7 @@ ENVIRONMENT = "Environment Variable"
 COMMAND_LINE = "Command Line"
 
 PREFIX = "EVENTSTORE_"
-_REFERENCE = re.compile(r"\$\{env:(\w+)\}")  # since 5.0
+REFERENCE = re.compile(r"\$\{env:(\w+)\}")  # since 5.0
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Setting:
 
 
 class Effective(t.Mapping[str, Setting]):
-    """Option name -> Setting, in the order of the server's dump; ``ignored``: what the server skips in silence."""
+    """Option name -> Setting, in the order of the dump; ``ignored``: what the server skips or misreads in silence."""
 
     def __init__(self, settings: t.Mapping[str, Setting], ignored: t.Iterable[str]) -> None:
         self._settings = dict(settings)
@@ -101,6 +101,8 @@ def effective(
             for each in hidden
             if each.source == winner.source
         ]
+        if option.type == "bool" and winner.text is not None and winner.text.lower() not in _BOOLEANS:
+            ignored.append(f"{winner.where}: {winner.text!r} is true to the server; only false and 0 are false to it")
         hides = tuple((each.source, each.raw) for each in hidden)
         settings[option.name] = Setting(option, _convert(option, winner), winner.raw, winner.source, hides)
     for option in options:
@@ -112,6 +114,7 @@ def effective(
     return result
 
 
+_BOOLEANS = ("true", "false", "1", "0")
 _STRENGTH = (COMMAND_LINE, ENVIRONMENT, CONFIG_FILE)
 
 
@@ -128,8 +131,8 @@ def _unknown(options: OptionSet, each: _Given) -> ConfigError:
     if equals:
         hint = f"Write --{name} VALUE; = is not read behind one dash, nor where the value ends in + or -"
     else:
-        nearest = options.nearest(name)
-        hint = f"Did you mean {nearest}?" if nearest else "Remove it"
+        meant = later.meant(options, name)
+        hint = f"{meant[0].upper()}{meant[1:]}" if meant else "Remove it"
     return ConfigError(f"not an option of a {options.kind} node {options.version}", where=each.where, hint=hint)
 
 
@@ -157,7 +160,7 @@ _EXPECTED = {
     "int": "Write a whole number",
     "int64": "Write a whole number",
     "double": "Write a number",
-    "ip": "Write an IP address; names are not resolved here",
+    "ip": "Write an IPv4 address; names are not resolved here",
     "endpoint[]": "Write IP:PORT with an IPv4 address, several as ['192.168.1.11:30777', '192.168.1.12:30777']"
     " or with commas and no blanks",
     "enum": "Write one of the values of the option",
@@ -252,7 +255,7 @@ def _environment(options: OptionSet, environment: t.Mapping[str, str]) -> tuple[
             continue
         if option.name == "Config":
             ignored.append(f"{where}: its file is not read; only --config on the command line chooses a file")
-        reference = _REFERENCE.fullmatch(text) if options.version.startswith("5.") else None
+        reference = REFERENCE.fullmatch(text) if options.version.startswith("5.") else None
         if reference:
             text = environment.get(reference[1], "")
             if not text:
@@ -271,9 +274,8 @@ def _environment(options: OptionSet, environment: t.Mapping[str, str]) -> tuple[
 
 
 def _meant(options: OptionSet, variable: str) -> str:
-    nearest = options.nearest(variable[len(PREFIX) :])
-    option = options.find(nearest) if nearest else None
-    return f"; did you mean {option.environment_name}?" if option else ""
+    meant = later.meant(options, variable[len(PREFIX) :], lambda option: option.environment_name)
+    return f"; {meant}" if meant else ""
 
 
 # -- file ----------------------------------------------------------------------------------------------------------

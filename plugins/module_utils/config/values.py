@@ -10,6 +10,7 @@ import typing as t
 import unicodedata
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import later
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
     KINDS,
     VERSIONS,
@@ -23,6 +24,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import C
 Value = t.Union[bool, int, float, str, tuple[str, ...], tuple[Endpoint, ...], None]
 
 _INTEGER = re.compile(r"[\t-\r ]*([+-]?[0-9]+)[\t-\r ]*")
+_DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/]")
 _LIMITS = {"int": 2**31, "int64": 2**63}
 # The names under which the server's messages know the types.
@@ -172,9 +174,8 @@ def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
     newer = option_set(options.kind, VERSIONS[-1]).find(name)
     if newer:
         return f"{name} came with a version after {options.version}; it is in {newer.since}"
-    nearest = options.nearest(name)
-    guess = f"; did you mean {nearest}?" if nearest else ""
-    return f"{name} is not an option of a {options.kind} node {options.version}{guess}"
+    meant = later.meant(options, name)
+    return f"{name} is not an option of a {options.kind} node {options.version}{f'; {meant}' if meant else ''}"
 
 
 def check_value(option: Option, given: object) -> Value:
@@ -275,8 +276,18 @@ def _check_items(items: t.Sequence[object]) -> tuple[str, ...]:
     return texts
 
 
+def dns_name_problem(text: str) -> str:
+    """Why nothing can have this name; the server resolves the whole text, a list too."""
+    if not text.strip() or _DNS_NAME.fullmatch(text):
+        return ""  # that it is empty is a matter of other options
+    several = "; one name has a record for each machine" if re.search("[,; ]", text) else ""
+    return f"{text!r} is no DNS name{several}"
+
+
 def _check_string(option: Option, given: object) -> str:
     text = _check_text(given, secret=option.secret)
+    if option.name == "ClusterDns" and dns_name_problem(text):
+        raise ValueError(dns_name_problem(text))
     if option.path:
         _check_path(option, text)
     return text
@@ -327,4 +338,4 @@ _CHECKS: dict[str, t.Callable[[Option, object], Value]] = {
     "enum": _check_enum,
 }
 
-__all__ = ["Checked", "Value", "check", "check_value", "parse", "plain"]
+__all__ = ["Checked", "Value", "check", "check_value", "dns_name_problem", "parse", "plain"]

@@ -18,22 +18,32 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
 
 _HEADING = re.compile(r"\s*(?:\[[^\]]*\]\s*)?(?:MODIFIED|DEFAULT) OPTIONS:\s*")
-_LINE = re.compile(r"\s+([A-Z0-9][A-Z0-9 ]*):\s+(.*?)\s*\((<DEFAULT>|[^()<>]+)\)\s*")
+_START = re.compile(r"(\s+)([A-Z0-9][A-Z0-9 ]*):")
+_SOURCE = re.compile(r"\((<DEFAULT>|[^()<>]+)\)\s*")
+_WIDTH = 25  # of a title and its colon up to 20.10, behind which one blank stands; later layouts align by their longest
 _EMPTY = "<empty>"
 
 
 def parse(text: str) -> dict[str, tuple[str, str]]:
-    """Title -> raw value and source, as they stand in the dump; ConfigError where there is no dump."""
+    """Title -> raw value and source, as they stand in the dump; ConfigError where there is no dump.
+
+    A value can have line breaks, and blanks at its edges; from 21.10 on those before it cannot be told.
+    """
     found: dict[str, tuple[str, str]] = {}
-    in_dump = False
-    for line in text.splitlines():
+    in_dump, title, lines = False, "", [""]
+    for line in text.split("\n"):
+        start = _START.match(line) if in_dump else None
         if _HEADING.fullmatch(line):
-            in_dump = True
-            continue
-        match = _LINE.fullmatch(line) if in_dump else None
-        if match:
-            title, value, source = match.groups()
-            found[title] = ("" if value == _EMPTY else value, source)
+            in_dump, title = True, ""
+        elif start:  # what was open before had no source: it is the title of a group
+            title, lines = start[2], [_behind(line, start)]
+        else:
+            lines.append(line)
+        last, source = _cut(lines[-1]) if title else ("", "")
+        if source:
+            raw = "\n".join([*lines[:-1], last])
+            found[title] = ("" if raw == _EMPTY else raw, source)
+            title = ""
     if not found:
         first = next((line.strip() for line in text.splitlines() if line.strip()), "nothing")
         raise ConfigError(
@@ -41,6 +51,20 @@ def parse(text: str) -> dict[str, tuple[str, str]]:
             hint="Up to 20.10 the server reports wrong options on standard error and exits with 0",
         )
     return found
+
+
+def _behind(line: str, start: re.Match[str]) -> str:
+    """What stands behind a title, without what aligns it."""
+    column = max(start.end(), len(start[1]) + _WIDTH) + 1
+    is_aligned = start[1] == "\t" and line[start.end() : column].isspace()
+    return line[column:] if is_aligned else line[start.end() :].lstrip()
+
+
+def _cut(line: str) -> tuple[str, str]:
+    """The end of a value, and its source behind it; "" where there is none."""
+    at = line.rfind("(")
+    match = _SOURCE.fullmatch(line, at) if at >= 0 else None
+    return (line[:at].removesuffix(" "), match[1]) if match else (line, "")
 
 
 def render(effective: Effective) -> str:

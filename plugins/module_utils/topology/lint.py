@@ -17,6 +17,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.option
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Machine, Problem
 
+# What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
+PLANNED = addresses.OPTIONS | {"GossipOnExt", "Index", "Log"}
+
 Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
 Rule = t.Callable[[Plan, t.Sequence[Machine]], Problems]
@@ -366,20 +369,21 @@ def _shared_files(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
 def _environment(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
     for host, planned in plan["hosts"].items():
         service = planned["manager"] or planned["nodes"][0]
-        if "EVENTSTORE_CONFIG" in service["environment"]:
-            yield Problem(
-                "config-variable",
-                f"{host}: eventstore_environment sets EVENTSTORE_CONFIG, which the server shows but does not obey",
-                "Take it out; the file is given on the command line",
-            )
         for server in _servers({"hosts": {host: planned}}):
             names = environment_names(server.kind, plan["version"])
             for name in service["environment"]:
-                if names.get(name) in server.options:
+                option = names.get(name, "")
+                if option in server.options:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment wins over {names[name]} of its file",
-                        f"Take it out, and set {names[name]} in {server.variable} if it has to be another",
+                        f"{server.label}: {name} in eventstore_environment wins over {option} of its file",
+                        f"Take it out, and set {option} in {server.variable} if it has to be another",
+                    )
+                elif option in PLANNED:
+                    yield Problem(
+                        "environment-wins",
+                        f"{server.label}: {name} in eventstore_environment sets {option}, which the plan has to know",
+                        f"Set {option} in {server.variable} in its place",
                     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology import lint
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology import environment, lint
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import default_log, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import (
@@ -63,6 +63,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     problems: list[Problem] = []
     read = [read_machine(host, variables, problems) for host, variables in machines.items()]
     problems += differences(read)
+    problems += environment.check(read)
     cluster = read[0]
     size = sum(len(machine["nodes"]) for machine in read)
     made: dict[str, t.Any] = {
@@ -153,9 +154,9 @@ def _host(
     made: dict[str, t.Any], machine: Machine, nodes: list[_Server], manager: _Server | None, known: list[_Server]
 ) -> dict[str, t.Any]:
     home = join(machine["root"], machine["version"])
-    environment = dict(machine["environment"])
+    variables = dict(machine["environment"])
     if machine["nameservers"] and not machine.windows:
-        environment["EVENTSTORE_NAMESERVERS"] = ",".join(machine["nameservers"])
+        variables["EVENTSTORE_NAMESERVERS"] = ",".join(machine["nameservers"])
     planned: dict[str, t.Any] = {
         "platform": "windows" if machine.windows else "linux",
         "int_ip": machine["int_ip"],
@@ -186,7 +187,7 @@ def _host(
                 "service": f"{machine['service_name']}-{node.name}",
                 "config": join(machine["config_dir"], f"{node.name}.yaml"),
                 "options": options,
-                "environment": environment,
+                "environment": variables,
                 "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
                 "data": _unique([options.get("Db"), options.get("Index")]),
                 "directories": _written(options, None if machine.windows else default_log(machine["version"])),
@@ -212,7 +213,7 @@ def _host(
             "options": options,
             "watchdog": {"path": watchdog, "nodes": [["--config", node["config"]] for node in planned["nodes"]]},
             "arguments": [] if machine.windows else _arguments(machine, home),
-            "environment": environment,
+            "environment": variables,
             "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
             "directories": _unique(*(node["directories"] for node in planned["nodes"]), _written(options)),
         }

@@ -136,7 +136,15 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
             "options: ClusterSiez is not an option of a database node 3.4.0; did you mean",
         ),
         ({"options": {"MemDb": "no", "IntIp": "x"}}, "1) MemDb: 'no' is not true or false"),
-        ({"options": {}}, "line 2: expected lines of the form 'Option: value'"),
+        ({"options": {}}, "the file would hold no option, and the server crashes"),
+        (
+            {"options": {"ClusterDns": "a.example,b.example"}},
+            "'a.example,b.example' is no DNS name; one name has a record",
+        ),
+        (
+            {"options": {"IntHttpPrefixes": ["http://*:2112"]}},
+            "IntHttpPrefixes (Config File): has what the server crashes",
+        ),
         ({"options": {"ClusterSize": 4}}, "ClusterSize: 4 is not a size for a cluster"),
         ({"options": {"EnableWatchdog": True}}, "EnableWatchdog is an option of a manager node"),
         ({"version": "20.10.6"}, "version '20.10.6' is not supported"),
@@ -207,6 +215,59 @@ def test_a_file_without_options_is_not_damaged(es_config, path, text, exclusive)
     assert es_config(exclusive=exclusive)["changed"]
     assert yaml.safe_load(path.read_text())["ClusterSize"] == 3
     assert path.read_text().startswith("---\n" if exclusive else text)
+
+
+@pytest.mark.parametrize("text", [None, "", "# comments only\n", "---\n"])
+def test_a_file_that_stays_without_options_is_refused(es_config, path, text):
+    if text is not None:
+        path.write_text(text)
+    result = es_config(exclusive=False, options={})
+    assert result["failed"]
+    assert "the server crashes on an empty file or one of comments only" in result["msg"]
+    assert "Give at least one option" in result["msg"]
+    assert (path.read_text() if path.exists() else None) == text
+
+
+OWN = "IntIp: 10.9.0.5\nExtIp: 10.9.0.5\n"
+ANY = "IntIp: 0.0.0.0\nExtIp: 0.0.0.0\nClusterSize: 3\n"
+DOUBTS = [
+    ("DiscoverViaDns: ip\n", "line 1, DiscoverViaDns: 'ip' is true to the server"),
+    ("ClusterDns: a.example,b.example\n", "ClusterDns (Config File): 'a.example,b.example' is no DNS name; one name"),
+    (
+        f"{ANY}AddInterfacePrefixes: false\nIntHttpPrefixes: http://*:2112/\nExtHttpPrefixes: http://*:2113/\n",
+        "IntIp (Config File): with AddInterfacePrefixes false the node gives 0.0.0.0 to the others",
+    ),
+    (f"{ANY}IntIp: 10.9.0.5\n".replace("IntIp: 0.0.0.0\n", ""), "the internal HTTP server has no prefix"),
+    (f"{OWN}ClusterSize: 3\nIntIpAdvertiseAs: 198.51.100.5\n", "answers 400 Invalid host to 198.51.100.5"),
+    ("EnableTrustedAuth: 'no'\n", "EnableTrustedAuth: 'no' is true to the server"),
+    ("Db: /x\nInterface: {IntIp: 10.0.0.1}\n", "Interface has nested settings, which the server skips"),
+]
+
+
+@pytest.mark.parametrize(("text", "warning"), DOUBTS)
+def test_what_the_server_takes_without_a_word_is_told(es_config, path, text, warning):
+    path.write_text(text)
+    result = es_config(exclusive=False, options={"StatsPeriodSec": 30}, version="5.0.11")
+    assert result["changed"]
+    assert any(warning in each for each in result["warnings"]), result
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ANY,
+        f"{OWN}ClusterSize: 1\nIntIpAdvertiseAs: 198.51.100.5\n",
+        "ClusterDns: es.example.\nDiscoverViaDns: 0\n",
+        "ClusterDns: a,b\nDiscoverViaDns: false\n",
+    ],
+)
+def test_of_what_works_nothing_is_said(es_config, path, text):
+    path.write_text(text)
+    result = es_config(
+        exclusive=False, options={"StatsPeriodSec": 30, "GossipSeed": ["10.0.0.1:2112"]}, version="5.0.11"
+    )
+    assert result["changed"]
+    assert "warnings" not in result
 
 
 def test_other_options_comments_and_order_are_kept(es_config, path):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,24 @@ def test_written_as_the_server_writes_it():
     assert {title: found for title, found in whatif.parse(text).items() if title in whatif.parse(MEASURED)} == (
         whatif.parse(MEASURED)
     )
+
+
+@pytest.mark.parametrize(
+    "value", ["one\ntwo", "one\n\ntwo\n", " x ", "x\t", " ", "\n", "a (b)", "(Config)x\ny", "INT IP: x", "\u2028x"]
+)
+def test_line_breaks_and_blanks_of_a_value_are_kept(value):
+    made = layers.effective(
+        option_set("database", "5.0.11"), environment={"EVENTSTORE_CERTIFICATE_SUBJECT_NAME": value}
+    )
+    found = whatif.parse(whatif.render(made))
+    assert found["CERTIFICATE SUBJECT NAME"] == (value, "Environment Variable")
+    assert len(found) == len(made)
+
+
+def test_a_dump_of_a_million_lines_is_read_in_a_moment():
+    started = time.monotonic()
+    whatif.parse("MODIFIED OPTIONS:\n\tDB: x\n" + "(\n" * 500_000 + "(" * 500_000 + "\n\tLOG: /x (Config File)\n")
+    assert time.monotonic() - started < 5
 
 
 def test_none_modified():

@@ -28,6 +28,10 @@ def manager(**options):
     return {"eventstore_manager_options": options}
 
 
+def environment(**variables):
+    return {"eventstore_environment": variables}
+
+
 NODES = {"eventstore_cluster_mode": "nodes"}
 SEEDS = {"eventstore_discovery": "seeds"}
 WINDOWS = {"ansible_connection": "winrm"}
@@ -72,6 +76,11 @@ SOUND = [
     pytest.param(
         machines({"eventstore_environment": {"TZ": "UTC", "EVENTSTORE_NODE_PRIORITY": "1"}}), id="environment"
     ),
+    pytest.param(
+        machines({"eventstore_version": "5.0.11", **environment(EVENTSTORE_STATS_PERIOD_SEC="${env:P}", P="10")}),
+        id="a reference",
+    ),
+    pytest.param(machines(environment(EVENTSTORE_WATCHDOG_FAILURE_COUNT="3")), id="the manager's environment"),
     pytest.param(machines({"eventstore_archive": "/a.zip", "eventstore_archive_checksum": CHECKSUM}), id="archive"),
     pytest.param(machines({"eventstore_int_http_port": "2112"}), id="a number that a template gave as text"),
     pytest.param(machines({"eventstore_log_dir": None}), id="null is unset"),
@@ -128,7 +137,10 @@ SOUND = [
     pytest.param({f"node{n}": {"ansible_host": f"192.168.1.1{n}"} for n in (1, 2, 3)}, id="ansible_host"),
     pytest.param(
         machines(
-            {"ansible_connection": "ansible.builtin.ssh", "eventstore_nameservers": ["10.0.0.1", "10.0.0.2:5353"]}
+            {
+                "ansible_connection": "ansible.builtin.ssh",
+                "eventstore_nameservers": ["10.0.0.1", "10.0.0.2:5353", "fd00::53", "[fd00::53]:5353"],
+            }
         ),
         id="name servers",
     ),
@@ -205,7 +217,17 @@ WRONG = [
         "",
         id="name for an address",
     ),
-    pytest.param(machines(node2={"eventstore_int_ip": "::1"}), ["wrong-value"], ["IPv4"], "", id="IPv6"),
+    pytest.param(machines(node2={"eventstore_int_ip": "::1"}), ["wrong-value"], ["IPv4", "but IPv6"], "", id="IPv6"),
+    pytest.param(
+        machines(node2={"eventstore_int_ip": "unset", "ansible_host": "fd00::12"}),
+        ["wrong-value"],
+        ["'fd00::12', where Ansible connects to, is an IPv6 address"],
+        "eventstore_int_ip: 192.168.1.11",
+        id="connected to over IPv6",
+    ),
+    pytest.param(
+        machines(node2=database(GossipSeed=["::1"])), ["wrong-option"], ["'::1'", "IPv6"], "", id="a seed in IPv6"
+    ),
     pytest.param(
         machines(node2={"eventstore_int_ip": "unset"}),
         ["wrong-value"],
@@ -778,6 +800,111 @@ WRONG = [
         "eventstore_database_options",
         id="wins",
     ),
+    pytest.param(
+        machines(NODES, node2=environment(EVENTSTORE_INT_IP_ADVERTISE_AS="192.168.1.12")),
+        ["environment-wins"],
+        ["node2/database", "EVENTSTORE_INT_IP_ADVERTISE_AS", "which the plan has to know"],
+        "Set IntIpAdvertiseAs in eventstore_database_options",
+        id="an address",
+    ),
+    pytest.param(
+        machines(environment(EVENTSTORE_LOG="/x")),
+        ["environment-wins"] * 6,
+        ["node1/database", "sets Log"],
+        "",
+        id="a directory",
+    ),
+    pytest.param(
+        machines(environment(EVENTSTORE_WORKERTHREADS="10")),
+        ["environment-ignored"],
+        ["node1, node2, node3: EVENTSTORE_WORKERTHREADS in eventstore_environment is unknown to the server"],
+        "Did you mean EVENTSTORE_WORKER_THREADS?",
+        id="misspelt",
+    ),
+    pytest.param(
+        machines(node2=environment(eventstore_worker_threads="10")),
+        ["environment-ignored"],
+        ["node2", "eventstore_worker_threads"],
+        "EVENTSTORE_WORKER_THREADS",
+        id="in small letters",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENSTORE_WORKER_THREADS="10")),
+        ["environment-ignored"],
+        ["EVENSTORE_WORKER_THREADS"],
+        "Write EVENTSTORE_WORKER_THREADS",
+        id="misspelt prefix",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_NODE_PRIORITY="")),
+        ["environment-ignored"],
+        ["EVENTSTORE_NODE_PRIORITY", "is empty"],
+        "",
+        id="empty",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_STRUCTURED_LOG="false")),
+        ["environment-ignored"],
+        ["EVENTSTORE_STRUCTURED_LOG"],
+        "It came with 5.0.11",
+        id="of a later version",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_HTTP_PORT="2113")),
+        ["environment-ignored"],
+        ["EVENTSTORE_HTTP_PORT"],
+        "up to 5.x it is ExtHttpPort",
+        id="of a much later version",
+    ),
+    pytest.param(
+        machines(NODES, node2=environment(EVENTSTORE_ENABLE_WATCHDOG="false")),
+        ["environment-ignored"],
+        ["EVENTSTORE_ENABLE_WATCHDOG"],
+        "",
+        id="the manager's where there is none",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_WORKER_THREADS="many")),
+        ["environment-value"],
+        ["node2: EVENTSTORE_WORKER_THREADS", "'many' is not a whole number"],
+        "Correct EVENTSTORE_WORKER_THREADS",
+        id="not a number",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_SKIP_DB_VERIFY="no")),
+        ["environment-value"],
+        ["'no' is not true or false", "would read true"],
+        "",
+        id="a boolean that is misread",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_CERTIFICATE_FILE="d:\\x.pfx")),
+        ["environment-value"],
+        ["EVENTSTORE_CERTIFICATE_FILE", "absolute"],
+        "",
+        id="a path of another platform",
+    ),
+    pytest.param(
+        machines({"eventstore_version": "5.0.11"}, node2=environment(EVENTSTORE_STATS_PERIOD_SEC="${env:PERIOD}")),
+        ["environment-value"],
+        ["PERIOD is not set"],
+        "",
+        id="a reference to nothing",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_WHAT_IF="true")),
+        ["config-variable"],
+        ["EVENTSTORE_WHAT_IF"],
+        "Take EVENTSTORE_WHAT_IF out",
+        id="what if in the environment",
+    ),
+    pytest.param(
+        machines(node2=environment(EVENTSTORE_WORKER_THREADS="many", EVENTSTORE_RUN_PROJECTIONS=True, **{"a b": "c"})),
+        ["environment-value", "wrong-value", "wrong-value"],
+        ["EVENTSTORE_WORKER_THREADS"],
+        "",
+        id="all of it at once",
+    ),
 ]
 
 
@@ -793,6 +920,14 @@ def test_says_what_is_wrong(given, codes, named, hint):
 
 def test_a_secret_is_in_no_text():
     made = plan(machines(database(CertificatePassword="hunter2\n", ClusterSize=5)))
+    assert made["problems"]
+    assert "hunter2" not in repr(made["problems"])
+
+
+@pytest.mark.parametrize("name", ["EVENTSTORE_CERTIFICATE_PASSWORD", "EVENTSTORE_CERTIFICATEPASSWORD", "EVENSTORE_DB"])
+@pytest.mark.parametrize("value", ["hunter2\x07", "hunter2\n", ["hunter2"]])
+def test_a_secret_of_the_environment_is_in_no_text(name, value):
+    made = plan(machines(environment(**{name: value})))
     assert made["problems"]
     assert "hunter2" not in repr(made["problems"])
 

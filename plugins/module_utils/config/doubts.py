@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a server takes without a word, and no operator can have meant."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers, values
+
+
+def doubts(effective: layers.Effective) -> list[str]:
+    """One sentence each, with the option and where its value comes from."""
+    return [text for rule in (_cluster_dns, _wildcards, _prefixes) for text in rule(effective)]
+
+
+def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:
+    if effective.value("DiscoverViaDns") and "ClusterDns" in effective:
+        setting = effective["ClusterDns"]
+        problem = values.dns_name_problem(effective.value("ClusterDns"))
+        if problem:
+            yield f"{_place('ClusterDns', setting)}: {problem}"
+
+
+def _wildcards(effective: layers.Effective) -> t.Iterator[str]:
+    if effective.value("AddInterfacePrefixes") or effective.value("ClusterSize") == 1:
+        return
+    for side in addresses.SIDES:
+        if addresses.is_any(addresses.advertised(effective.by_name, f"{side}HttpPort").ip):
+            setting = effective[f"{side}Ip"]
+            yield (
+                f"{_place(f'{side}Ip', setting)}: with AddInterfacePrefixes false the node gives {addresses.ANY_IP} to "
+                f"the others, which cannot reach it; set {side}IpAdvertiseAs"
+            )
+
+
+def _prefixes(effective: layers.Effective) -> t.Iterator[str]:
+    for side, word in addresses.SIDES.items():
+        doubt = addresses.prefix_doubt(effective.by_name, side)
+        if doubt and (side == "Ext" or effective.value("ClusterSize") > 1):
+            yield f"{_place(f'{side}HttpPrefixes', effective[f'{side}HttpPrefixes'])}: the {word} HTTP server {doubt}"
+
+
+def _place(name: str, setting: layers.Setting) -> str:
+    return f"{name} ({setting.source})"
+
+
+__all__ = ["doubts"]
