@@ -116,7 +116,7 @@ EXAMPLES = r"""
 # This holds for one machine, and on all hosts of a play at once: examples/conditional.yml chooses one.
 - name: Refuse to take a node down while the cluster cannot lose one
   ansible.builtin.fail:
-    msg: "{{ ansible_facts.es_gossip.problems | map(attribute='text') | join('; ') | default('It can lose none', true) }}"
+    msg: "It can lose none. {{ ansible_facts.es_gossip.problems | map(attribute='text') | join('; ') }}"
   when: ansible_facts.es_gossip.can_lose < 1
   run_once: true
 
