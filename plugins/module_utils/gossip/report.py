@@ -385,8 +385,8 @@ def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
         yield Problem(
             "dead-manager",
             text.format(key=key, node=node.name),
-            f"Start the manager on {_place(node)}: without it nothing starts the node again after a crash. If the "
-            "machine is to have none any more, wait: a dead member is dropped after 30 minutes",
+            f"Start the manager on {_place(node)}, unless it is starting now: without it nothing starts the node again "
+            "after a crash. If the machine is to have none any more, wait: a dead member is dropped after 30 minutes",
         )
 
 
@@ -425,8 +425,9 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
             continue  # it does not answer: that is the problem, and has been told
         text = f"{_join(_view_name(view) for view in _listing(cluster, [seed]))} did not reach the seed {seed} yet"
         places = _places(_listing(cluster, [seed]))
-        if known:
-            hint = f"It should be {known.label}. If it stays, check that server, and the way to {seed} from {places}"
+        label = known.label if known else _likely_at(cluster, seed)
+        if label:
+            hint = f"It should be {label}. If it stays, check that server, and the way to {seed} from {places}"
             yield Problem("unresolved-seed", text, hint)
         elif any(node.key.ip == seed.ip for node in [*cluster.nodes, *cluster.managers]):
             wrong_ports.append(seed)
@@ -443,6 +444,16 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
             "ports in GossipSeed, to the internal HTTP port of the managers, or without managers to that of the "
             "database nodes",
         )
+
+
+def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
+    """Whose address it may well be: of a silent server whose internal one is not known, or of a machine's manager."""
+    for node in [*cluster.nodes, *cluster.managers]:
+        if node.key.ip == seed.ip and node.target and not node.target.internal and not node.member:
+            return node.label
+    ports = {node.key.port for node in cluster.managers}
+    has_other = any(node.key.ip == seed.ip for node in cluster.managers)
+    return f"the manager on {seed.ip}" if seed.port in ports and not has_other else ""
 
 
 def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
@@ -486,7 +497,7 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
         )
         yield Problem(
             "missing-member",
-            f"{node.label} answers, but no other node lists it: it is not part of the cluster",
+            f"{node.label} answers, but no other node lists it: it is not part of the cluster, or has just started",
             f"If it stays, on {_place(node)}: {hint}",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, report, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Result
 from lab.gossip.answers import (
@@ -273,7 +274,7 @@ def test_a_dead_manager_is_a_problem_also_for_those_that_ask_the_nodes_only():
     assert (facts["has_quorum"], facts["healthy"], codes(facts)) == (True, False, {"dead-manager"})
     found = problem(facts, "dead-manager")
     assert found["text"] == "the manager 10.0.0.1:30777 is dead in the gossip of n1, n2, n3, and n1 runs without it"
-    assert found["hint"].startswith("Start the manager on host1: without it nothing starts the node again")
+    assert found["hint"].startswith("Start the manager on host1, unless it is starting now: without it nothing")
     assert "30 minutes" in found["hint"]
     # While others see it alive, it is: nodes lose sight of a manager for a moment on a machine with much to do.
     assert judge(node(1, words), node(2, MANAGED), node(3, MANAGED))["healthy"]
@@ -317,6 +318,25 @@ def test_a_seed_that_is_nobody():
     found = problem(facts, "unresolved-seed")
     assert found["text"] == "n1 did not reach the seed 10.0.0.9:2112 yet, and no endpoint given here has this address"
     assert found["hint"] == "On host1 correct GossipSeed, or the records of ClusterDns"
+
+
+def test_a_seed_may_be_a_server_that_was_given_without_its_internal_address():
+    """It does not answer, so nothing says what its internal port is."""
+    words = {**cluster_of("Master", "Slave"), "10.0.0.3": "Manager seed dead port=2112"}
+    silent = view.read(view.Target(Endpoint("10.0.0.3", 2113), "n3", "host3"), REFUSED, REFUSED)
+    facts = judge(node(1, words), node(2, words), silent)
+    assert codes(facts) == {"no-answer", "unresolved-seed"}
+    found = problem(facts, "unresolved-seed")
+    assert found["text"] == "n1, n2 did not reach the seed 10.0.0.3:2112 yet"
+    assert found["hint"].startswith("It should be n3 on host3 (10.0.0.3:2113). If it stays, check that server")
+    says(facts, never=("ClusterGossipPort", "correct GossipSeed"))
+
+
+def test_a_seed_with_the_port_of_the_other_managers_is_a_manager_that_is_not_there_yet():
+    words = {**cluster_of("Master", "Slave", "Slave dead"), "10.0.0.1/m": "Manager", "10.0.0.3/m": "Manager seed"}
+    facts = judge(node(1, words), node(2, words), node(3, REFUSED))
+    assert "ClusterGossipPort" not in says(facts)
+    assert problem(facts, "unresolved-seed")["hint"].startswith("It should be the manager on 10.0.0.3. If it stays")
 
 
 def test_a_seed_that_should_answer():
