@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress
@@ -69,7 +69,7 @@ class ActionModule(HostAction):
                 "Run it without async; it says by itself how far a restarted node has come."
             )
         # The parent of this worker is ansible-playbook.
-        play = f"{getpass.getuser()}@{socket.gethostname()}:{os.getppid()}"
+        play = f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getppid()}"
         with (
             _alone(str(given.get("name")), f"{play}:{host}", shared=bool(given.get("override"))) as last,
             _told(given, host),

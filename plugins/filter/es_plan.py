@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible.errors import AnsibleFilterError
+from ansible.release import __version__ as ANSIBLE_VERSION
 from jinja2 import Undefined
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import ANSIBLE_VARIABLES, PREFIX
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.vaulted import decrypted, is_vaulted
+
+# Before, a template with something undefined stays as it is; from then on braces that are left are text.
+UNDEFINED_STAY = tuple(int(part) for part in ANSIBLE_VERSION.split(".")[:2]) < (2, 19)
 
 DOCUMENTATION = r"""
 name: es_plan
@@ -85,13 +91,17 @@ def _value(host: str, name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
 
 
 def _plain(value: t.Any) -> t.Any:
-    """The value with all its templates resolved: up to ansible-core 2.18 an undefined one stays as it is."""
+    """The value with all its templates resolved, as plain text also where it was vaulted or !unsafe."""
+    if is_vaulted(value):
+        return decrypted(value)
     if isinstance(value, t.Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, str) and ("{{" in value or "{%" in value):
-        raise AnsibleFilterError(f"the template {value!r} cannot be resolved")
+    is_template = UNDEFINED_STAY and isinstance(value, str) and not getattr(value, "__UNSAFE__", False)
+    template = re.search("{{.*?}}|{%.*?%}", value, re.DOTALL) if is_template else None
+    if template:
+        raise AnsibleFilterError(f"the template {template[0]} cannot be resolved")
     if isinstance(value, Undefined):
         str(value)  # raises what is undefined, and why
     return value

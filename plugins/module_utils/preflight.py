@@ -20,7 +20,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils import accounts, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
@@ -227,7 +227,7 @@ def _foreign(directory: str, names: t.Sequence[str], plan: Plan, uid: int | None
         with contextlib.suppress(FileNotFoundError):  # a running node has its own going and coming
             owner = os.lstat(path).st_uid
             if owner != uid and path not in plan["directories"]:
-                foreign.append((path, _name_of(owner)))
+                foreign.append((path, accounts.user_name(owner)))
     if foreign:
         path, name = foreign[0]
         yield Problem(
@@ -238,14 +238,7 @@ def _foreign(directory: str, names: t.Sequence[str], plan: Plan, uid: int | None
 
 
 def _account_name() -> str:
-    return _name_of(os.geteuid())
-
-
-def _name_of(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    return accounts.user_name(os.geteuid())
 
 
 def _software(plan: Plan, *, installed: bool) -> Problems:

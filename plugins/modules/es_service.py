@@ -373,7 +373,6 @@ import time
 # Most of a module's time goes to the imports below, and what the controller has seen grows older meanwhile.
 BEGAN = time.monotonic()
 
-import getpass
 import os
 import re
 import signal
@@ -384,6 +383,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, option_set
@@ -555,7 +555,7 @@ def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> per
     given = params["cluster"]
     if given is None or params["state"] not in ("stopped", "restarted", "absent"):
         return None
-    owner = given["owner"] or f"{getpass.getuser()}@{socket.gethostname()}:{os.getpid()}"
+    owner = given["owner"] or f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getpid()}"
     return permission.Cluster({**given, "owner": owner}, began)
 
 

@@ -9,6 +9,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.vaulted import decrypted
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
@@ -25,6 +26,7 @@ class HostAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         del tmp
+        self._task.args = decrypted(self._task.args)
         # The connection knows; facts may not be gathered, and inventory variables may be wrong.
         windows = getattr(self._connection._shell, "_IS_WINDOWS", False)
         result.update(self.run_on_windows(task_vars or {}) if windows else self.run_on_posix(task_vars or {}))

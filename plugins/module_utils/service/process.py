@@ -16,6 +16,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.programs import Program
@@ -107,7 +108,7 @@ class ProcessProvider:
     def obstacles(self, *, check_mode: bool) -> list[str]:
         user, group = self._definition.user, self._definition.group
         if os.geteuid() != 0:
-            own = (pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name)
+            own = (accounts.user_name(os.geteuid()), accounts.group_name(os.getegid()))
             return [
                 f"only root can start it as {what} {asked}, this is {mine}"
                 for what, asked, mine in zip(("user", "group"), (user, group), own)
@@ -243,7 +244,7 @@ def _spawn(definition: Definition, output: Path) -> int:
 
 def _identity(definition: Definition) -> dict[str, t.Any]:
     """The user and the environment of a daemon: nothing of the session that starts it but PATH."""
-    account = pwd.getpwnam(definition.user) if definition.user else pwd.getpwuid(os.geteuid())
+    account = pwd.getpwnam(definition.user) if definition.user else accounts.own()
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",

@@ -45,6 +45,16 @@ def test_posix_runs_the_module_of_the_task(make_action):
     assert action._supports_check_mode
 
 
+def test_vaulted_arguments_are_texts(make_action):
+    """Up to ansible-core 2.18 they come as objects that argument specs refuse on the controller."""
+    vaulted = type("Vaulted", (), {"__ENCRYPTED__": True, "__str__": lambda _self: "open"})
+    action = make_action(windows=False)
+    action._task.args = {"name": "x", "options": {"CertificatePassword": vaulted()}, "list": [vaulted()]}
+    action.run(task_vars={"inventory_hostname": "node1"})
+    assert action._task.args["options"] == {"CertificatePassword": "open"}
+    assert action._task.args["list"] == ["open"]
+
+
 @pytest.mark.parametrize(
     ("keyword", "problem"), [("become", "become has no effect"), ("async_val", "async has no effect")]
 )
