@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON and numbers that other programs wrote, read within bounds.
+"""JSON, numbers and text that other programs wrote, read within bounds.
 
 FormatError is all that comes out, so no other code calls json.loads or int on foreign text.
 """
@@ -47,6 +47,12 @@ def parse_number(text: str, low: int, high: int, *, base: int = 10) -> int:
     return int(text, base)
 
 
+def printable(text: str, limit: int = 200) -> str:
+    """What others wrote, fit for one line of a log, a table or a message: no line break, no escape, not for ever."""
+    shown = "".join(char if char.isprintable() else "?" for char in text[:limit])
+    return shown if len(text) <= limit else f"{shown}..."
+
+
 def _inside(value: object) -> t.Iterable[t.Any]:
     if isinstance(value, dict):
         return value.values()
@@ -69,4 +75,4 @@ def _refuse(name: str) -> t.NoReturn:
     raise FormatError(f"{name} is not JSON")
 
 
-__all__ = ["parse_json", "parse_number"]
+__all__ = ["parse_json", "parse_number", "printable"]

@@ -17,6 +17,8 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import printable
+
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 
@@ -132,9 +134,9 @@ class ResponseParser:
             name, _colon, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
         if status != 200:
-            self.server = _printable(headers.get("server", ""))
+            self.server = printable(headers.get("server", ""), 80)
             source = f", from {self.server}" if self.server else ""
-            raise BadAnswer(STATUS, f"HTTP status {_printable(' '.join(words[1:]))}{source}")
+            raise BadAnswer(STATUS, f"HTTP status {printable(' '.join(words[1:]), 80)}{source}")
         if headers.get("transfer-encoding", "").lower() == "chunked":
             self._chunks = []
         elif "content-length" in headers:
@@ -174,11 +176,6 @@ class ResponseParser:
         if number > self._max:
             raise BadAnswer(TOO_LONG, f"{number} bytes announced, more than {self._max}")
         return number
-
-
-def _printable(text: str) -> str:
-    """What a stranger says, fit for a log."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text[:80])
 
 
 class _Connection:

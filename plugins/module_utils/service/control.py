@@ -26,8 +26,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
     from ansible_collections.eventstore.cluster.plugins.module_utils.service.switch import Switch
 
-# A server that gives up prints this and can live on nevertheless (measured on 3.4.0).
-GIVEN_UP = "Exiting with exit code:"
 # How long the kernel may take to end a killed process.
 KILL_TIMEOUT_S = 10.0
 # A node that truncates its database ends once and comes back (measured on 3.4.0); one that goes on ending does not.
@@ -314,7 +312,7 @@ class Control:
         return readiness.look(self._definition.kind, endpoint, name=self._definition.name, own=self.family())
 
     def _has_given_up(self) -> bool:
-        return self._definition.kind == "database" and GIVEN_UP in self._provider.output()
+        return self._definition.kind == "database" and readiness.GIVEN_UP in self._provider.output()
 
     def _failure(self, problem: str) -> ServiceError:
         output = self._provider.output()

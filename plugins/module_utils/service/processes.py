@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import sys
@@ -12,9 +13,11 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 
 PROC = Path("/proc")
 ANY_IP = ("0.0.0.0", "::")
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 LISTEN = b"0A"  # the kernel's TCP_LISTEN, as /proc/net/tcp writes it
 
 
@@ -64,9 +67,11 @@ def environment(pid: int) -> dict[str, str]:
 
 def all_pids() -> t.Iterator[int]:
     """The pids of all processes that can be seen."""
-    for path in PROC.iterdir():
-        if path.name.isdigit():
-            yield int(path.name)
+    try:
+        names = os.listdir(PROC)
+    except OSError as error:
+        raise _unreadable(error) from None
+    yield from (int(name) for name in names if name.isdigit())
 
 
 def descendants(pids: t.Iterable[int]) -> list[int]:
@@ -133,15 +138,31 @@ def _stat(pid: int) -> list[bytes] | None:
     try:
         # The second field, the name in parentheses, may hold blanks and parentheses itself (proc(5)).
         fields = (PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
+    except OSError as error:
+        _require_gone(error)
         return None
     return None if not fields or fields[0] in (b"Z", b"X") else fields
+
+
+def _require_gone(error: OSError) -> None:
+    """A process that could not be looked at is not one that has ended: a second node would be started beside it."""
+    if error.errno in EXHAUSTED:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: OSError) -> ServiceError:
+    return ServiceError(
+        f"the processes of this machine cannot be read: {error.strerror}",
+        where=str(PROC),
+        hint="Look for the limit that is used up: ulimit -n, sysctl fs.file-nr, free memory",
+    )
 
 
 def _strings(pid: int, name: str) -> list[str]:
     try:
         content = (PROC / str(pid) / name).read_bytes()
-    except OSError:
+    except OSError as error:
+        _require_gone(error)
         return []
     return [part.decode("utf-8", "surrogateescape") for part in content.split(b"\0")[:-1]]
 

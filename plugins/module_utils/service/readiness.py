@@ -24,6 +24,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
 
 ANSWER_TIMEOUT_S = 2.0
+# A server that gives up prints this and can live on nevertheless (measured on 3.4.0).
+GIVEN_UP = "Exiting with exit code:"
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,10 @@ NODE = '#!/bin/sh\necho $$ >> "$2.pids"\n. "$2.behaviour"\n'
 RUN = "sleep 300 & wait"
 
 
-def eventually(observe: t.Callable[[], t.Any], holds: t.Callable[[t.Any], bool] = bool) -> t.Any:
-    waited = wait_until(observe, holds, timeout_s=PATIENCE_S)
+def eventually(
+    observe: t.Callable[[], t.Any], holds: t.Callable[[t.Any], bool] = bool, *, timeout_s: float = PATIENCE_S
+) -> t.Any:
+    waited = wait_until(observe, holds, timeout_s=timeout_s)
     assert waited.ok, waited.last
     return waited.last
 

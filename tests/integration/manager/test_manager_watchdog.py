@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from es_manager import supervisor
+from es_manager import output, supervisor
 from es_manager.supervisor import Node, State, Supervisor
 from tests.integration.manager.machines import RUN, curl, eventually
 
@@ -46,9 +46,9 @@ def test_a_node_that_ends_again_and_again_is_started_after_growing_pauses_also_a
     machine.start()
     log = machine.await_log("started again in 1 s")
     assert [line.split("started again ")[1] for line in log.splitlines() if "started again" in line][:3] == [
-        "at once. Its last output: disk full",
-        "in 0.5 s. Its last output: disk full",
-        "in 1 s. Its last output: disk full",
+        "at once. Its last output: first | disk full",
+        "in 0.5 s. Its last output: first | disk full",
+        "in 1 s. Its last output: first | disk full",
     ]
     assert "(exit code 0)" in log
     machine.behave(RUN)
@@ -231,8 +231,8 @@ def test_nodes_find_the_libraries_beside_their_program_and_have_no_terminal(mach
     behaviour = 'echo "library=$LD_LIBRARY_PATH cwd=$(pwd)"; read line || echo no input; ' + RUN
     machine.configure(machine.node(behaviour=behaviour))
     machine.start()
-    output = machine.log / "database.out"
-    text = eventually(lambda: output.exists() and output.read_text(), lambda text: text and "no input" in text)
+    path = machine.log / "database.out"
+    text = eventually(lambda: path.exists() and path.read_text(), lambda text: text and "no input" in text)
     assert f"library={machine.path} cwd={machine.path}\n" in text
     pid = running(machine)
     assert os.getsid(pid) == pid
@@ -241,13 +241,13 @@ def test_nodes_find_the_libraries_beside_their_program_and_have_no_terminal(mach
 def test_a_large_output_is_put_aside_at_the_next_start(machine):
     machine.configure(machine.node())
     machine.log.mkdir()
-    output = machine.log / "database.out"
-    with output.open("wb") as file:
+    path = machine.log / "database.out"
+    with path.open("wb") as file:
         file.truncate(supervisor.MAX_OUTPUT_BYTES + 1)
     machine.start()
     running(machine)
-    assert output.stat().st_size < 100
-    assert Path(f"{output}.1").stat().st_size == supervisor.MAX_OUTPUT_BYTES + 1
+    assert path.stat().st_size < 100
+    assert Path(f"{path}.1").stat().st_size == supervisor.MAX_OUTPUT_BYTES + 1
 
 
 @pytest.mark.parametrize(("port", "name"), [(30777, "IntHttpPort"), (30778, "ExtHttpPort")])
@@ -285,6 +285,66 @@ def test_wrong_options_end_with_code_2_and_start_nothing(machine):
     assert "manager.yaml, line 3, EnableWatchdogg: not an option of a manager" in err
     assert "Did you mean EnableWatchdog?" in err
     assert machine.starts() == []
+
+
+def test_a_node_that_has_given_up_and_lives_on_is_ended_and_started_again(machine):
+    says = "echo Exiting with exit code: 1.; echo Exit reason: Address already in use; "
+    machine.configure(machine.node(behaviour=says + STUBBORN))
+    machine.start()
+    (first,) = eventually(machine.starts)
+    machine.behave(RUN)
+    with socket.socket() as taken:
+        taken.bind((machine.ip, 2113))
+        taken.listen()
+        log = machine.await_log("has given up")
+    assert f"pid {first}, lives on: Exiting with exit code: 1. | Exit reason: Address already in use" in log
+    assert f"{machine.ip}:2113 is held by process {os.getpid()}" in log
+    eventually(lambda: len(machine.starts()) == 2, timeout_s=30)
+    assert running(machine) == machine.starts()[1]
+    assert "It had given up: Exiting with exit code: 1." in machine.logged()
+
+
+def test_what_a_node_said_before_does_not_end_it(machine):
+    machine.configure(machine.node(behaviour="echo Exiting with exit code: 0.; exit 0"))
+    machine.start()
+    machine.await_log("started again in 1 s")
+    machine.behave(RUN)
+    pid = running(machine)
+    machine.stop(signal.SIGKILL)
+    machine.start()
+    machine.await_log(f"adopted, pid {pid}")
+    time.sleep(3 * output.LOOK_S)
+    assert machine.nodes() == [pid]
+    assert "has given up" not in machine.logged()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "10.0.0.1-2113-cluster-node.log",
+            "[00012,31,10:00:01.123] OFFLINE TRUNCATION IS NEEDED (SubscribedAt 12 <= 34).",
+        ),
+        (
+            "10.0.0.1-2113-cluster-node.json",
+            '{"PID": 12, "Message": "OFFLINE TRUNCATION IS NEEDED (SubscribedAt {at} <= {last:x}).", '
+            '"EventProperties": {"at": 12, "last": 34}}',
+        ),
+        ("", "OFFLINE TRUNCATION IS NEEDED (SubscribedAt 12 <= 34)."),
+    ],
+)
+def test_a_node_that_truncates_says_so_in_the_log(machine, name, line):
+    day = machine.path / "own" / "2026-11-28"
+    day.mkdir(parents=True)
+    target = day / name if name else Path("/dev/stdout")
+    if name:
+        target.write_text("OFFLINE TRUNCATION IS NEEDED (an earlier one).\n")
+    behaviour = f"cat >> {target} <<'EOF'\n{line}\nEOF\nexit 0"
+    machine.configure(machine.node(behaviour=behaviour, Log=str(day.parent)))
+    machine.start()
+    log = machine.await_log("It truncates its database: ")
+    assert "OFFLINE TRUNCATION IS NEEDED (SubscribedAt 12 <= 34)." in log
+    assert "an earlier one" not in log
 
 
 # -- in this process, to have shorter times ---------------------------------------------------------------------------

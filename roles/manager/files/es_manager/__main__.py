@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import logging.handlers
 import os
 import random
 import signal
@@ -19,7 +18,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
-from es_manager import VERSION, options, rounds
+from es_manager import VERSION, logs, options, rounds
+from es_manager.lasting import described, lasting
 from es_manager.server import GossipServer
 from es_manager.supervisor import State, Supervisor
 
@@ -27,6 +27,7 @@ log = logging.getLogger("es-manager")
 
 MAX_LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
+PATIENCE_S = 60.0
 
 
 def main(arguments: t.Sequence[str] | None = None) -> int:
@@ -54,8 +55,8 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
     try:
         _set_up_log(settings)
         asyncio.run(_run(settings))
-    except EventStoreError as error:
-        log.error("%s", error)
+    except Exception as error:  # in one line of the log, where the operator looks
+        log.error("es-manager ends: %s", described(error))
         return 1
     return 0
 
@@ -77,6 +78,8 @@ async def _run(settings: options.Settings) -> None:
             state=state,
             failure_count=settings.watchdog.failure_count,
             time_window_s=settings.watchdog.time_window_s,
+            # Set by systemd (systemd.exec(5)); without a unit nothing would start another manager.
+            patience_s=PATIENCE_S if "INVOCATION_ID" in os.environ else float("inf"),
         )
     server = GossipServer(membership, internal=settings.internal, external=settings.external)
     await server.start()
@@ -87,42 +90,72 @@ async def _run(settings: options.Settings) -> None:
         log.warning("%s", line)
     for line in membership.add_seeds(settings.seeds):
         log.info("%s", line)
-    tasks = [
-        loop.create_task(
-            rounds.gossip(
-                membership,
-                own_ip=settings.internal.ip,
-                interval_s=settings.gossip_interval_s,
-                timeout_s=settings.gossip_timeout_s,
-            )
-        )
-    ]
-    if settings.dns:
-        name, port = settings.dns
-        tasks.append(loop.create_task(rounds.discover(membership, name, port, nameservers=settings.nameservers)))
     if supervisor:
         await supervisor.start()
-    await stopped.wait()
-    log.info("es-manager was asked to stop")
-    if supervisor:
-        await supervisor.stop()
-    for task in tasks:
-        task.cancel()
-    await server.stop()
+    try:
+        await _until_stopped(stopped, server, supervisor, _rounds(settings, membership))
+        log.info("es-manager was asked to stop")
+        if supervisor:
+            await supervisor.stop()
+    finally:
+        await server.stop()
     log.info("es-manager stopped")
 
 
+def _rounds(settings: options.Settings, membership: Membership) -> list[t.Coroutine[t.Any, t.Any, None]]:
+    """What goes on for ever, and is never a reason to end: without it the watchdog still does its work."""
+
+    def gossip() -> t.Awaitable[None]:
+        return rounds.gossip(
+            membership,
+            own_ip=settings.internal.ip,
+            interval_s=settings.gossip_interval_s,
+            timeout_s=settings.gossip_timeout_s,
+        )
+
+    def discover() -> t.Awaitable[None]:
+        name, port = t.cast("tuple[str, int]", settings.dns)
+        return rounds.discover(membership, name, port, nameservers=settings.nameservers)
+
+    return [lasting("gossip", gossip), *([lasting("discovery", discover)] if settings.dns else [])]
+
+
+async def _until_stopped(
+    stopped: asyncio.Event,
+    server: GossipServer,
+    supervisor: Supervisor | None,
+    work: list[t.Coroutine[t.Any, t.Any, None]],
+) -> None:
+    """Wait for the signal. ServiceError as soon as anything else ends: the unit starts another manager, which adopts
+    the nodes."""
+    asked: asyncio.Future[t.Any] = asyncio.ensure_future(stopped.wait())
+    others: list[asyncio.Future[t.Any]] = [asyncio.ensure_future(each) for each in (*work, server.failed())]
+    if supervisor:
+        others.append(asyncio.ensure_future(supervisor.failed()))
+    try:
+        await asyncio.wait([asked, *others], return_when=asyncio.FIRST_COMPLETED)
+        if asked.done():
+            return
+        for task in others:
+            if task.done():
+                task.result()
+        raise ServiceError("a task of the manager ended that never should")
+    finally:
+        for task in (asked, *others):
+            task.cancel()
+        await asyncio.gather(asked, *others, return_exceptions=True)
+
+
 def _set_up_log(settings: options.Settings) -> None:
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)-7s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    handlers: list[logging.Handler] = [logs.Stream()]
     root = logging.getLogger()
     root.setLevel(logging.INFO)
+    bounded = logs.Bounded(clock=time.monotonic)
     try:
         if settings.log:
             settings.log.mkdir(parents=True, exist_ok=True)
             handlers.append(
-                logging.handlers.RotatingFileHandler(
+                logs.File(
                     settings.log / "es-manager.log", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8"
                 )
             )
@@ -130,7 +163,8 @@ def _set_up_log(settings: options.Settings) -> None:
         raise ServiceError(f"the log cannot be written: {error}", where="Log", hint="Create it for this user") from None
     finally:
         for handler in handlers:
-            handler.setFormatter(formatter)
+            handler.setFormatter(logs.Plain())
+            handler.addFilter(bounded)
             root.addHandler(handler)
 
 

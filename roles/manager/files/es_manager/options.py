@@ -111,9 +111,9 @@ def _watchdog(
     nodes: list[Node] = []
     for entry in entries:
         text = _read(entry.config, f"{name}, line {entry.line}, --config") if entry.config else None
-        endpoint = None
+        endpoint = own_log = None
         try:
-            endpoint = _http_endpoint(entry, text, environment)
+            endpoint, own_log = _seen_from_outside(entry, text, environment, executable)
         except ConfigError as error:
             warnings.append(f"the node of {name}, line {entry.line}, will probably not start: {error}")
         if endpoint in (Endpoint(value("IntIp"), value("IntHttpPort")), Endpoint(value("ExtIp"), value("ExtHttpPort"))):
@@ -127,7 +127,7 @@ def _watchdog(
         taken = [node.name for node in nodes]
         if label in taken:
             label = f"{label}-{entry.line}"
-        nodes.append(Node(label, (executable, *entry.arguments), directory / f"{label}.out", endpoint))
+        nodes.append(Node(label, (executable, *entry.arguments), directory / f"{label}.out", endpoint, own_log))
     state = Path(value("WatchdogState") or directory / f"{Path(name).name}.state")
     return (
         Watchdog(tuple(nodes), state, value("WatchdogFailureCount"), value("WatchdogFailureTimeWindow")),
@@ -135,8 +135,10 @@ def _watchdog(
     )
 
 
-def _http_endpoint(entry: watchdog.Entry, text: str | None, environment: t.Mapping[str, str]) -> Endpoint:
-    """Where the node's HTTP answers; the external port is the one that exists in a cluster of one, too."""
+def _seen_from_outside(
+    entry: watchdog.Entry, text: str | None, environment: t.Mapping[str, str], executable: str
+) -> tuple[Endpoint, Path | None]:
+    """Where the node's HTTP answers, and where it logs. The external port is there in a cluster of one, too."""
     effective = layers.effective(
         option_set("database", VERSION),
         file=text,
@@ -145,7 +147,10 @@ def _http_endpoint(entry: watchdog.Entry, text: str | None, environment: t.Mappi
         arguments=entry.arguments,
     )
     ip = effective.value("ExtIp")
-    return Endpoint({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), effective.value("ExtHttpPort"))
+    endpoint = Endpoint({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), effective.value("ExtHttpPort"))
+    written = effective.value("Log")
+    # It works in the directory of its program.
+    return endpoint, Path(executable).parent / written if written else None
 
 
 def _read(name: str, option: str) -> str:

@@ -7,6 +7,7 @@ port also lends the lease on stopping nodes, which no server has.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import time
@@ -15,7 +16,12 @@ import typing as t
 from ansible_collections.eventstore.cluster.plugins.module_utils import lease
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Request, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import (
+    Budget,
+    HttpServer,
+    Request,
+    Response,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 
 if t.TYPE_CHECKING:
@@ -29,6 +35,8 @@ HEADERS = {
     "Vary": "Accept",
     "Access-Control-Allow-Origin": "*",
 }
+# All bodies of more than a few KB at one time. Gossip of a cluster has some KB.
+BODIES_BYTES = 4 * 1024 * 1024
 JSON_RANGES = frozenset({"", "*/*", "application/*", "application/json"})
 
 
@@ -39,7 +47,12 @@ class GossipServer:
         self._membership = membership
         self._internal = internal
         self._leases = lease.Book(clock=time.monotonic)
-        self._servers = {"Int": HttpServer(internal, self._answer), "Ext": HttpServer(external, self._answer)}
+        budget = Budget(BODIES_BYTES)
+
+        def serve(at: Endpoint) -> HttpServer:
+            return HttpServer(at, self._answer, wants_body=self._wants_body, budget=budget)
+
+        self._servers = {"Int": serve(internal), "Ext": serve(external)}
 
     async def start(self) -> None:
         """Listen on both; ServiceError names the option whose address or port cannot be had."""
@@ -50,9 +63,27 @@ class GossipServer:
                 await self.stop()
                 raise _not_available(prefix, server.endpoint, error) from None
 
+    async def failed(self) -> None:
+        """Wait until one of the servers cannot listen any more; OSError says why."""
+        waits = [asyncio.ensure_future(server.failed()) for server in self._servers.values()]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for each in waits:
+                each.cancel()
+
     async def stop(self) -> None:
         for server in self._servers.values():
             await server.stop()
+
+    def _wants_body(self, request: Request) -> bool:
+        """Only what is posted on the internal port, and only as JSON, is read at all."""
+        return (
+            request.local == self._internal
+            and request.method == "POST"
+            and request.path in ("/gossip", lease.PATH)
+            and _is_json(request)
+        )
 
     async def _answer(self, request: Request) -> Response:
         answer = self._route(request)

@@ -30,6 +30,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import http_cli
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from es_manager import output
+from es_manager.lasting import described, lasting
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -45,25 +47,38 @@ POLL_S = 0.05
 PING_INTERVAL_S = 10.0
 PING_TIMEOUT_S = 5.0
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
+# A start that was not possible is no failure of the node: it is tried again soon, and for ever.
+LONGEST_RETRY_S = 4.0
+SAVE_AGAIN_S = 5.0
+# A node that says that it exits has this long to do so.
+EXIT_GRACE_S = 5.0
 
 
 @dataclass(frozen=True)
 class Node:
-    """A database node: its command (the executable first), where its output goes, where its HTTP should answer."""
+    """A database node: its command (the executable first), where its output goes, where its HTTP should answer.
+
+    ``log``: the directory of its own log.
+    """
 
     name: str
     command: tuple[str, ...]
     output: Path
     endpoint: Endpoint | None = None
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
 class Running:
-    """A process that runs a command; ``started`` tells it from a later one with the same pid."""
+    """A process that runs a command; ``started`` tells it from a later one with the same pid.
+
+    ``said``: how long the file of its output was when it started; -1: not known.
+    """
 
     pid: int
     started: int
     command: tuple[str, ...]
+    said: int = -1
 
 
 class Restarts:
@@ -88,6 +103,13 @@ class Restarts:
             return None
         if now - started >= RAN_WELL_S:
             self._quick_ends = 0
+        return self._pause()
+
+    def not_started(self) -> float:
+        """The pause before the next try: nothing ran, so the budget is not touched."""
+        return min(self._pause(), LONGEST_RETRY_S)
+
+    def _pause(self) -> float:
         pause = PAUSES_S[min(self._quick_ends, len(PAUSES_S) - 1)]
         self._quick_ends += 1
         return pause
@@ -99,11 +121,15 @@ class State:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock: int | None = None
+        self._is_behind = False
 
     def lock(self) -> None:
         """Be the only manager with this state file; ServiceError names the other one."""
         path = self._path.with_name(f"{self._path.name}.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise _not_accessible(path, "opened", error) from None
         give_up = time.monotonic() + LOCK_PATIENCE_S
         while True:
             try:
@@ -120,36 +146,65 @@ class State:
                     where=str(path),
                     hint="Stop it first, or give this one a WatchdogConfig and a WatchdogState of its own",
                 ) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        with contextlib.suppress(OSError):  # on a full disk: the lock holds without the pid
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
         self._lock = descriptor
 
     def load(self) -> list[Running]:
-        """The recorded processes that still run; a file that cannot be read is no record."""
+        """The recorded processes that still run. A damaged file is no record; one that cannot be read is an error."""
         try:
             content = parse_json(self._path.read_bytes())
             if content["boot"] != processes.boot_id():
                 return []
             records = [
-                Running(int(record["pid"]), int(record["started"]), tuple(map(str, record["command"])))
+                Running(
+                    int(record["pid"]),
+                    int(record["started"]),
+                    tuple(map(str, record["command"])),
+                    int(record.get("said", -1)),
+                )
                 for record in content["nodes"]
             ]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s cannot be read (%s); nodes are looked for by their command line", self._path, error)
+        except OSError as error:
+            raise _not_accessible(self._path, "read", error) from None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s is damaged (%s); nodes are looked for by their command line", self._path, error)
             return []
         return [record for record in records if processes.is_running(record.pid, record.started)]
 
-    def save(self, records: t.Iterable[Running]) -> None:
-        """Replace the file as a whole."""
-        content = {"boot": processes.boot_id(), "nodes": [asdict(record) for record in records]}
+    def save(self, records: t.Iterable[Running]) -> bool:
+        """Replace the file as a whole; False where that is not possible."""
         temporary = self._path.with_name(f"{self._path.name}.new")
         try:
+            content = {"boot": processes.boot_id(), "nodes": [asdict(record) for record in records]}
             temporary.write_text(json.dumps(content, indent=2) + "\n")
             temporary.replace(self._path)
         except OSError as error:
-            log.error("%s cannot be written: %s; nodes are then found by their command line", self._path, error)
+            if not self._is_behind:
+                log.error(
+                    "%s cannot be written: %s; tried again every %g s. Until then a new manager finds its nodes by "
+                    "their command line",
+                    self._path,
+                    error,
+                    SAVE_AGAIN_S,
+                )
+            self._is_behind = True
+            return False
+        if self._is_behind:
+            log.info("%s is written again", self._path)
+        self._is_behind = False
+        return True
+
+
+def _not_accessible(path: Path, what: str, error: OSError) -> ServiceError:
+    return ServiceError(
+        f"the state file cannot be {what}: {error.strerror}",
+        where=str(path),
+        hint="Without it a node could be started twice. Make it readable and writable for this user",
+    )
 
 
 def find_running(command: t.Sequence[str]) -> Running | None:
@@ -169,6 +224,9 @@ class Process:
     def __init__(self, running: Running, child: subprocess.Popen[bytes] | None = None) -> None:
         self.running = running
         self._child = child
+        # Its last words, where it has said that it exits and did not; how far its logs went when it started.
+        self.gave_up = ""
+        self.marks: dict[Path, int] = {}
 
     @classmethod
     def start(cls, node: Node) -> Process:
@@ -178,32 +236,39 @@ class Process:
         library_path = [home, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
         if node.output.exists() and node.output.stat().st_size > MAX_OUTPUT_BYTES:
             node.output.replace(f"{node.output}.1")
-        with node.output.open("ab") as output:
+        with node.output.open("ab") as file:
+            said = file.tell()
             child = subprocess.Popen(
                 node.command,
                 cwd=home,
                 env={**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(library_path)},
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        # A child that has ended already has no start time; 0 then is nobody's.
-        return cls(Running(child.pid, processes.start_time(child.pid) or 0, node.command), child)
+        # A child that has ended already has no start time; 0 then is nobody's. It runs, so nothing may fail here.
+        started = None
+        with contextlib.suppress(ServiceError):
+            started = processes.start_time(child.pid)
+        return cls(Running(child.pid, started or 0, node.command, said), child)
 
     def send(self, number: signal.Signals) -> None:
         """Signal the node; what it started itself is ended once the node has."""
-        reaped = self._child is not None and self._child.returncode is not None
-        if reaped or (self._child is None and not processes.is_running(self.running.pid, self.running.started)):
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.running.pid, number)
+        if self._runs():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.running.pid, number)
+
+    def _runs(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        return processes.is_running(self.running.pid, self.running.started)
 
     async def wait(self) -> str:
         """Wait until the node and all processes it started have ended; says how it ended."""
         await self._wait_for_end()
         if self._child is None:
-            how = "its exit code is not known, for an earlier manager started it"
+            how = "its exit code is not known, because an earlier manager started it"
         else:
             code = self._child.wait()
             how = f"exit code {code}" if code >= 0 else f"signal {-code}, {signal.strsignal(-code)}"
@@ -211,18 +276,17 @@ class Process:
         return how
 
     async def _wait_for_end(self) -> None:
-        pid = self.running.pid
         try:
-            descriptor = os.pidfd_open(pid)
-        except (AttributeError, OSError):  # Linux before 5.3, or already gone
-            while processes.is_running(pid, self.running.started):
+            descriptor = os.pidfd_open(self.running.pid)
+        except (AttributeError, OSError):  # Linux before 5.3, already gone, or no descriptor left
+            while self._runs():
                 await asyncio.sleep(POLL_S)
             return
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         loop.add_reader(descriptor, ended.set)
         try:
-            if self._child is not None or processes.is_running(pid, self.running.started):
+            if self._runs():
                 await ended.wait()
         finally:
             loop.remove_reader(descriptor)
@@ -255,6 +319,8 @@ class Supervisor:
         time_window_s: int = -1,
         silent_after_s: float = 60.0,
         ping_interval_s: float = PING_INTERVAL_S,
+        patience_s: float = float("inf"),
+        on_change: t.Callable[[], None] = lambda: None,
     ) -> None:
         self._nodes = nodes
         self._state = state
@@ -262,8 +328,12 @@ class Supervisor:
         self._time_window_s = time_window_s
         self._silent_after_s = silent_after_s
         self._ping_interval_s = ping_interval_s
+        self._patience_s = patience_s
+        self._on_change = on_change
+        self._failing: dict[str, float] = {}
         self._processes: dict[str, Process] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._saving: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
@@ -275,6 +345,14 @@ class Supervisor:
             known = [each for each in recorded if each.command == node.command]
             self._tasks.append(asyncio.create_task(self._keep_running(node, known[0] if known else None)))
         await asyncio.sleep(0)
+
+    async def failed(self) -> None:
+        """Raise what ended the watch over a node, as soon as it ends. A node that is given up ends it without error."""
+        if self._tasks:
+            done, _pending = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        await asyncio.Event().wait()
 
     async def stop(self) -> None:
         """Stop every node: politely, and by force when the grace is over."""
@@ -289,6 +367,8 @@ class Supervisor:
                 log.warning("node %s did not stop within %g s: killed", name, STOP_GRACE_S)
                 process.send(signal.SIGKILL)
             await asyncio.wait(pending)
+        if self._saving:
+            self._saving.cancel()
 
     async def _stop_unnamed(self, running: Running) -> None:
         """Stop a node of an earlier manager that the watchdog file no longer names with this very command."""
@@ -302,44 +382,51 @@ class Supervisor:
             await process.wait()
 
     async def _keep_running(self, node: Node, recorded: Running | None) -> None:
+        """Whatever goes wrong in looking after a node, looking after it goes on: without, it would stay down unseen."""
         restarts = Restarts(failure_count=self._failure_count, time_window_s=self._time_window_s)
-        running = recorded or find_running(node.command)
-        while not self._stopping.is_set():
+        is_new = True
+        while node.name in self._processes or not self._stopping.is_set():
             started = time.monotonic()
-            how = await self._run_once(node, running)
-            if self._stopping.is_set():
-                log.info("node %s stopped: %s", node.name, how)
-                return
-            now = time.monotonic()
-            pause_s = restarts.ended(started=started, now=now)
-            if pause_s is None:
-                log.error(
-                    "node %s failed %d times within %d s, the last time after %.1f s (%s): given up. "
-                    "Its last output: %s. Repair it (its output is in %s), then restart this manager",
-                    node.name,
-                    self._failure_count,
-                    self._time_window_s,
-                    now - started,
-                    how,
-                    _last_lines(node.output),
-                    node.output,
-                )
-                return
-            when = f"in {pause_s:g} s" if pause_s else "at once"
-            # Killed, it had no time to say why.
-            when += "" if how.startswith("signal") else f". Its last output: {_last_lines(node.output, 1)}"
-            log.warning("node %s ended after %.1f s (%s): started again %s", node.name, now - started, how, when)
+            try:
+                # A start at once has no time to look for one that somebody else started; in a pause there was.
+                process = self._processes.get(node.name) or self._begin(node, recorded, look=is_new)
+                how = await self._stay(node, process)
+            except Exception as error:  # no descriptor, no memory, a full disk, or what nobody foresaw
+                pause_s = restarts.not_started()
+                doing = "watched" if node.name in self._processes else "started"
+                log.error("node %s cannot be %s: %s; tried again in %g s", node.name, doing, described(error), pause_s)
+                is_new = True
+                self._lose_patience(node, error, started=started)
+                await asyncio.sleep(POLL_S)
+            else:
+                self._failing.pop(node.name, None)
+                if self._stopping.is_set():
+                    log.info("node %s stopped: %s", node.name, how)
+                    return
+                now = time.monotonic()
+                pause = restarts.ended(started=started, now=now)
+                self._report_end(node, process, how, now - started, pause)
+                if pause is None:
+                    return
+                pause_s, is_new = pause, pause > 0
+            recorded = None
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
-            # In a pause somebody may have started it by hand. To look takes time that a start at once does not have.
-            running = find_running(node.command) if pause_s else None
 
-    async def _run_once(self, node: Node, running: Running | None) -> str:
-        """Adopt or start the node and stay with it to its end; says how it ended."""
-        try:
-            process = Process(running) if running else Process.start(node)
-        except OSError as error:
-            return f"it could not be started: {error}"
+    def _lose_patience(self, node: Node, error: Exception, *, started: float) -> None:
+        """A new manager has new descriptors and adopts what runs. Only a unit makes one."""
+        now = time.monotonic()
+        if now - started > RAN_WELL_S:
+            self._failing.pop(node.name, None)
+        if now - self._failing.setdefault(node.name, now) > self._patience_s:
+            raise ServiceError(f"node {node.name} could not be looked after for {self._patience_s:g} s: {error}")
+
+    def _begin(self, node: Node, recorded: Running | None, *, look: bool) -> Process:
+        """Adopt the node or start it."""
+        running = recorded or (find_running(node.command) if look else None)
+        process = Process(running) if running else Process.start(node)
+        self._processes[node.name] = process
+        process.marks = output.marks(node.log)
         log.info(
             "node %s %s, pid %d: %s",
             node.name,
@@ -347,19 +434,77 @@ class Supervisor:
             process.running.pid,
             " ".join(node.command),
         )
-        self._processes[node.name] = process
         self._save()
-        pings = asyncio.create_task(self._watch_answers(node)) if node.endpoint else None
+        return process
+
+    async def _stay(self, node: Node, process: Process) -> str:
+        """Stay with a node to its end; says how it ended."""
+        beside = [asyncio.create_task(lasting(f"the look at node {node.name}", lambda: self._listen(node, process)))]
+        if node.endpoint:
+            beside.append(
+                asyncio.create_task(lasting(f"the ping of node {node.name}", lambda: self._watch_answers(node)))
+            )
         try:
-            return await process.wait()
+            how = await process.wait()
         finally:
-            if pings:
-                pings.cancel()
-            del self._processes[node.name]
-            self._save()
+            for task in beside:
+                task.cancel()
+        del self._processes[node.name]
+        self._save()
+        self._on_change()
+        return how
+
+    def _report_end(self, node: Node, process: Process, how: str, ran_s: float, pause_s: float | None) -> None:
+        since = max(process.running.said, 0)
+        if pause_s is None:
+            log.error(
+                "node %s failed %d times within %d s, the last time after %.1f s (%s): given up. "
+                "Its last output: %s. Repair it (its output is in %s), then restart this manager",
+                node.name,
+                self._failure_count,
+                self._time_window_s,
+                ran_s,
+                how,
+                output.last_lines(node.output),
+                node.output,
+            )
+            return
+        when = f"in {pause_s:g} s" if pause_s else "at once"
+        # Killed, it had no time to say why.
+        if process.gave_up:
+            when += f". It had given up: {process.gave_up}"
+        elif not how.startswith("signal"):
+            truncated = output.truncations(node.output, since, node.log, process.marks)
+            when += f". It truncates its database: {truncated}" if truncated else ""
+            when += f". Its last output: {output.last_lines(node.output, since=since)}"
+        log.warning("node %s ended after %.1f s (%s): started again %s", node.name, ran_s, how, when)
 
     def _save(self) -> None:
-        self._state.save(process.running for process in self._processes.values())
+        saved = self._state.save(process.running for process in self._processes.values())
+        if not saved and (self._saving is None or self._saving.done()):
+            self._saving = asyncio.create_task(lasting("the state file", self._save_again))
+
+    async def _save_again(self) -> None:
+        while not self._state.save(process.running for process in self._processes.values()):
+            await asyncio.sleep(SAVE_AGAIN_S)
+
+    async def _listen(self, node: Node, process: Process) -> None:
+        """End a node that says that it exits and lives on: it never comes back by itself (measured on 3.4.0)."""
+        said = process.running.said
+        if said < 0:  # adopted, and nobody knows which of the lines are its own
+            said = output.size(node.output)
+        process.gave_up = await output.given_up(node.output, said)
+        await asyncio.sleep(EXIT_GRACE_S)
+        log.error(
+            "node %s has given up, but its process, pid %d, lives on: %s. It is ended and started again. %s",
+            node.name,
+            process.running.pid,
+            process.gave_up,
+            _way_out(node),
+        )
+        process.send(signal.SIGTERM)
+        await asyncio.sleep(STOP_GRACE_S)  # its end ends this task
+        process.send(signal.SIGKILL)
 
     async def _watch_answers(self, node: Node) -> None:
         """Warn once of a node that does not answer: a server that cannot listen lives on (measured on 3.4.0)."""
@@ -380,7 +525,7 @@ class Supervisor:
                         node.name,
                         silent_s,
                         error,
-                        _last_lines(node.output),
+                        output.last_lines(node.output),
                     )
             else:
                 if warned:
@@ -388,14 +533,12 @@ class Supervisor:
                 answered, warned = time.monotonic(), False
 
 
-def _last_lines(path: Path, count: int = 5) -> str:
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except OSError as error:
-        return f"not readable ({error})"
-    return " | ".join([line.strip() for line in lines if line.strip()][-count:]) or "none"
+def _way_out(node: Node) -> str:
+    """Who holds the node's port, as far as this user may see it."""
+    pid = processes.holder(node.endpoint) if node.endpoint else None
+    if pid is None:
+        return "Look for what holds one of its ports (ss -ltnp) or whether its addresses are on this machine (ip addr)"
+    return f"{node.endpoint} is held by process {pid} ({' '.join(processes.command_line(pid))}): stop that one"
 
 
 __all__ = ["Node", "Process", "Restarts", "Running", "State", "Supervisor", "find_running"]
