@@ -59,8 +59,9 @@ def missing(cluster: Cluster, stop: Stop) -> list[str]:
         for node in back
         if node not in cluster.in_sync or not _is_caught_up(cluster, node)
     ]
-    if len(back) < len(stop.nodes):
-        lacks.append(f"{len(stop.nodes) - len(back)} of the nodes of {stop.service} do not show in gossip")
+    unseen = [each for each in stop.nodes if not any(each & _addresses(node) for node in back)]
+    if unseen:
+        lacks.append(f"{len(unseen)} of the nodes of {stop.service} do not show in gossip")
     return lacks
 
 
@@ -115,6 +116,26 @@ def _its_nodes_are_known(case: Case) -> t.Iterator[Problem]:
             )
 
 
+def _its_nodes_belong_to_no_other_cluster(case: Case) -> t.Iterator[Problem]:
+    """A node that does not count has no say in this cluster, but it may count in its own: endpoints can be mixed up."""
+    for node in case.taken:
+        own = node.own
+        if own is None or not own.is_in_sync or node.key in {each.key for each in case.cluster.in_sync}:
+            continue
+        listed = node.view.listed if node.view else ()
+        strangers = [
+            each for each in listed if each.is_in_sync and each.is_alive and not case.cluster.node_at(each.key)
+        ]
+        if any(each.key != node.key for each in strangers):
+            names = ", ".join(str(each.key) for each in strangers)
+            yield Problem(
+                "not-a-member",
+                f"{node.name} is {node.state} of another cluster, with nodes that are none of the endpoints given "
+                f"({names})",
+                "Give the endpoints of the cluster that this service belongs to",
+            )
+
+
 def _there_is_one_master(case: Case) -> t.Iterator[Problem]:
     claimants = case.cluster.claimants
     if len(claimants) > 1:
@@ -131,10 +152,12 @@ def _all_views_agree(case: Case) -> t.Iterator[Problem]:
 
 def _size_is_right(case: Case) -> t.Iterator[Problem]:
     cluster = case.cluster
-    if len(cluster.in_sync) > cluster.cluster_size:
+    # Also of those that are not asked: a cluster of five of which three are given is no cluster of three.
+    counted = [node for node in cluster.nodes if node.member and node.member.is_alive and node.member.is_in_sync]
+    if len(counted) > cluster.cluster_size:
         yield Problem(
             "cluster-size",
-            f"{len(cluster.in_sync)} nodes are in sync, but cluster_size is {cluster.cluster_size}",
+            f"{len(counted)} nodes are in sync, but cluster_size is {cluster.cluster_size}",
             "Give cluster_size as ClusterSize stands in the nodes' configuration",
         )
 
@@ -166,6 +189,7 @@ def _nothing_has_just_changed(case: Case) -> t.Iterator[Problem]:
 
 CONDITIONS: tuple[t.Callable[[Case], t.Iterator[Problem]], ...] = (
     _its_nodes_are_known,
+    _its_nodes_belong_to_no_other_cluster,
     _there_is_one_master,
     _all_views_agree,
     _size_is_right,

@@ -32,6 +32,7 @@ MUTATIONS = [
         (GUARD, f"    {condition},\n", "")
         for condition in (
             "_its_nodes_are_known",
+            "_its_nodes_belong_to_no_other_cluster",
             "_there_is_one_master",
             "_all_views_agree",
             "_size_is_right",
@@ -52,7 +53,8 @@ MUTATIONS = [
     (GUARD, "master.own.epoch_number if master and master.own else None", "None"),
     (GUARD, "if node not in cluster.in_sync or not _is_caught_up(cluster, node)", "if node not in cluster.in_sync"),
     (GUARD, "if node not in cluster.in_sync or not _is_caught_up(cluster, node)", "if False"),
-    (GUARD, "if len(back) < len(stop.nodes):", "if False:"),
+    (GUARD, "    if unseen:", "    if False:"),
+    (GUARD, "for node in cluster.nodes if node.member and", "for node in cluster.in_sync if node.member and"),
     (LEASE, "if not (is_owner or (not holder.owner and not request.renew)):", "if False:"),
     (LEASE, " and (request.breaks or self._is_token(request.token))", ""),
     (LEASE, "request.breaks or ", ""),

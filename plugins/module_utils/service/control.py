@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import signal
 import typing as t
@@ -12,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
-from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import (
+    family,
+    permission,
+    processes,
+    readiness,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
@@ -86,7 +88,12 @@ class Control:
         self._listeners = readiness.listeners(effective) if effective else []
         self._upgrade = upgrade
         self._starts: dict[tuple[str, ...], set[tuple[int, int | None]]] = {}
-        self._nodes = self._node_commands()
+        self._node_entries = self._read_watchdog()
+        self._nodes = (
+            [[str(effective.value("NodeExecutable")), *each.arguments] for each in self._node_entries]
+            if effective
+            else []
+        )
         # What runs may still be the previous version's.
         self._all_nodes = [*self._nodes, *(upgrade.previous._nodes if upgrade else ())]
 
@@ -99,11 +106,12 @@ class Control:
                 held.enter_context(self._provider.lock(create=not ends))
             result = Result()
             active, pid = self._provider.is_active(), self._provider.pid()
-            runs = active or bool(self.family())
+            members = self.family()
             starts = state == "restarted" or (state == "started" and pid is None)
-            stops = runs and (ends or state == "restarted")
+            stops = (active or bool(members)) and (ends or state == "restarted")
+            self._refuse_contradictions(pid, members)
             if starts:
-                self._refuse_obstacles()
+                self._refuse_obstacles(members, stops=stops)
                 if self._upgrade and self._upgrade.revive:
                     self._upgrade.previous._refuse_no_way_back()
             # What is to run is written before anything is stopped, what is to go is removed after it. Of an upgrade it
@@ -130,12 +138,28 @@ class Control:
             return result
 
     def family(self) -> list[int]:
-        """The service's processes: the main one, all below it, and a manager's nodes, which can outlive it."""
+        """The service's processes: the main one, all below it, and nodes, which can outlive a manager or a wrapper."""
         main = self._provider.pid()
-        roots = [] if main is None else [main]
+        roots = [*([] if main is None else [main]), *self._provider.members()]
         for command in self._all_nodes:
             roots += processes.find(command)
+        roots += self._outlived()
         return list(dict.fromkeys([*roots, *processes.descendants(roots)]))
+
+    def _outlived(self) -> list[int]:
+        """What runs with a file of the service, whatever its command line, and listens, or has started what does.
+
+        Of a wrapper that was killed the node lives on, with a command line of its own.
+        """
+        found = [*self._same_files(), *(self._upgrade.previous._same_files() if self._upgrade else ())]
+        if not found:
+            return []
+        listeners = {pid for pid, _endpoint in processes.listening({*found, *processes.descendants(found)})}
+        above = {over for pid in listeners for over in processes.ancestors(pid)}
+        return [pid for pid in found if pid in listeners | above]
+
+    def _same_files(self) -> list[int]:
+        return family.with_config([path for path in (self._config, *self._node_files) if path])
 
     def restart_reasons(self, pid: int) -> list[str]:
         """Why the running service is not what a restart would make of it."""
@@ -219,7 +243,7 @@ class Control:
 
         def observe() -> tuple[str, bool]:
             held = {pid for pid, _endpoint in processes.listening(self.family())}
-            return self._ends_again(), all(held & set(processes.find(command)) for command in self._nodes)
+            return self._ends_again(), all(held & _with_children(command) for command in self._nodes)
 
         waited = wait_until(observe, lambda seen: bool(seen[0]) or seen[1], timeout_s=self._definition.timeout_s)
         problem, _listen = waited.last
@@ -248,7 +272,27 @@ class Control:
 
     # -- steps -----------------------------------------------------------------------------------------------------
 
-    def _refuse_obstacles(self) -> None:
+    def _refuse_contradictions(self, main: int | None, members: t.Sequence[int]) -> None:
+        """ServiceError where the task calls a service what it is not, so that it would be handled as another thing."""
+        if self._cluster and self._cluster.override:
+            return
+        name, kind = self._definition.name, self._definition.kind
+        managers = [pid for pid in members if family.is_manager(pid)]
+        wrong = managers[:1] if kind == "database" else [main] if main is not None and not managers else []
+        if wrong:
+            runs = "is the built-in manager" if managers else "is not the built-in manager, so it counts as a node"
+            raise ServiceError(
+                f"kind is {kind}, but {processes.describe(wrong[0])} {runs}",
+                where=name,
+                hint="Nothing was done. Give the kind of what runs, and its name",
+            )
+        others = self._provider.contradictions(members)
+        if others:
+            raise ServiceError(
+                others[0], where=name, hint="Nothing was done. Give the provider and the name of what runs"
+            )
+
+    def _refuse_obstacles(self, members: t.Sequence[int], *, stops: bool) -> None:
         definition = self._definition
         if self._effective:
             readiness.http_endpoint(self._listeners)
@@ -261,13 +305,33 @@ class Control:
                 problems.append(f"the executable {program} is not there")
         elif definition.program == definition.argv[0] and not os.access(program, os.X_OK):
             problems.append(f"the executable {program} may not be executed (chmod 0755 {program})")
-        problems += readiness.obstacles(
-            self._listeners, name=definition.name, config=self._config, own=set(self.family())
-        )
+        # What is not stopped before is in the way, but for nodes that outlived a manager: the next one adopts them.
+        own = {pid for pid in members if stops or (definition.kind == "manager" and not family.is_manager(pid))}
+        problems += readiness.obstacles(self._listeners, name=definition.name, config=self._config, own=own)
+        problems += self._second_processes(own)
         if problems:
             raise ServiceError(
-                "; ".join(problems), where=f"{definition.name} cannot be started", hint="Nothing was changed"
+                "; ".join(dict.fromkeys(problems)),
+                where=f"{definition.name} cannot be started",
+                hint="Nothing was changed",
             )
+
+    def _second_processes(self, own: t.Container[int]) -> list[str]:
+        """What runs already on what is to be started: the server refuses no second process on its database."""
+        problems = [
+            f"{processes.describe(pid)} runs with a configuration file of {self._definition.name}; stop it, or use "
+            "state: restarted"
+            for pid in self._same_files()
+            if pid not in own
+        ]
+        for path, effective in self._node_settings():
+            if self._definition.kind == "manager":
+                held = [each.endpoint for each in readiness.listeners(effective)]
+                problems += readiness.held_by_others(
+                    held, name=f"a node of {self._definition.name}", config=path, own=own
+                )
+            problems += readiness.data_used_by_others(effective.value("Db"), config=path, own=own)
+        return problems
 
     def _install(self, result: Result, *, present: bool | None, enabled: bool | None) -> None:
         changes = self._provider.changes(present=present, enabled=enabled)
@@ -378,65 +442,61 @@ class Control:
         waited = wait_until(observe, is_over, timeout_s=timeout_s)
         for pid in waited.last if not waited.ok else ():
             result.warnings.append(
-                f"{self._definition.name}: {readiness.describe(pid)} did not end within {timeout_s:g} s and was killed"
+                f"{self._definition.name}: {processes.describe(pid)} did not end within {timeout_s:g} s and was killed"
             )
             _signal(pid, signal.SIGKILL)
         if not waited.ok:
             waited = wait_until(observe, is_over, timeout_s=KILL_TIMEOUT_S)
         if not waited.ok:
-            left = ", ".join(readiness.describe(pid) for pid in waited.last) or self._provider.status()
+            left = ", ".join(processes.describe(pid) for pid in waited.last) or self._provider.status()
             raise ServiceError(f"it cannot be stopped: {left}", where=self._definition.name)
 
     # -- knowledge -------------------------------------------------------------------------------------------------
 
-    def _node_commands(self) -> list[list[str]]:
-        """The command lines of the nodes that a manager with these options starts."""
+    def _read_watchdog(self) -> list[watchdog.Entry]:
+        """The nodes that a manager with these options starts."""
         effective = self._effective
         if effective is None or "WatchdogConfig" not in effective or not effective.value("EnableWatchdog"):
             return []
-        path, executable = effective.value("WatchdogConfig"), effective.value("NodeExecutable")
-        if not path or not executable:
+        path = effective.value("WatchdogConfig")
+        if not path or not effective.value("NodeExecutable"):
             return []
         try:
-            text = Path(path).read_text(encoding="utf-8")
-            return [[executable, *entry.arguments] for entry in watchdog.parse(text, where=path)]
+            return list(watchdog.parse(Path(path).read_text(encoding="utf-8"), where=path))
         except (OSError, UnicodeDecodeError, EventStoreError):
             return []  # the manager itself says what is wrong with it
 
+    @property
+    def _node_files(self) -> list[str]:
+        return [entry.config for entry in self._node_entries if entry.config]
+
+    def _node_settings(self) -> t.Iterator[tuple[str, Effective]]:
+        """(configuration file, what it makes of a node) of each database node that the service starts."""
+        if self._definition.kind == "database":
+            if self._effective:
+                yield self._config, self._effective
+            return
+        for entry in self._node_entries:
+            effective = family.settings(entry.arguments, entry.config, self._definition.environment)
+            if effective:
+                yield entry.config or "", effective
+
     def _members(self) -> permission.Members:
         """The database nodes among the processes, which a stop takes down: as they run, whatever the caller thinks."""
-        family = self.family()
-        nodes = set(family[:1] if self._definition.kind == "database" else ())
-        nodes.update(pid for command in self._all_nodes for pid in processes.find(command))
-        held: dict[int, set[Endpoint]] = {}
-        for pid, endpoint in processes.listening(family):
-            held.setdefault(pid, set()).add(endpoint)
-        if self._definition.kind == "manager":
-            # Also without its configuration: what a manager started and what listens is a node.
-            nodes.update(pid for pid in held if pid != self._provider.pid())
-        found: list[frozenset[Endpoint]] = []
-        sizes: set[int | None] = set()
-        for pid in sorted(nodes):
-            effective = _effective_of(pid)
-            addresses = held.get(pid, set())
-            if effective:
-                value = effective.value
-                addresses |= {Endpoint(value(f"{side}Ip"), value(f"{side}HttpPort")) for side in ("Int", "Ext")}
-            found.append(frozenset(addresses))
-            sizes.add(effective.value("ClusterSize") if effective else None)
+        nodes = family.nodes(family.look(self.family()))
+        sizes = {family.cluster_size(node) for node in nodes}
         size = None if None in sizes else max(filter(None, sizes), default=None)
-        return permission.Members(Stop(self._definition.name, tuple(found)), size)
+        return permission.Members(Stop(self._definition.name, tuple(map(family.known_as, nodes))), size)
 
     def _changed_options(self, pid: int, path: Path, started: float, *changes: str) -> list[str] | None:
         """What the process works with otherwise than its file says now, as far as it can be told; None if it cannot.
 
         What stood in the file when the process was started is the last backup from before.
         """
-        backups = [each for each in path.parent.glob(f"{path.name}.*~") if not processes.is_later(each, started)]
-        before = max(backups, key=lambda each: each.stat().st_mtime, default=None)
+        before = family.backup_before(path, started)
         kind = self._definition.kind if pid == self._provider.pid() else "database"
-        was = _effective_of(pid, kind, before) if before else None
-        now = _effective_of(pid, kind)
+        was = family.effective_of(pid, kind, before) if before else None
+        now = family.effective_of(pid, kind)
         if was is None or now is None:
             return None
         return [
@@ -465,23 +525,10 @@ class Control:
         return sorted(name for name in names if has.get(name) != asked.get(name))
 
 
-def _effective_of(pid: int, kind: str = "database", source: Path | None = None) -> Effective | None:
-    """What this process works with, started with its file or with ``source``; None if that cannot be told."""
-    options = option_set(kind, VERSIONS[-1])  # the newest table has those of all versions before
-    arguments = list(itertools.dropwhile(lambda word: not word.startswith("-"), processes.command_line(pid)))
-    try:
-        path = layers.config_file(options, arguments)
-        text = Path(source or path).read_text("utf-8-sig") if path else None
-        items = document.read(text, where=path or "").items if text else ()
-        return layers.effective(
-            options.extended(item.key for item in items if not options.find(item.key)),
-            file=text,
-            file_name=path or "",
-            environment=processes.environment(pid),
-            arguments=arguments,
-        )
-    except (OSError, UnicodeDecodeError, EventStoreError):
-        return None
+def _with_children(command: t.Sequence[str]) -> set[int]:
+    """What runs this command, and what that has started: a wrapper itself does not listen."""
+    found = processes.find(command)
+    return {*found, *processes.descendants(found)}
 
 
 def _replaced(program: str, started: float) -> bool:

@@ -84,6 +84,9 @@ class Provider(t.Protocol):
     def lock(self, *, create: bool) -> t.ContextManager[None]:
         """Keep other runs away from this service; they wait. ``create``: make what that takes."""
 
+    def contradictions(self, pids: t.Iterable[int]) -> list[str]:
+        """Why processes of the service are another provider's."""
+
     def obstacles(self, *, check_mode: bool) -> list[str]:
         """Why it could not be started; in check mode without what an earlier task may make."""
 
@@ -101,6 +104,9 @@ class Provider(t.Protocol):
 
     def pid(self) -> int | None:
         """The main process."""
+
+    def members(self) -> list[int]:
+        """The processes that the provider counts as the service's, children of others among them."""
 
     def adopt(self, pid: int) -> None:
         """Make sure that the next run finds the running service."""

@@ -273,7 +273,8 @@ def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mo
             f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
             "the others keep a quorum cannot be asked",
             where=members.stop.service,
-            hint="Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case",
+            hint="Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
+            + ("" if members.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
         )
 
 

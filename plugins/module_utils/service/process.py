@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.programs import Program
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes, systemd
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
     Definition,
@@ -105,6 +105,14 @@ class ProcessProvider:
             path.unlink(missing_ok=True)
             os.close(waited.last)
 
+    def contradictions(self, pids: t.Iterable[int]) -> list[str]:
+        units = {pid: systemd.unit_of(pid) for pid in pids}
+        return [
+            f"provider is process, but systemd runs {processes.describe(pid)} as {unit} and would start it again"
+            for pid, unit in units.items()
+            if unit
+        ]
+
     def obstacles(self, *, check_mode: bool) -> list[str]:
         user, group = self._definition.user, self._definition.group
         if os.geteuid() != 0:
@@ -143,6 +151,9 @@ class ProcessProvider:
         # A run that was killed between the start and the pid file leaves a daemon: no one's child, this command line.
         found = processes.find(self._definition.argv) if self._definition.argv else []
         return next((pid for pid in found if processes.parent(pid) == 1), None)
+
+    def members(self) -> list[int]:
+        return []
 
     def adopt(self, pid: int) -> None:
         record = Record.read(self._pid_file)

@@ -65,6 +65,47 @@ def environment(pid: int) -> dict[str, str]:
     return dict(item.split("=", 1) for item in _strings(pid, "environ") if "=" in item)
 
 
+def environment_is_visible(pid: int) -> bool:
+    """Whether ``environment`` can see it: it takes the same user, or root with CAP_SYS_PTRACE."""
+    try:
+        (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+def program(pid: int) -> str:
+    """The program file that the process runs, of a script its interpreter; empty if it may not be seen."""
+    return _link(pid, "exe")
+
+
+def directory(pid: int) -> str:
+    """The working directory; empty if it may not be seen."""
+    return _link(pid, "cwd")
+
+
+def ancestors(pid: int) -> list[int]:
+    """Parent, grandparent and so on; without the first process of all."""
+    found: list[int] = []
+    above = parent(pid)
+    while above is not None and above > 1:
+        found.append(above)
+        above = parent(above)
+    return found
+
+
+def unit(pid: int) -> str:
+    """The service of systemd to which the process belongs, such as ``es-cluster1.service``; empty if to none."""
+    try:
+        lines = (PROC / str(pid) / "cgroup").read_text().splitlines()
+    except OSError:
+        return ""
+    # cgroups(7): hierarchy, controllers, path; systemd's own is 0 without controllers, or the one of its name.
+    paths = [line.split(":", 2)[2] for line in lines if line.startswith("0::") or ":name=systemd:" in line]
+    names = [part for path in paths for part in path.split("/") if part.endswith(".service")]
+    return names[-1] if names else ""
+
+
 def all_pids() -> t.Iterator[int]:
     """The pids of all processes that can be seen."""
     try:
@@ -88,6 +129,12 @@ def descendants(pids: t.Iterable[int]) -> list[int]:
         found.update(below)
         todo += below
     return sorted(found)
+
+
+def files_below(pid: int, directory: str) -> list[str]:
+    """The open files of the process below a directory; none if they may not be seen."""
+    top = os.path.join(os.path.realpath(directory), "")
+    return sorted({target for target in _descriptors(pid) if target.startswith(top)})
 
 
 def group(leader: int) -> list[int]:
@@ -126,6 +173,13 @@ def holder(endpoint: Endpoint) -> int | None:
     """The process that listens there; None if none does, or if it may not be seen."""
     held = [pid for pid, theirs in listening(all_pids()) if overlap(theirs, endpoint)]
     return min(held, default=None)
+
+
+def describe(pid: int | None) -> str:
+    """A process in words."""
+    if pid is None:
+        return "a process that cannot be seen from here" + ("" if os.geteuid() == 0 else " (root sees more)")
+    return f"pid {pid} ({' '.join(command_line(pid)) or 'a thread of the kernel'})"
 
 
 def boot_id() -> str:
@@ -205,22 +259,35 @@ def _address(text: str) -> Endpoint:
 
 
 def _socket_inodes(pid: int) -> set[int]:
-    inodes = set()
+    return {int(target[8:-1]) for target in _descriptors(pid) if target.startswith("socket:[")}
+
+
+def _descriptors(pid: int) -> t.Iterator[str]:
+    """What the open descriptors of a process stand for."""
     with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
         for descriptor in (PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
-                target = os.readlink(descriptor)
-                if target.startswith("socket:["):
-                    inodes.add(int(target[8:-1]))
-    return inodes
+                yield os.readlink(descriptor)
+
+
+def _link(pid: int, name: str) -> str:
+    try:
+        return os.readlink(PROC / str(pid) / name)
+    except OSError:
+        return ""
 
 
 __all__ = [
     "all_pids",
+    "ancestors",
     "boot_id",
     "command_line",
     "descendants",
+    "describe",
+    "directory",
     "environment",
+    "environment_is_visible",
+    "files_below",
     "find",
     "group",
     "holder",
@@ -229,7 +296,9 @@ __all__ = [
     "listening",
     "overlap",
     "parent",
+    "program",
     "sockets_are_visible",
     "start_time",
     "started_at",
+    "unit",
 ]

@@ -8,7 +8,6 @@ A running process proves nothing: a 3.4.0 node whose port is taken or whose addr
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import typing as t
 from dataclasses import dataclass, field
@@ -90,10 +89,31 @@ def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Co
             pid = processes.holder(endpoint)
             if pid is None or pid not in own:
                 problems.append(
-                    f"{endpoint} is held by {describe(pid)}, not by {name}; "
+                    f"{endpoint} is held by {processes.describe(pid)}, not by {name}; "
                     f"change {listener.port_option} in {config}, or stop it"
                 )
     return [*foreign.values(), *problems]
+
+
+def held_by_others(endpoints: t.Iterable[Endpoint], *, name: str, config: str, own: t.Container[int]) -> list[str]:
+    """Which of the ports that a node will need something else listens on."""
+    found = processes.listening(processes.all_pids())
+    return [
+        f"{endpoint} is held by {processes.describe(pid)}, not by {name}; change it in {config}, or stop it"
+        for endpoint in endpoints
+        for pid, theirs in found
+        if processes.overlap(theirs, endpoint) and pid not in own
+    ]
+
+
+def data_used_by_others(directory: str, *, config: str, own: t.Container[int]) -> list[str]:
+    """Who has files of a database open: two nodes on one database destroy it, and the server refuses no second one."""
+    found = {pid: processes.files_below(pid, directory) for pid in processes.all_pids() if pid not in own}
+    return [
+        f"{processes.describe(pid)} has {files[0]} open, which is below Db of {config}; stop it"
+        for pid, files in found.items()
+        if files
+    ]
 
 
 def _clashes(wanted: t.Sequence[Listener], config: str) -> list[str]:
@@ -112,13 +132,6 @@ def _bind(endpoint: Endpoint) -> None:
         probe.bind(endpoint)
 
 
-def describe(pid: int | None) -> str:
-    """A process in words."""
-    if pid is None:
-        return "a process that cannot be seen from here" + ("" if os.geteuid() == 0 else " (root sees more)")
-    return f"pid {pid} ({' '.join(processes.command_line(pid)) or 'a thread of the kernel'})"
-
-
 def look(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -> Look:
     """Whether the service's own processes hold its external HTTP port, and answer there as they must."""
     held = [pid for pid, theirs in processes.listening(own) if processes.overlap(theirs, endpoint)]
@@ -126,7 +139,7 @@ def look(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -> L
         pid = processes.holder(endpoint)
         if pid is None:
             return Look(f"nothing listens on {endpoint}")
-        return Look(f"{endpoint} is held by {describe(pid)}, not by {name}")
+        return Look(f"{endpoint} is held by {processes.describe(pid)}, not by {name}")
     try:
         return Look(answer=ask(kind, endpoint))
     except GossipError as error:
@@ -158,4 +171,14 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
         ) from None
 
 
-__all__ = ["Listener", "Look", "ask", "describe", "http_endpoint", "listeners", "look", "obstacles"]
+__all__ = [
+    "Listener",
+    "Look",
+    "ask",
+    "data_used_by_others",
+    "held_by_others",
+    "http_endpoint",
+    "listeners",
+    "look",
+    "obstacles",
+]

@@ -161,6 +161,16 @@ def installed_command(name: str) -> list[str]:
     return []
 
 
+def unit_of(pid: int) -> str:
+    """The unit of which this is the main process, so that systemd starts it again; empty if there is none."""
+    name = processes.unit(pid)
+    if not name or not BOOTED.is_dir():
+        return ""
+    with contextlib.suppress(ServiceError):
+        return name if _run("systemctl", "show", "--property=MainPID", name).strip() == f"MainPID={pid}" else ""
+    return name
+
+
 class SystemdProvider:
     """One service as a unit."""
 
@@ -178,6 +188,9 @@ class SystemdProvider:
 
     def lock(self, *, create: bool) -> t.ContextManager[None]:  # noqa: ARG002
         return contextlib.nullcontext()  # systemd does the jobs of a unit one after the other
+
+    def contradictions(self, pids: t.Iterable[int]) -> list[str]:  # noqa: ARG002
+        return []  # what others have started is stopped one by one, and stays stopped
 
     def obstacles(self, *, check_mode: bool) -> list[str]:  # noqa: ARG002
         if self._state["LoadState"] == "masked":
@@ -225,6 +238,9 @@ class SystemdProvider:
 
     def pid(self) -> int | None:
         return int(self._state["MainPID"]) or None
+
+    def members(self) -> list[int]:
+        return [pid for pid in processes.all_pids() if processes.unit(pid) == self._id]
 
     def adopt(self, pid: int) -> None:
         """systemd knows its processes."""
@@ -331,4 +347,5 @@ __all__ = [
     "exec_start",
     "installed_command",
     "unit",
+    "unit_of",
 ]

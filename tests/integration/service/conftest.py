@@ -8,6 +8,7 @@ import itertools
 import os
 import sys
 import typing as t
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +76,12 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path, run_module):
+    program = STAND_IN.read_text().replace("/usr/bin/env python3", sys.executable, 1)
+    (tmp_path / "eventstored").write_text(program)
+    with zipfile.ZipFile(tmp_path / "es-manager.pyz", "w") as archive:
+        archive.writestr("__main__.py", program)
+        archive.writestr("es_manager/__main__.py", "")  # what the built-in manager is known by
     for name in ("eventstored", "es-manager.pyz"):
-        (tmp_path / name).write_text(STAND_IN.read_text().replace("/usr/bin/env python3", sys.executable, 1))
         (tmp_path / name).chmod(0o755)
     made = Place(tmp_path, f"127.{WORKER}.61.{next(LAST_BYTES)}", run_module)
     yield made

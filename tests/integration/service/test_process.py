@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import process
 
 
 def fetch(url: str) -> dict:
@@ -181,6 +184,192 @@ def test_a_changed_file_of_a_node_needs_a_restart_and_started_does_not_do_it(pla
     ]
 
 
+# -- what a stop takes down is read from what runs ---------------------------------------------------------------------
+
+ENDS = ("stopped", "restarted", "absent")
+
+
+def cluster_node(place, **options) -> dict:
+    """The arguments of a running node of a cluster of three."""
+    place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, ClusterSize=3, **options)
+    args = place.database()
+    place.pid = place.run(args)["pid"]
+    return args
+
+
+def not_stopped(place, args: dict, text: str) -> None:
+    """All ways to stop it are refused, in check mode too, and the node lives on."""
+    for state in ENDS:
+        for check in (True, False):
+            result = place.run(args, state, check=check)
+            assert result.get("failed"), (state, check)
+            assert text in result["msg"]
+    assert [each.pid for each in place.processes()] == [place.pid]
+
+
+@pytest.mark.parametrize("given", [{}, {"arguments": ["--node-executable", "/x"]}, {"executable": "es-manager.pyz"}])
+def test_a_node_that_a_task_calls_a_manager_is_not_stopped(place, given):
+    args = {**cluster_node(place), "kind": "manager", **given}
+    if "executable" in given:
+        args["executable"] = str(place.path / given["executable"])
+    place.write("manager.yaml", IntIp=place.ip, ExtIp=place.ip, EnableWatchdog="false", DiscoverViaDns="false")
+    for config in (args["config"], str(place.path / "manager.yaml")):
+        not_stopped(place, {**args, "config": config}, f"kind is manager, but pid {place.pid} (")
+
+
+def test_a_manager_that_a_task_calls_a_node_is_not_stopped(place):
+    args = place.manager(nodes=0)
+    place.pid = place.run(args)["pid"]
+    not_stopped(place, {**args, "kind": "database", "arguments": []}, f"kind is database, but pid {place.pid} (")
+
+
+def test_the_way_past_a_wrong_kind_is_the_cluster_s_name(place):
+    args = {**cluster_node(place), "kind": "manager", "cluster": {"name": "c", "override": "c"}}
+    assert place.run(args, "stopped")["changed"]
+    assert place.processes() == []
+
+
+@pytest.mark.parametrize("given", [{"config": "other.yaml"}, {"config": "absent.yaml"}, {"executable": "other"}])
+def test_the_cluster_size_of_a_stop_is_that_of_the_running_node(place, given):
+    args = cluster_node(place)
+    place.write("other.yaml", IntIp=place.ip, ExtIp=place.ip, ClusterSize=1)
+    (place.path / "other").write_text("#!/bin/sh\n")
+    (place.path / "other").chmod(0o755)
+    wrong = {**args, **{name: str(place.path / value) for name, value in given.items()}}
+    for check in (True, False):
+        result = place.run(wrong, "stopped", check=check)
+        assert "it runs a database node of a cluster of 3 nodes, and cluster is not given" in result["msg"]
+    assert [each.pid for each in place.processes()] == [place.pid]
+
+
+def test_a_file_that_says_since_the_start_that_the_node_is_alone_is_not_believed(place):
+    args = cluster_node(place)
+    config = place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, ClusterSize=1)
+    os.utime(config, (time.time() + 5, time.time() + 5))
+    not_stopped(place, args, "a cluster of an unknown number of nodes")
+
+
+def test_the_nodes_of_a_manager_are_seen_without_its_files(place):
+    args = place.manager()
+    place.run(args)
+    wait_for(lambda: len(place.processes()) == 3)
+    alone = place.write("alone.yaml", IntIp=place.ip, ExtIp=place.ip, EnableWatchdog="false")
+    for changed in ({"config": str(alone), "arguments": []}, {"config": str(place.path / "absent.yaml")}):
+        cluster = {"name": "c", "endpoints": [f"{place.ip}:9"], "settle": 0, "wait": 0}
+        result = place.run({**args, **changed, "cluster": cluster}, "stopped")
+        assert "runs a database node that is none of the endpoints given" in result["msg"]
+        assert len(place.processes()) == 3
+
+
+def test_a_node_of_another_pid_file_is_a_node(place):
+    """Whatever the file of a service's pid names is what the stop takes down."""
+    cluster_node(place)
+    run = place.path / "run"
+    shutil.copy2(run / "es-database.pid", run / "es-other.pid")
+    result = place.run({**place.database("other"), "executable": None, "config": None}, "stopped")
+    assert "a cluster of 3 nodes, and cluster is not given" in result["msg"]
+    assert [each.pid for each in place.processes()] == [place.pid]
+
+
+def test_what_systemd_runs_is_not_stopped_as_a_plain_process(place, monkeypatch):
+    args = cluster_node(place)
+    monkeypatch.setattr(process.systemd, "unit_of", lambda pid: "es-x.service" if pid == place.pid else "")
+    not_stopped(place, args, "provider is process, but systemd runs pid")
+
+
+# -- a second process on the same database -----------------------------------------------------------------------------
+
+WRAPPER = '#!/bin/sh\n"$(dirname "$0")/eventstored" "$@"\n'
+
+
+def wrapped(place, args: dict) -> dict:
+    path = place.path / "run-node.sh"
+    path.write_text(WRAPPER)
+    path.chmod(0o755)
+    arguments = ["--node-executable", str(path)] if args["kind"] == "manager" else []
+    return {**args, "arguments": arguments} if arguments else {**args, "executable": str(path)}
+
+
+def test_a_wrapper_and_its_node_are_stopped_together(place):
+    args = wrapped(place, place.database())
+    first = place.run(args)
+    assert len(first["processes"]) == len(place.processes()) == 2
+    assert not place.run(args)["changed"]
+    assert place.run(args, "stopped")["changed"]
+    assert place.processes() == []
+
+
+def test_the_node_of_a_killed_wrapper_is_not_started_twice_and_is_stopped(place):
+    args = wrapped(place, place.database())
+    wrapper = place.run(args)["pid"]
+    os.kill(wrapper, signal.SIGKILL)
+    wait_for(lambda: is_gone(wrapper))
+    (node,) = [each.pid for each in place.processes()]
+    for state, check in (("started", True), ("started", False)):
+        result = place.run(args, state, check=check)
+        assert f"pid {node} (" in result["msg"]
+        assert "runs with a configuration file of es-database" in result["msg"]
+    assert [each.pid for each in place.processes()] == [node]
+    restarted = place.run(args, "restarted")
+    assert restarted["changed"]
+    assert is_gone(node)
+    os.kill(restarted["pid"], signal.SIGKILL)
+    wait_for(lambda: is_gone(restarted["pid"]))
+    assert place.run(args, "stopped")["changed"]
+    assert place.processes() == []
+
+
+def test_a_node_that_another_command_line_runs_with_the_file_is_not_started_twice(place):
+    args = place.database()
+    command = [args["executable"], "--log", "/x", f"--config={args['config']}", "--config", args["config"]]
+    with subprocess.Popen(command, env={**os.environ, "STAND_IN": "silent"}) as other:
+        wait_for(lambda: psutil.Process(other.pid).cmdline()[1:2] == [args["executable"]])
+        result = place.run(args)
+        assert f"pid {other.pid} (" in result["msg"]
+        assert "runs with a configuration file of es-database; stop it" in result["msg"]
+        # It listens on nothing, so it is not known to be the service's, and is left alone.
+        assert not place.run(args, "stopped")["changed"]
+        other.kill()
+
+
+def test_who_has_files_of_the_database_open_is_in_the_way(place):
+    place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, Db=place.path / "db")
+    place.write("node0.yaml", IntIp=place.ip, ExtIp=place.ip, Db=place.path / "db")
+    (place.path / "db").mkdir()
+    with (place.path / "db" / "writer.chk").open("w"):
+        for args in (place.database(), place.manager(nodes=1)):
+            if args["kind"] == "manager":
+                place.write("node0.yaml", IntIp=place.ip, ExtIp=place.ip, Db=place.path / "db")
+            result = place.run(args)
+            assert f"pid {os.getpid()} (" in result["msg"]
+            assert f"has {place.path}/db/writer.chk open, which is below Db of" in result["msg"]
+    assert place.processes() == []
+
+
+def test_a_manager_is_not_started_where_a_stranger_holds_a_port_of_its_node(place):
+    args = place.manager(nodes=2)
+    with socket.create_server((place.ip, 2123)):
+        result = place.run(args)
+    assert f"{place.ip}:2123 is held by pid {os.getpid()} (" in result["msg"]
+    assert f"not by a node of es-manager; change it in {place.path}/node1.yaml, or stop it" in result["msg"]
+    assert place.processes() == []
+
+
+def test_a_manager_takes_over_the_nodes_that_outlived_another_and_its_wrappers(place):
+    args = wrapped(place, place.manager(environment={"STAND_IN": "careless"}))
+    manager = place.run(args)["pid"]
+    wait_for(lambda: len([each for each in place.processes() if each.net_connections()]) == 3)
+    for each in place.processes():
+        if each.pid == manager or "run-node.sh" in " ".join(each.cmdline()):
+            each.kill()
+    wait_for(lambda: len(place.processes()) == 2)
+    left = {each.pid for each in place.processes()}
+    stopped = place.run(args, "stopped")
+    assert stopped["changed"]
+    assert all(map(is_gone, left))
+    assert place.processes() == []
+
+
 # -- restarts --------------------------------------------------------------------------------------------------------
 
 
@@ -221,6 +410,7 @@ def test_a_replaced_executable_needs_a_restart(place):
 def test_a_new_port_in_the_file_is_a_reason_to_restart_not_a_failure(place):
     args = place.database()
     place.run(args)
+    shutil.copy2(place.path / "database.yaml", place.path / "database.yaml.1~")  # as es_config does it
     config = place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, ExtHttpPort=2119)
     os.utime(config, (time.time() + 5, time.time() + 5))
     again = place.run(args)

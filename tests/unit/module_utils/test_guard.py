@@ -17,6 +17,7 @@ from lab.gossip import picture
 from lab.gossip.answers import AWAY, FROZEN, HEALTHY, REFUSED, cluster_of, manager, node, ok
 
 FIVE = cluster_of("Master", "Slave", "Slave", "Slave", "Slave")
+ANOTHER = {"10.0.0.7": "Slave", "10.0.0.8": "Master", "10.0.0.9": "Slave"}
 
 
 def cluster(*views: view.View, size: int = 3) -> view.Cluster:
@@ -92,6 +93,21 @@ REFUSED_CASES = {
         stop(2),
         {"disagree"},
     ),
+    "endpoints of two clusters, a slave of the one that would do well without it": (
+        [cluster(*(node(n, HEALTHY) for n in (1, 2, 3)), node(9, ANOTHER))],
+        stop(9),
+        {"not-a-member"},
+    ),
+    "endpoints of two clusters, the master of the other one": (
+        [cluster(*(node(n, HEALTHY) for n in (1, 2, 3)), node(8, ANOTHER))],
+        stop(8),
+        {"not-a-member"},
+    ),
+    "three of five are given as a cluster of three": (
+        [cluster(*(node(n, FIVE) for n in (1, 2, 3)))],
+        stop(2),
+        {"cluster-size"},
+    ),
     "cluster_size is too small": ([all_say(HEALTHY, size=1)], stop(2), {"cluster-size"}),
     "another node is down": (
         [cluster(node(1, cluster_of("Master", "Slave", "Slave dead")), node(2, cluster_of("Master", "Slave")))],
@@ -161,6 +177,14 @@ REFUSED_CASES = {
 }
 
 PERMITTED = {
+    "a node that takes itself for the only one alive": (
+        [
+            cluster(
+                node(1, HEALTHY), node(2, HEALTHY), node(3, cluster_of("Slave dead", "Slave dead", "Master")), size=3
+            )
+        ],
+        stop(3),
+    ),
     "a slave": ([all_say(HEALTHY)] * 2, stop(2)),
     "the master": ([all_say(HEALTHY)] * 2, stop(1)),
     "a slave that is far behind itself": (
@@ -249,6 +273,12 @@ def test_a_node_that_nobody_shows_is_missed():
         cluster(node(1, cluster_of("Master", "Slave")), node(2, cluster_of("Master", "Slave"))), stop(3)
     )
     assert "1 of the nodes of es-cluster1 do not show" in words
+
+
+def test_a_node_is_back_under_whichever_of_its_addresses_it_is_known():
+    """Two sets of addresses of which one node in gossip has both, such as a wrapper's and its child's, lack nothing."""
+    going = guard.Stop("x", tuple(frozenset({Endpoint("10.0.0.3", port)}) for port in (2112, 2113)))
+    assert guard.missing(all_say(HEALTHY), going) == []
 
 
 STATES = st.sampled_from(

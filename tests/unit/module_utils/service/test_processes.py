@@ -116,6 +116,46 @@ def test_a_script_is_found_by_the_command_line_that_was_asked_for(proc, tmp_path
     assert processes.find([str(script), "-x"]) == [7]
 
 
+CGROUPS = [
+    ("0::/system.slice/es-cluster1.service\n", "es-cluster1.service"),
+    ("12:pids:/x\n1:name=systemd:/system.slice/es-cluster1.service\n0::/\n", "es-cluster1.service"),
+    ("0::/user.slice/user-0.slice/user@0.service/app.slice/es-cluster1.service\n", "es-cluster1.service"),
+    ("0::/system.slice/es-cluster1.service/init.scope\n", "es-cluster1.service"),
+    ("0::/user.slice/user-0.slice/session-3.scope\n", ""),
+    ("0::/\n", ""),
+    ("2:cpu:/es-cluster1.service\n", ""),  # somebody's own hierarchy
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "unit"), CGROUPS)
+def test_the_unit_of_a_process_is_read_from_its_control_group(proc, text, unit):
+    proc(7, cgroup=text)
+    assert processes.unit(7) == unit
+    assert processes.unit(8) == ""
+
+
+def test_what_a_process_has_and_where_it_is(tmp_path):
+    (tmp_path / "db" / "x").mkdir(parents=True)
+    (tmp_path / "db-2").mkdir()
+    os.symlink(tmp_path / "db", tmp_path / "link")
+    code = "import sys; files = [open(name, 'w') for name in sys.argv[1:]]; print('up', flush=True); input()"
+    command = [sys.executable, "-c", code, "db/x/writer.chk", "db-2/writer.chk"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path) as child:
+        child.stdout.readline()
+        assert processes.files_below(child.pid, str(tmp_path / "link")) == [str(tmp_path / "db/x/writer.chk")]
+        assert processes.files_below(child.pid, str(tmp_path / "db-3")) == []
+        assert processes.directory(child.pid) == psutil.Process(child.pid).cwd() == str(tmp_path)
+        assert processes.program(child.pid) == psutil.Process(child.pid).exe()
+        assert processes.ancestors(child.pid)[0] == os.getpid()
+        assert processes.environment_is_visible(child.pid)
+        child.kill()
+    assert processes.files_below(child.pid, str(tmp_path)) == []
+    assert (processes.directory(child.pid), processes.program(child.pid)) == ("", "")
+    assert processes.ancestors(child.pid) == []
+    assert not processes.environment_is_visible(child.pid)
+
+
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0B00007F:0840 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 501 1 0
