@@ -456,7 +456,7 @@ class Control:
     def _read_watchdog(self) -> list[watchdog.Entry]:
         """The nodes that a manager with these options starts."""
         effective = self._effective
-        if effective is None or "WatchdogConfig" not in effective or not effective.value("EnableWatchdog"):
+        if self._definition.kind != "manager" or effective is None or not effective.value("EnableWatchdog"):
             return []
         path = effective.value("WatchdogConfig")
         if not path or not effective.value("NodeExecutable"):
