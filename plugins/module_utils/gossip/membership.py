@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import (
     EMPTY_ID,
+    MANAGER,
     STATES,
     ClusterInfo,
     Member,
@@ -96,7 +97,7 @@ class Membership:
         own_id = self._members[self._own].instance_id
         lines = []
         after = dict(self._members)
-        for member in info.members:
+        for member in map(_as_manager, info.members):
             if member.key == self._own or member.instance_id == own_id:
                 continue
             if member.key not in after and len(after) >= MAX_MEMBERS:
@@ -135,6 +136,11 @@ class Membership:
             f"the clock of {_name(member)} is {difference:+.0f} s from this machine's, more than "
             f"{ALLOWED_TIME_DIFFERENCE_S} s: later news may lose against earlier. Set the clocks by NTP"
         ]
+
+
+def _as_manager(member: Member) -> Member:
+    """Who wins an election of 5.0.11 calls managers Unknown for a moment; clients would take them for nodes."""
+    return dataclasses.replace(member, state=MANAGER) if member.is_manager and member.state != MANAGER else member
 
 
 def _is_newer(member: Member, existing: Member) -> bool:

@@ -233,8 +233,9 @@ class Cluster:
             if key not in room:
                 room[key] = Node(key, target, None if view in self.impostors else view, own)
         for view in self.trusted:
+            own = view.own
             for member in view.listed:
-                if not member.is_unresolved_seed and member is not view.own:
+                if not member.is_unresolved_seed and member is not own:
                     room = managers if member.is_manager else nodes
                     room.setdefault(member.key, Node(member.key)).seen.append((view, member))
         order = {view.target: number for number, view in enumerate(self.views)}

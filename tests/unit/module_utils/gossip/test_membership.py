@@ -13,7 +13,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membersh
 
 NOW = "2026-11-22T22:46:08Z"
 LATER = "2026-11-22T22:46:09.5Z"
-A, B, C = (Endpoint(f"127.0.0.1{number}", 2112) for number in (1, 2, 3))
+A, B, C, D = (Endpoint(f"127.0.0.1{number}", 2112) for number in (1, 2, 3, 4))
 
 
 class Clock:
@@ -120,6 +120,18 @@ def test_the_dead_are_forgotten_after_half_an_hour_and_not_learnt_again() -> Non
     assert B not in membership.members
     membership.receive(ClusterInfo((dead,), C))
     assert B not in membership.members
+
+
+def test_a_manager_that_an_election_calls_unknown_is_passed_on_as_a_manager() -> None:
+    manager = Member.manager(guid(2), NOW, B, Endpoint(B.ip, B.port + 1))
+    membership = knowing(manager)
+    reset = dataclasses.replace(manager, state="Unknown", time_stamp=LATER)
+    seed = dataclasses.replace(Member.manager(EMPTY_ID, NOW, C, C), state="Unknown")
+    lines = membership.receive(ClusterInfo((member(D), reset, seed), D))
+    assert lines == [f"seed {C} joined: says {D}", f"database node {D} joined: says {D}"]
+    passed_on = {each.key: each for each in membership.info().members}
+    assert (passed_on[B].state, passed_on[B].time_stamp) == ("Manager", LATER)
+    assert (passed_on[C].state, passed_on[C].is_unresolved_seed) == ("Manager", True)
 
 
 def test_targets_are_all_others_and_never_the_own_member() -> None:
