@@ -49,6 +49,7 @@ class Node:
 
     def __init__(self, options: Effective, nameservers: t.Sequence[str], log: t.Callable[[str], None]) -> None:
         self.options = options
+        self._values = options.by_name
         self.is_cluster = options.value("ClusterSize") > 1
         self._nameservers = nameservers
         self._log = log
@@ -165,7 +166,7 @@ class Node:
         if epoch and epoch != self._epoch[0]:
             self._epoch = (epoch, json.loads(self.disk.read(epoch, 0)[0].payload))
 
-        options = self.options.by_name
+        options = self._values
         return Member(
             instance_id=self._instance_id,
             time_stamp=members.utc_now(),

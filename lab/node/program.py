@@ -34,6 +34,8 @@ NAMESERVERS = "EVENTSTORE_NAMESERVERS"
 # Faults: seconds that opening the database takes, and a file in Db that names the versions that cannot read it.
 OPENING = "LAB_OPENING_S"
 REFUSING = "lab-refuses"
+# How a start that fails ends: measured on 3.4.0, and 0 on 4.1.4 and 5.0.11, as if all were well.
+FAILED = 1 if VERSION.startswith("3.") else 0
 STAND_IN = "This is the lab's stand-in for an Event Store database node; it is no database."
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
@@ -63,9 +65,9 @@ def main() -> int:
     try:
         return asyncio.run(_run(effective, dump))
     except EventStoreError as error:
-        return _exit(1, str(error))
+        return _exit(FAILED, str(error))
     except OSError as error:
-        return _exit(1, f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        return _exit(FAILED, f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
 
 
 def _effective(options: OptionSet, arguments: list[str]) -> layers.Effective:
@@ -140,7 +142,7 @@ async def _run(options: layers.Effective, dump: str) -> int:
     log(f"\n{dump}")
     refusing = Path(options.value("Db")) / REFUSING
     if refusing.is_file() and VERSION in refusing.read_text(encoding="utf-8").split():
-        return _exit(1, f"{refusing} says that {VERSION} cannot read this database")
+        return _exit(FAILED, f"{refusing} says that {VERSION} cannot read this database")
     await asyncio.sleep(float(os.environ.get(OPENING, "0")))
     holders: list[asyncio.AbstractServer] = []
     web: list[HttpServer] = []

@@ -48,7 +48,7 @@ class Web:
     def __init__(self, node: Node, side: str) -> None:
         self._node = node
         self._is_internal = side == "Int"
-        self._side = side
+        self._side, self._values = side, node.options.by_name
         self._routes: dict[str, dict[str, Answering]] = {
             "/ping": {"GET": self._ping},
             "/info": {"GET": self._info},
@@ -70,7 +70,7 @@ class Web:
 
     async def handle(self, request: Request) -> Response:
         host = request.headers.get("host", "").rpartition(":")[0]  # of the port, Mono takes no notice
-        if not addresses.answers_to(self._node.options.by_name, self._side, host):
+        if not addresses.answers_to(self._values, self._side, host):
             return Response(400, {"Content-Type": "text/html"}, b"<h1>Bad Request (Invalid host)</h1>")
         methods = self._routes.get(request.path)
         if methods is None and request.path.startswith("/streams/"):

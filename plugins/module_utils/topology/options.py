@@ -42,7 +42,8 @@ def read_options(
         wrong = option and option.path and value and path_problem(str(value), windows=machine.windows)
         if wrong:
             problems.append(Problem("wrong-option", f"{place}: {name} {wrong}", f"Correct it in {variable}"))
-    return {name: plain(value) for name, value in checked.values.items()}
+    # Of unknown ones nothing is known, their type neither, and the plan cannot be used.
+    return {name: plain(value) for name, value in checked.values.items() if options.find(name)}
 
 
 def default_log(version: str) -> str:

@@ -7,7 +7,7 @@ import collections
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, values
@@ -467,7 +467,17 @@ JSON = st.recursive(
 )
 NODE = st.dictionaries(st.sampled_from([setting.name for setting in NODE_SETTINGS]), JSON, max_size=4)
 OPTION = st.sampled_from(
-    ["IntIp", "IntHttpPort", "Db", "GossipSeed", "DiscoverViaDns", "ClusterSize", "WatchdogConfig"]
+    [
+        "IntIp",
+        "IntHttpPort",
+        "IntIpAdvertiseAs",
+        "ExtHttpPrefixes",
+        "Db",
+        "GossipSeed",
+        "DiscoverViaDns",
+        "ClusterSize",
+        "WatchdogConfig",
+    ]
 )
 OPTIONS = st.dictionaries(OPTION, JSON | st.sampled_from(["10.0.0.1", "10.0.0.1:1", "::1", 2112]), max_size=3)
 VARIABLES = st.dictionaries(
@@ -476,6 +486,8 @@ VARIABLES = st.dictionaries(
 
 
 @settings(max_examples=100, deadline=None)
+@example({"a": {}}, [], {}, {"Db": ["0"], "IntIpAdvertiseAs": "x", "ExtHttpPrefixes": 1})
+@example({"a": {}}, [], {"ExtHttpPrefixes": ["http://x"], "IntIpAdvertiseAs": "::1"}, {})
 @given(
     st.dictionaries(st.sampled_from(["a", "10.0.0.2"]), VARIABLES, min_size=1),
     st.lists(NODE, max_size=2),

@@ -318,3 +318,13 @@ def test_a_version_is_read_back_as_it_is_written(version):
 def test_a_hotfix_comes_after_its_release_and_before_the_next():
     texts = ["4.1.1", "4.1.1-hotfix1", "4.1.1-hotfix2", "4.1.2", "4.1.10"]
     assert sorted(map(Version.parse, reversed(texts))) == list(map(Version.parse, texts))
+
+
+def test_what_5_0_leaves_open_without_a_user():
+    """As measured on 5.0.11, where GET /elections is 404."""
+    (note,) = (each.note for each in CROSSINGS if each.note.startswith("Without a user"))
+    assert all(
+        open_path in note
+        for open_path in ("/gossip", "/info", "/ping", "/stats", "/stats/replication", "/stats/tcp", "/web")
+    )
+    assert "/elections" not in note
