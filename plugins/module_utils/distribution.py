@@ -215,11 +215,6 @@ def _checksum(home: Path) -> str | None:
         ) from error
 
 
-def is_owned_by_another(status: os.stat_result, owner: tuple[int, int]) -> bool:
-    """Whether user or group is not the wanted one; -1 is anybody."""
-    return any(wanted not in (-1, found) for wanted, found in zip(owner, (status.st_uid, status.st_gid)))
-
-
 def _sync(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -233,7 +228,6 @@ __all__ = [
     "install",
     "is_complete",
     "is_installed",
-    "is_owned_by_another",
     "is_removable",
     "leftovers",
     "oldest",

@@ -9,6 +9,7 @@ import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.directories import refuse_planted_links
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
 
 if t.TYPE_CHECKING:
@@ -39,6 +40,7 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
 
     A new file gets 0666 less the umask. A link is followed, so that it stays a link.
     """
+    refuse_planted_links(path)
     target = os.path.realpath(path)
     directory = os.path.dirname(target)
     kept = module.backup_local(target) if backup and os.path.exists(target) else None
@@ -61,6 +63,7 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
 
 def current(module: AnsibleModule, path: str, check: t.Callable[[str | None], object]) -> tuple[str | None, bool]:
     """The text of the file, and whether it is damaged and may be replaced; the error of ``check`` if it may not."""
+    refuse_planted_links(path)
     try:
         text = read_text(path)
         check(text)
@@ -103,6 +106,8 @@ def _replace(module: AnsibleModule, file: Desired) -> dict[str, t.Any]:
         wanted["mode"] = "0640" if is_new else "o-rwx"
     elif wanted["mode"] is None and is_new:
         wanted["mode"] = "0644"
+    if file.has_secret and wanted["group"] is None:
+        wanted["group"] = _group_of_readers(file.path)
     attributes: dict[str, t.Any] = {}
     result["changed"] = module.set_fs_attributes_if_different(wanted, result["changed"], diff=attributes)
     if module._diff:
@@ -111,6 +116,14 @@ def _replace(module: AnsibleModule, file: Desired) -> dict[str, t.Any]:
             header = f"{file.path} (owner and permissions)"
             result["diff"].append({"before_header": header, "after_header": header, **attributes})
     return result
+
+
+def _group_of_readers(path: str) -> str | None:
+    """The group of the directory, for a file of root's: without others' rights the services could not read it."""
+    directory = os.path.dirname(os.path.realpath(path))
+    if os.geteuid() != 0 or not os.path.isdir(directory) or (os.path.exists(path) and os.stat(path).st_gid != 0):
+        return None
+    return str(os.stat(directory).st_gid)
 
 
 def remove(module: AnsibleModule, path: str) -> dict[str, t.Any]:

@@ -50,6 +50,7 @@ SYSTEMD = Path("/run/systemd/system")
 # The one problem that a playbook for upgrades passes over.
 OTHER_VERSION = "other-version"
 NEEDED = (
+    "config_dir",
     "directories",
     "dns",
     "group",
@@ -210,8 +211,9 @@ def _foreign_data(plan: Plan) -> Problems:
     uid = _uid(user)
     for directory in dict.fromkeys(path for service in _services(plan) for path in service["directories"]):
         yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], plan, uid)
-    # Of what is in run_dir the manager writes its state file, and whoever starts services the others.
-    yield from _foreign(plan["run_dir"], [name for name in _names(plan["run_dir"]) if ".state" in name], plan, uid)
+    if plan["manager"]:  # which writes its state file there
+        directory = os.path.join(plan["run_dir"], plan["manager"]["service"])
+        yield from _foreign(directory, _names(directory), plan, uid)
 
 
 def _names(directory: str) -> list[str]:
@@ -332,7 +334,7 @@ def _existing(path: str) -> str:
 
 
 def _directories(plan: Plan) -> Problems:
-    for path in dict.fromkeys([plan["software"]["root"], *plan["directories"]]):
+    for path in dict.fromkeys([plan["software"]["root"], plan["config_dir"], *plan["directories"], plan["run_dir"]]):
         existing = _existing(path)
         if not os.path.isdir(existing):
             yield Problem(

@@ -94,9 +94,15 @@ options:
     description:
       - Directories that the software works in, parents first. They are made with mode 0750, and given to O(owner) and
         O(group). The mode of one that is there is left alone.
+      - No link is followed that O(owner) could have made, and no directory is given away that holds files of others.
     type: list
     elements: path
     default: []
+  config_dir:
+    description:
+      - Directory of the configuration files, which the services only read. It is made with mode 0750, and belongs to
+        the user of the task and to O(group); one that O(owner) can write to is taken back.
+    type: path
   owner:
     description:
       - User, name or number, to whom O(directories) shall belong. If unset, who makes them.
@@ -173,6 +179,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
     checksum,
     open_archive,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.directories import give, is_given, is_kept, keep
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -197,6 +204,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
         },
     },
     "directories": {"type": "list", "elements": "path", "default": []},
+    "config_dir": {"type": "path"},
 }
 RULES: dict[str, t.Any] = {
     "mutually_exclusive": [("src", "url")],
@@ -257,8 +265,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         result.setdefault("needs", []).extend(program["dest"] for program in programs)
     if not module.check_mode and "needs" not in result:
         for path in directories:
-            os.makedirs(path, mode=0o750, exist_ok=True)
-            os.chown(path, *owner)
+            if path == params["config_dir"]:
+                keep(path, owner)
+            else:
+                give(path, owner, params["directories"])
         for program in programs:
             distribution.install(Path(program["src"]), Path(program["dest"]))
     installed = [program["dest"] for program in programs]
@@ -278,15 +288,16 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 def _wrong_directories(params: dict[str, t.Any], owner: tuple[int, int]) -> list[str]:
     """Those of the directories that are not there, or belong to another."""
-    wrong = []
-    for path in params["directories"] if params["state"] == "present" else []:
+    if params["state"] != "present":
+        return []
+    if params["config_dir"] in params["directories"]:
+        params["config_dir"] = None  # the services write to it
+    config_dirs = [params["config_dir"]] if params["config_dir"] else []
+    for path in [*config_dirs, *params["directories"]]:
         if not os.path.isabs(path):
             raise DistributionError(f"directories has {path!r}", hint="Write absolute paths")
-        if os.path.lexists(path) and not os.path.isdir(path):
-            raise DistributionError("is there, and is no directory", where=path, hint="Move it away")
-        if not os.path.isdir(path) or distribution.is_owned_by_another(os.stat(path), owner):
-            wrong.append(path)
-    return wrong
+    wrong = [path for path in config_dirs if not is_kept(path, owner)]
+    return wrong + [path for path in params["directories"] if not is_given(path, owner, params["directories"])]
 
 
 def _wrong_programs(params: dict[str, t.Any]) -> list[dict[str, str]]:

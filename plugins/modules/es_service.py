@@ -110,7 +110,8 @@ options:
     description:
       - The directory for what lives as long as the service. With O(provider=process), the pid file V(NAME.pid) and the
         output V(NAME.out), which is appended to and put aside at a start when it has more than 10 MiB.
-      - systemd makes it at every start if it is below V(/run).
+      - It belongs to who starts services, and is taken back from O(user). A manager gets the directory V(NAME) in it,
+        for its state file; systemd makes that at every start if it is below V(/run).
     type: path
     default: /run/eventstore
   writable:

@@ -358,10 +358,10 @@ def test_files_of_another_account(machine, look, tmp_path):
     assert only(look(machine()), "foreign-data") == f"{tmp_path}/data/chaser.chk {said}"
     assert look(machine(eventstore_user=me))["problems"] == []
     shutil.rmtree(tmp_path / "data")
-    (tmp_path / "run").mkdir()
-    for name in ("es-cluster1.pid", "es-cluster1.state", "es-cluster1.state.lock"):
+    (tmp_path / "run/es-cluster1").mkdir(parents=True)
+    for name in ("es-cluster1.pid", "es-cluster1/watchdog.state", "es-cluster1/watchdog.state.lock"):
         (tmp_path / "run" / name).touch()
-    assert only(look(machine()), "foreign-data") == f"{tmp_path}/run/es-cluster1.state {said}"
+    assert only(look(machine()), "foreign-data") == f"{tmp_path}/run/es-cluster1/watchdog.state {said}"
     assert look(machine(eventstore_service_provider="process"))["problems"] == []
 
 

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import grp
 import os
+import pwd
 import re
+import stat
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.directories import give, keep
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 
 # What systemd takes as a unit's name without escaping, and every file system as a file's.
@@ -56,6 +61,21 @@ class Definition:
         for position, argument in enumerate(self.argv):
             if not argument.isprintable():
                 raise ServiceError(f"argument {position} of the command line has a control character", where=self.name)
+
+    @property
+    def own_dir(self) -> Path | None:
+        """The directory below ``run_dir`` that the service itself writes to; all else there is the provider's."""
+        return self.run_dir / self.name if self.kind == "manager" else None
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """Numbers of the user and the group that it runs under; -1 where it runs as who starts it."""
+        try:
+            account = pwd.getpwnam(self.user) if self.user else None
+            gid = grp.getgrnam(self.group).gr_gid if self.group else account.pw_gid if account else -1
+        except KeyError:
+            return -1, -1  # ``obstacles`` says so
+        return account.pw_uid if account else -1, gid
 
     @property
     def program(self) -> str:
@@ -124,11 +144,32 @@ class Provider(t.Protocol):
         """The last lines that it printed, since ``start`` if that was called."""
 
 
+def provide_run_dir(definition: Definition) -> None:
+    """Make ``run_dir``, which root keeps for itself, and in it the directory of the service."""
+    uid, gid = definition.owner
+    keep(str(definition.run_dir), (uid, -1))
+    if definition.own_dir:
+        give(str(definition.own_dir), (uid, gid), ())
+
+
+def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
+    """A descriptor of a file that only we or root can have put there; OSError for links and what others own."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_uid in (0, os.geteuid()) and status.st_nlink == 1:
+        os.set_blocking(descriptor, True)
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EPERM, "it is a link, or another user's; remove it", str(path))
+
+
 def write_atomically(path: Path, text: str, mode: int) -> None:
     """Readers see the old file or the new one; ServiceError if it cannot be written."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(descriptor, "w", encoding="utf-8") as stream:
             os.fchmod(descriptor, mode)
             stream.write(text)
@@ -149,4 +190,4 @@ def read_if_exists(path: Path) -> str | None:
         raise ServiceError(f"cannot be read: {error.strerror}", where=str(path), hint="Run as root") from error
 
 
-__all__ = ["Change", "Definition", "Provider", "read_if_exists", "write_atomically"]
+__all__ = ["Change", "Definition", "Provider", "open_own", "provide_run_dir", "read_if_exists", "write_atomically"]

@@ -24,10 +24,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
     Definition,
+    open_own,
+    provide_run_dir,
     write_atomically,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
+MAX_RECORD_BYTES = 1024 * 1024
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 OUTPUT_LINES = 20
 # The vendor's unit has it; its documents ask for 30,000 to 60,000 open files.
@@ -51,9 +54,10 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
-        """What the pid file says; None if there is none or it is damaged."""
+        """What the pid file says; None if there is none, it is damaged, or neither ours nor root's."""
         try:
-            data = parse_json(path.read_bytes())
+            with open(open_own(path, os.O_RDONLY), "rb") as stream:
+                data = parse_json(stream.read(MAX_RECORD_BYTES))
             return cls(int(data["pid"]), int(data["start_time"]), str(data["boot_id"]), tuple(data["argv"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -84,7 +88,8 @@ class ProcessProvider:
             yield  # nothing was ever started there
             return
         try:
-            self._run_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if create:
+                provide_run_dir(self._definition)
             waited = wait_until(
                 lambda: _try_lock(path), lambda descriptor: descriptor >= 0, timeout_s=self._definition.timeout_s
             )
@@ -186,7 +191,7 @@ class ProcessProvider:
 
     def output(self) -> str:
         try:
-            with self._output.open("rb") as stream:
+            with open(open_own(self._output, os.O_RDONLY), "rb") as stream:
                 stream.seek(max(self._output_start, _size(self._output) - 16384))
                 lines = stream.read().decode("utf-8", "replace").splitlines()
         except OSError:
@@ -209,7 +214,7 @@ def _exists(look_up: t.Callable[[str], object], name: str) -> bool:
 
 def _try_lock(path: Path) -> int:
     """The descriptor of the locked file, or -1."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The run that held it removes the file: what was locked then is no longer what others will lock.
@@ -228,7 +233,7 @@ def _spawn(definition: Definition, output: Path) -> int:
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):  # nohup and shells leave some ignored
                 signal.signal(number, signal.SIG_DFL)
             _raise_open_files()
-            with output.open("ab") as stream:
+            with open(open_own(output, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), "ab") as stream:
                 daemon = Program(
                     definition.argv,
                     stdin=subprocess.DEVNULL,
@@ -279,7 +284,7 @@ def _raise_open_files() -> None:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return path.lstat().st_size
     except FileNotFoundError:
         return 0
 

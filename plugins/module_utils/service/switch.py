@@ -59,7 +59,9 @@ def _copy(source: Path, target: Path) -> None:
     """In one step: ``target`` is the old one or the new one, and whole."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as stream, open(source, "rb") as content:
             shutil.copyfileobj(content, stream)
             stream.flush()
@@ -73,8 +75,8 @@ def _copy(source: Path, target: Path) -> None:
 
 def _own_like(path: Path, pattern: Path, most: int) -> None:
     """Its owner, and of its mode what is in ``most`` too: a file may have got its first secret."""
-    owner = pattern.stat()
-    os.chown(path, owner.st_uid, owner.st_gid)
+    owner, closes = pattern.stat(), pattern.stat().st_mode & ~most & 0o004
+    os.chown(path, owner.st_uid, -1 if closes else owner.st_gid)  # its own group reads it then
     path.chmod(owner.st_mode & most & 0o7777)
 
 

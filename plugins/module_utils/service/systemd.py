@@ -18,6 +18,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
     Definition,
+    provide_run_dir,
     read_if_exists,
     write_atomically,
 )
@@ -101,14 +102,14 @@ def _service(definition: Definition, environment_file: Path | None) -> str:
         lines.append(f"Group={definition.group}")
     if environment_file:
         lines.append(f"EnvironmentFile={environment_file}")
-    run_dir = definition.run_dir
+    own_dir = definition.own_dir
     writable = list(definition.writable)
-    if run_dir.parts[:2] == ("/", "run") and len(run_dir.parts) > 2:
-        # /run is empty after a boot, and others use the directory too: the manager's state file is there.
-        lines += [f"RuntimeDirectory={_quote(str(run_dir.relative_to('/run')))}", "RuntimeDirectoryMode=0750"]
+    if own_dir and own_dir.parts[:2] == ("/", "run"):
+        # /run is empty after a boot, and a manager that was killed is to find its state file there.
+        lines += [f"RuntimeDirectory={_quote(str(own_dir.relative_to('/run')))}", "RuntimeDirectoryMode=0750"]
         lines.append("RuntimeDirectoryPreserve=yes")
-    else:
-        writable.append(str(run_dir))
+    elif own_dir:
+        writable.append(str(own_dir))
     # A server that truncated its database exits 0 and wants to come back, so always, and without a limit.
     lines += [f"ExecStart={exec_start(definition.argv)}", "Restart=always", "RestartSec=1"]
     if definition.kind == "manager":
@@ -255,6 +256,7 @@ class SystemdProvider:
         ]
 
     def start(self) -> None:
+        provide_run_dir(self._definition)
         self._started_at = time.time()
         self._systemctl("start", self._id)
         self._state = self._show()

@@ -163,6 +163,7 @@ def _host(
         "ext_ip": machine["ext_ip"],
         "user": machine["user"],
         "group": machine["group"],
+        "config_dir": machine["config_dir"],
         "run_dir": None if machine.windows else machine["run_dir"],
         "software": {
             "root": machine["root"],
@@ -218,15 +219,13 @@ def _host(
             "directories": _unique(*(node["directories"] for node in planned["nodes"]), _written(options)),
         }
     services = [planned["manager"]] if manager else planned["nodes"]
-    planned["directories"] = _unique(
-        [machine["config_dir"]], *(service["directories"] for service in services), [planned["run_dir"]]
-    )
+    planned["directories"] = _unique(*(service["directories"] for service in services))
     planned["urlacls"] = _urlacls(nodes, manager) if machine.windows else []
     return planned
 
 
 def _arguments(machine: Machine, home: str) -> list[str]:
-    state = join(machine["run_dir"], f"{machine['service_name']}.state")
+    state = join(join(machine["run_dir"], machine["service_name"]), "watchdog.state")
     return ["--node-executable", join(home, machine["executable"]), "--watchdog-state", state]
 
 

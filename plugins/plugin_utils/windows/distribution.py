@@ -127,7 +127,7 @@ class Distribution:
 
     def _missing_directories(self) -> list[str]:
         missing = []
-        for path in self._params["directories"]:
+        for path in [*filter(None, [self._params["config_dir"]]), *self._params["directories"]]:
             kind = self._host.kind_of(script.check_path(path, where="directories"))
             if kind == FILE:
                 raise DistributionError("is there, and is no directory", where=path, hint="Move it away")

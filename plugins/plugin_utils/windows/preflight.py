@@ -162,7 +162,7 @@ def _addresses_and_ports(host: Host, plan: Plan, *, runs: bool) -> Problems:
 
 
 def _directories(host: Host, plan: Plan) -> Problems:
-    for path in dict.fromkeys([plan["software"]["root"], *plan["directories"]]):
+    for path in dict.fromkeys([plan["software"]["root"], plan["config_dir"], *plan["directories"]]):
         if host.kind_of(path) == FILE:
             yield Problem(
                 "not-a-directory",

@@ -385,6 +385,47 @@ def test_a_file_with_a_secret_is_not_for_others(es_config, path):
     assert yaml.safe_load(path.read_text()) == {"CertificatePassword": SECRET}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another group")
+def test_a_file_with_a_secret_is_read_by_the_group_of_its_directory(es_config, path):
+    os.chown(path.parent, 0, 65534)
+    assert es_config(options={"CertificatePassword": SECRET}, check=True)["changed"]
+    es_config(options={"CertificatePassword": SECRET})
+    assert (path.stat().st_gid, mode(path)) == (65534, 0o640)
+    assert not es_config(options={"CertificatePassword": SECRET})["changed"]
+    path.write_text("IntIp: 10.0.0.1\n")
+    os.chown(path, 0, 0)
+    path.chmod(0o644)
+    es_config(options={"CertificatePassword": SECRET})
+    assert (path.stat().st_gid, mode(path)) == (65534, 0o640)
+    os.chown(path, 0, 7)  # as the operator wants it
+    assert not es_config(options={"CertificatePassword": SECRET})["changed"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root is not led by links of others")
+@pytest.mark.parametrize("way", ["file", "directory", "behind a link of root's"])
+def test_root_does_not_follow_a_link_of_another_user(es_config, path, tmp_path, way):
+    roots = tmp_path / "roots"
+    roots.mkdir()
+    (roots / "database.yaml").write_text("ClusterSize: 1\n")
+    link = path if way == "file" else path.parent
+    target = roots / "database.yaml" if way == "file" else roots
+    if way != "file":
+        path.parent.rmdir()
+    if way == "behind a link of root's":
+        path.parent.symlink_to(tmp_path / "between")
+        link = tmp_path / "between"
+    link.symlink_to(target)
+    os.lchown(link, 65534, 65534)
+    for check in (True, False):
+        refused = es_config(check=check, force=True)
+        assert refused["failed"]
+        assert refused["msg"].startswith(f"{link}: is a link of user 65534, which root does not follow")
+    assert (roots / "database.yaml").read_text() == "ClusterSize: 1\n"
+    os.lchown(link, 0, 0)
+    assert es_config()["changed"]
+    assert (roots / "database.yaml").read_text() == TEXT
+
+
 def test_a_new_file_with_a_secret_is_at_no_moment_for_others(es_config, path, monkeypatch):
     seen = []
     monkeypatch.setattr(

@@ -36,6 +36,39 @@ def test_directories_are_the_services_and_the_software_is_not(run_module, softwa
     assert not run_module("es_distribution", {**software, "owner": "65534"})["changed"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory away")
+def test_the_services_read_the_directory_of_the_configuration(run_module, software, tmp_path) -> None:
+    given = {**software, "config_dir": str(tmp_path / "conf"), "owner": "65534", "group": "65534"}
+    told = run_module("es_distribution", given, check=True, diff=True)["diff"]["after"]["directories"]
+    assert told == [str(tmp_path / "conf"), *software["directories"]]
+    assert run_module("es_distribution", given)["changed"]
+    status = os.stat(tmp_path / "conf")
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (0, 65534, 0o750)
+    assert not run_module("es_distribution", given)["changed"]
+    os.chown(tmp_path / "conf", 65534, 65534)  # as releases before made it
+    assert run_module("es_distribution", given, check=True, diff=True)["diff"]["after"]["directories"] == told[:1]
+    run_module("es_distribution", given)
+    assert os.stat(tmp_path / "conf").st_uid == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a directory away")
+@pytest.mark.parametrize("check", [True, False])
+def test_a_link_of_the_services_account_is_refused_before_anything_is_made(
+    run_module, software, tmp_path, check
+) -> None:
+    roots = tmp_path / "roots"
+    roots.mkdir(mode=0o700)
+    (tmp_path / "var").mkdir()
+    os.chown(tmp_path / "var", 65534, 65534)
+    (tmp_path / "var/lib").symlink_to(roots)
+    refused = run_module("es_distribution", {**software, "owner": "65534"}, check=check)
+    assert refused["msg"].startswith(
+        f"{tmp_path}/var/lib/data: lib is a link that the services' account could have made"
+    )
+    assert os.stat(roots).st_uid == 0
+    assert not (tmp_path / "etc").exists()
+
+
 def test_a_file_in_the_place_of_a_directory_is_refused_before_any_is_made(run_module, software, tmp_path) -> None:
     (tmp_path / "var").touch()
     refused = run_module("es_distribution", {**software, "directories": [str(tmp_path / "etc"), str(tmp_path / "var")]})

@@ -55,7 +55,7 @@ StartLimitIntervalSec=0
 Type=simple
 User=eventstore
 Group=eventstore
-RuntimeDirectory=eventstore
+RuntimeDirectory=eventstore/es-cluster1
 RuntimeDirectoryMode=0750
 RuntimeDirectoryPreserve=yes
 ExecStart=/usr/bin/python3 /opt/eventstore/es-manager.pyz --config /etc/eventstore/manager.yaml
@@ -153,7 +153,7 @@ def test_units():
 
 def test_the_only_place_to_write_is_named_when_it_is_not_below_run():
     text = unit(dataclasses.replace(MANAGER, run_dir=Path("/srv/run")), None)
-    assert 'ReadWritePaths=/var/lib/eventstore "/var/log/event store" /srv/run\n' in text
+    assert 'ReadWritePaths=/var/lib/eventstore "/var/log/event store" /srv/run/es-cluster1\n' in text
 
 
 WORDS = [

@@ -86,7 +86,7 @@ def test_vendor_page_on_windows(windows):
         "http://192.168.1.11:30777/",
         "http://192.168.1.11:30778/",
     ]
-    assert node1["directories"] == ["c:\\EventStore-Config", "d:\\es-data", "d:\\manager-log"]
+    assert node1["directories"] == ["d:\\es-data", "d:\\manager-log"]
     assert node1["software"]["home"] == "c:\\EventStore\\3.4.0"
     assert node1["software"]["executable"] == "EventStore.ClusterNode.exe"
 
@@ -101,15 +101,14 @@ def test_vendor_page_on_linux():
         "--node-executable",
         "/opt/eventstore/3.4.0/eventstored",
         "--watchdog-state",
-        "/run/eventstore/es-cluster1.state",
+        "/run/eventstore/es-cluster1/watchdog.state",
     ]
     # The server's own default log directory is among them: under an account of its own it could not make it.
+    assert node2["config_dir"] == "/etc/eventstore"
     assert node2["directories"] == [
-        "/etc/eventstore",
         "/var/lib/eventstore",
         "/var/log/eventstore",
         "/var/log/eventstore/manager",
-        "/run/eventstore",
     ]
     assert node2["urlacls"] == []
     assert (made["cluster_size"], made["quorum_size"]) == (3, 2)
@@ -204,7 +203,7 @@ def test_what_a_service_writes_to():
     ours = ["/var/lib/eventstore-a", "/data/log", "/var/lib/eventstore-b", "/fast/b"]
     assert [node["directories"] for node in host["nodes"]] == [ours[:2], [*ours[2:], "/data/log"]]
     assert host["manager"]["directories"] == [*ours, "/var/log/eventstore/manager"]
-    assert host["directories"] == ["/etc/eventstore", *host["manager"]["directories"], "/run/eventstore"]
+    assert host["directories"] == host["manager"]["directories"]
 
 
 USERS = [

@@ -27,7 +27,7 @@ TEMPORARY = f"{ROOT}\\.es_distribution-3.4.0"
 ZIP = f"{TEMPORARY}.zip"
 PARAMS: dict[str, t.Any] = {
     **{"home": HOME, "src": None, "url": None, "checksum": None, "executable": EXE, "keep_versions": 0},
-    **{"directories": [], "owner": None, "group": None, "remote_src": False, "programs": []},
+    **{"config_dir": None, "directories": [], "owner": None, "group": None, "remote_src": False, "programs": []},
 }
 ELEVATED = ran(*network.show_session(), out='"Label","S-1-16-12288"')
 

@@ -67,7 +67,9 @@ INSTALLED = {"program": [kind(PROGRAM, "FILE")], "manager": [kind(MANAGER, "FILE
 
 
 def look(given: dict[str, t.Any], **answers: list[Step]) -> dict[str, t.Any]:
-    directories = {path: kind(path, "ABSENT") for path in [given["software"]["root"], *given["directories"]]}
+    directories = {
+        path: kind(path, "ABSENT") for path in [given["software"]["root"], given["config_dir"], *given["directories"]]
+    }
     steps = {**FINE, "directories": list(directories.values()), **answers}
     with Scripted(*(step for name in FINE for step in steps[name])) as there:
         return preflight.look(there, given, controller_time=NOW)
@@ -128,7 +130,7 @@ def test_a_damaged_file_is_told_and_an_empty_one_is_none(path: str, damaged: byt
 
 def test_a_file_in_the_place_of_a_directory_is_told() -> None:
     given = planned()
-    paths = dict.fromkeys([given["software"]["root"], *given["directories"]])
+    paths = dict.fromkeys([given["software"]["root"], given["config_dir"], *given["directories"]])
     for wrong in paths:
         steps = [kind(path, "FILE" if path == wrong else "DIRECTORY") for path in paths]
         (problem,) = look(given, directories=steps)["problems"]
