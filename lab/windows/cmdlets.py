@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import dns.exception
 import dns.resolver
 
-from lab.windows import services
+from lab.windows import services, software
 from lab.windows.accounts import SID, sid_of
 from lab.windows.machine import Machine, NotUnderstood, Refused
 
@@ -78,6 +78,12 @@ def _addresses(machine: Machine, name: str) -> list[str]:
     return [str(ipaddress.ip_address(each)) for each in found]
 
 
+def _delete(machine: Machine, path: str) -> None:
+    """As ``File.Delete``: a file that is not there is no error."""
+    if machine.path(path).is_file():
+        machine.remove(path)
+
+
 def _now(machine: Machine) -> dict[str, t.Any]:
     return _date_time(machine, time.time())
 
@@ -106,8 +112,17 @@ STATIC: dict[tuple[str, str], t.Callable[..., t.Any]] = {
     ("system.io.directory", "exists"): lambda machine, path: machine.path(path).is_dir(),
     ("system.io.file", "getlastwritetimeutc"): _written,
     ("system.io.file", "readallbytes"): lambda machine, path: machine.get(path),
+    ("system.io.file", "readalllines"): lambda machine, path: machine.get(path).decode("utf-8-sig").splitlines(),
+    ("system.io.file", "writeallbytes"): lambda machine, path, content: machine.put(path, content),
+    ("system.io.file", "writealltext"): lambda machine, path, text: machine.put(path, text.encode()),
+    ("system.io.file", "delete"): _delete,
+    ("system.io.file", "move"): lambda machine, source, target: machine.move(source, target),
+    ("system.io.file", "replace"): lambda machine, *paths: machine.replace(*paths),
     ("system.io.directory", "createdirectory"): lambda machine, path: machine.make_directory(path),
+    ("system.io.directory", "move"): lambda machine, source, target: machine.move(source, target),
+    ("system.string", "equals"): lambda _machine, one, other: one == other,
     ("system.convert", "tobase64string"): lambda _machine, content: base64.b64encode(content).decode(),
+    ("system.convert", "frombase64string"): lambda _machine, text: base64.b64decode(text, validate=True),
     ("system.io.compression.zipfile", "extracttodirectory"): _extract,
     ("system.io.directory", "getdirectories"): lambda machine, path: machine.directories(path),
     ("system.text.encoding", "utf8"): lambda _machine: {"getbytes": lambda text: text.encode("utf-8")},
@@ -159,12 +174,7 @@ def _take(given: dict[str, t.Any], *names: str, switches: t.Sequence[str] = ()) 
 
 def _move(machine: Machine, given: dict[str, t.Any]) -> None:
     source, target = _take(given, "literalpath", "destination", switches=["force"])
-    machine.move(source, target)
-
-
-def _copy(machine: Machine, given: dict[str, t.Any]) -> None:
-    source, target = _take(given, "literalpath", "destination")
-    machine.copy(source, target)
+    machine.move_item(source, target)
 
 
 def _remove(machine: Machine, given: dict[str, t.Any]) -> None:
@@ -194,6 +204,10 @@ def _hash(machine: Machine, given: dict[str, t.Any]) -> dict[str, str]:
 
 def _process(machine: Machine, given: dict[str, t.Any]) -> dict[str, t.Any]:
     (pid,) = _take(given, "id")
+    if pid is None:
+        raise Refused("Cannot bind argument to parameter 'Id' because it is null.")
+    if pid == 0:
+        raise Refused("Access is denied", 5)  # its StartTime
     processes = [process for _name, process in services.running(machine) if process.pid == pid]
     if not isinstance(pid, int):
         raise NotUnderstood(f"Get-Process -Id {pid!r}")
@@ -203,18 +217,42 @@ def _process(machine: Machine, given: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"starttime": {"touniversaltime": lambda: started}}
 
 
-def _instances(machine: Machine, given: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+def _instances(machine: Machine, given: dict[str, t.Any]) -> list[dict[str, t.Any]] | dict[str, t.Any] | None:
     """All processes, some of which a session is not shown the program of; all services, running or not."""
-    (kind,) = _take(given, "classname")
+    kind, condition = _take({"filter": "", **given}, "classname", "filter")
     stored = machine.read("services")
-    programs = [stored[name]["image"].split('"')[1] for name, _process in services.running(machine)]
-    known = {
-        "Win32_Process": [{"executablepath": path} for path in [None, *machine.setting("processes"), *programs]],
-        "Win32_Service": [{"pathname": service["image"]} for service in stored.values()],
-    }
-    if kind not in known:
-        raise NotUnderstood(f"Get-CimInstance {kind}")
-    return known[kind]
+    running = dict(services.running(machine))
+    if kind == "Win32_Process" and condition in ("", "ProcessId > 4"):
+        programs = [stored[name]["image"].split('"')[1] for name in running]
+        if not condition:
+            return [{"executablepath": path} for path in [None, *machine.setting("processes"), *programs]]
+        return _processes(machine)
+    if kind != "Win32_Service":
+        raise NotUnderstood(f"Get-CimInstance {kind} {condition!r}")
+    if not condition:
+        return [{"pathname": service["image"]} for service in stored.values()]
+    match = re.fullmatch("Name = '([A-Za-z0-9._-]+)'", condition)
+    if not match:
+        raise NotUnderstood(f"a filter of services: {condition!r}")
+    found = services.find(machine, match[1])
+    if not found:
+        return None
+    process = services.process(found[1])
+    return {"processid": process.pid if process else 0}
+
+
+def _processes(machine: Machine) -> list[dict[str, t.Any]]:
+    stored = machine.read("services")
+    hides = machine.setting("hides_command_lines")
+    rows = [(each.pid, 700, stored[name]["image"]) for name, each in services.running(machine)]
+    for name, child, config in services.children(machine):
+        program = re.sub(r"[^\\]+$", software.NAMES[0], stored[name]["image"].split('"')[1])
+        rows.append((child.pid, child.ppid(), f'"{program}" --config {config}'))
+    rows += [(row["pid"], row["parent"], row["command"]) for row in machine.setting("foreign")]
+    return [
+        {"processid": pid, "parentprocessid": parent, "commandline": None if hides else command}
+        for pid, parent, command in rows
+    ]
 
 
 def _acl(machine: Machine, given: dict[str, t.Any]) -> dict[str, str]:
@@ -232,7 +270,6 @@ def _acl(machine: Machine, given: dict[str, t.Any]) -> dict[str, str]:
 
 KNOWN: dict[str, t.Callable[..., t.Any]] = {
     "move-item": _move,
-    "copy-item": _copy,
     "remove-item": _remove,
     "unblock-file": _unblock,
     "add-type": _add_type,

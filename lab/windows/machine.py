@@ -3,9 +3,11 @@
 
 machine.json     what it is and what is broken: see ``DEFAULTS``
 drives/C/...     its files, by Windows path
+held.json        {path: how many more times a move or a removal of it is refused, as another program has it open}
 urlacl.json      {"http://192.168.1.11:2112/": "D:(A;;GX;;;LS)"}
 services.json    {name: Service}
 ran.jsonl        one line for each program that was run: {"program", "arguments", "code"}
+started.jsonl    one line for each text that PowerShell was started for (psrp: was sent): {"text"}
 refused.jsonl    one line for each text that was not understood: {"why", "text"}
 run/NAME/        what a started service runs on, translated to paths of this computer
 """
@@ -32,6 +34,8 @@ DEFAULTS: dict[str, t.Any] = {
     "clock_s": 0,  # how far the clock is ahead
     "elevated": True,
     "processes": [],  # programs that run, beside those of the services
+    "foreign": [],  # [{"pid", "parent", "command", "sockets": ["IP:PORT"], "urls": ["HTTP://..."]}] of other processes
+    "hides_command_lines": False,  # as from a session that is not an administrator's
     "missing": [],  # programs that are not there
     "delay_s": {},  # {"netsh.exe": 2.5}
     "noise": "",  # printed before everything, as a profile or a policy does
@@ -39,6 +43,7 @@ DEFAULTS: dict[str, t.Any] = {
     "logged_in": True,  # somebody sits at the machine: the vendor's installer works
     "marked_s": 0.0,  # how long an uninstalled service stays marked for deletion
     "start_fails": False,
+    "replace_fails": {},  # {path: number of winerror.h} what ReplaceFile ends with
     "refuse_add": "",  # netsh refuses to add a reservation with this in its descriptor
     "longest_line": 8191,
 }
@@ -51,7 +56,12 @@ class NotUnderstood(Exception):
 
 
 class Refused(Exception):
-    """Windows says no, with these words."""
+    """Windows says no, with these words; ``number`` is that of winerror.h, 0: an error without one."""
+
+    def __init__(self, words: str, number: int = 0) -> None:
+        super().__init__(words)
+        # HRESULT_FROM_WIN32, or COR_E_IO, as a signed number.
+        self.hresult = (0x80070000 | number if number else 0x80131620) - 2**32
 
 
 class Machine:
@@ -118,37 +128,81 @@ class Machine:
             raise Refused(f"Could not find file '{windows_path}'.")
         return path.read_bytes()
 
-    def move(self, source: str, target: str) -> None:
-        """As ``Move-Item -Force``: a file takes the place of a file; into a directory that is there."""
+    def move_item(self, source: str, target: str) -> None:
+        """As ``Move-Item -Force``: into a directory that is there; a file that is there is deleted first.
+
+        PowerShell/PowerShell, FileSystemProvider.cs, MoveFileInfoItem: where the move fails and the target exists, it
+        is deleted and the move tried again, which can fail as well.
+        """
         old, new = self.path(source), self.path(target)
         if not old.exists():
-            raise Refused(f"Cannot find path '{source}' because it does not exist.")
+            raise Refused(f"Cannot find path '{source}' because it does not exist.", 2)
         if new.is_dir():
             new = new / old.name
-        if not new.parent.is_dir():
-            raise Refused("Could not find a part of the path.")
-        if new.is_dir() or (old.is_dir() and new.exists()):
-            raise Refused("Cannot create a file when that file already exists.")
-        old.replace(new)
+        if new.is_file() and old.is_file():
+            self.refuse_held(target)
+            new.unlink()
+            self._move_acl(target, None)
+        self.move(source, target)
 
-    def copy(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str) -> None:
+        """As ``File.Move`` and ``Directory.Move``: to where nothing is, permissions and all."""
         old, new = self.path(source), self.path(target)
         if not old.exists():
-            raise Refused(f"Cannot find path '{source}' because it does not exist.")
-        if old.is_dir():
-            raise NotUnderstood(f"Copy-Item of a directory: {source!r}")
-        if new.is_dir() or not new.parent.is_dir():
-            raise NotUnderstood(f"Copy-Item to what is no file in a directory: {target!r}")
-        shutil.copyfile(old, new)
+            raise Refused(f"Could not find file '{source}'.", 2)
+        if new.exists():
+            raise Refused("Cannot create a file when that file already exists.", 183)
+        if not new.parent.is_dir():
+            raise Refused("Could not find a part of the path.", 3)
+        self.refuse_held(source)
+        old.replace(new)
+        self._move_acl(source, target)
+
+    def replace(self, source: str, target: str, backup: str) -> None:
+        """As ``File.Replace``: permissions and attributes stay with the place. docs: ReplaceFileW."""
+        new, old, kept = (self.path(each) for each in (source, target, backup))
+        for path, where in ((new, source), (old, target)):
+            if not path.is_file():
+                raise Refused(f"Could not find file '{where}'.", 2)
+        fault = self.setting("replace_fails").get(target)
+        if fault != 1177:
+            self.refuse_held(source)
+            self.refuse_held(target)
+        if fault not in (None, 1177):
+            raise Refused("The replaced and the new file keep their names.", fault)
+        acl = self.read("acl").get(target)
+        old.replace(kept)
+        if fault == 1177:
+            raise Refused("Unable to move the replacement file to the file to be replaced.", fault)
+        new.replace(old)
+        self.write("acl", {**self.read("acl"), **({target: acl, backup: acl} if acl else {})})
+
+    def refuse_held(self, windows_path: str) -> None:
+        """Another program holds a file open, or one in a directory; a number of times, of which this is one."""
+        held = self.read("held")
+        if held.get(windows_path, 0):
+            self.write("held", {**held, windows_path: held[windows_path] - 1})
+            words = "The process cannot access the file because it is being used by another process."
+            # A directory with an open file cannot be moved, and Windows calls that denied.
+            is_directory = self.path(windows_path).is_dir()
+            raise Refused("Access to the path is denied." if is_directory else words, 5 if is_directory else 32)
+
+    def _move_acl(self, source: str, target: str | None) -> None:
+        acl = self.read("acl")
+        if source in acl:
+            sddl = acl.pop(source)
+            self.write("acl", {**acl, **({target: sddl} if target else {})})
 
     def remove(self, windows_path: str) -> None:
         path = self.path(windows_path)
+        self.refuse_held(windows_path)
         if path.is_dir():
             shutil.rmtree(path)
         elif path.exists():
             path.unlink()
         else:
-            raise Refused(f"Cannot find path '{windows_path}' because it does not exist.")
+            raise Refused(f"Cannot find path '{windows_path}' because it does not exist.", 2)
+        self._move_acl(windows_path, None)
 
     def directories(self, windows_path: str) -> list[str]:
         """The directories in a directory, as ``GetDirectories`` has them."""

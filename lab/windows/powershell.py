@@ -2,7 +2,8 @@
 """PowerShell, as much as is sent here: the public grammar reads it, and a construct that is not named below raises.
 
 So the stand-in never says yes to a text that it did not understand. Strings with double quotes, Invoke-Expression,
-``cmd /c``, variables of one's own, redirections and cmdlets without ``-ErrorAction Stop`` are all not understood.
+``cmd /c``, variables that are no parameter of a function, redirections and cmdlets without ``-ErrorAction Stop`` are
+all not understood.
 """
 
 from __future__ import annotations
@@ -95,7 +96,9 @@ class _Run:
         self.machine = machine
         self.ran = ran
         self.last_exit_code: int | None = None
-        self.error: str | None = None  # $_ in a catch
+        self.error: Refused | None = None  # $_ in a catch
+        self.functions: dict[str, tuple[list[str], Node]] = {}
+        self.variables: dict[str, t.Any] = {}
 
     # -- statements ----------------------------------------------------------------------------------------------------
 
@@ -121,10 +124,19 @@ class _Run:
 
     def do_pipeline(self, node: Node, _caught: bool) -> None:
         (inner,) = node.named_children
+        if inner.type == "pipeline_chain" and len(inner.named_children) > 1:
+            self.put(self.of_pipeline_chain(inner))
+            return
         if inner.type == "assignment_expression":
             self.assign(inner)
+            return
+        while inner.type in LEVELS and inner.child_count == 1:
+            inner = inner.children[0]
+        value = self.command(inner) if inner.type == "command" else self.value(node)
+        if isinstance(value, _Call):
+            self.invoke(value)
         else:
-            self.put(self.value(node))
+            self.put(value)
 
     def put(self, value: t.Any) -> None:
         if value is not None:
@@ -171,7 +183,7 @@ class _Run:
         try:
             self.block(tried, caught=True)
         except Refused as error:
-            outer, self.error = self.error, str(error)
+            outer, self.error = self.error, error
             try:
                 self.block(clause, caught=caught)
             finally:
@@ -183,6 +195,33 @@ class _Run:
         value = self.value(node.named_children[0]) if node.named_children else 0
         raise Exit(int(value or 0))
 
+    def do_function_statement(self, node: Node, _caught: bool) -> None:
+        name, *rest = node.named_children
+        if [each.type for each in rest] != ["function_parameter_declaration", "script_block"]:
+            raise NotUnderstood(_about(node))
+        (listed,) = rest[0].named_children
+        parameters = [_text_of(each).lower() for each in listed.named_children]
+        if not all(re.fullmatch(r"\$[a-z]+", each) for each in parameters):
+            raise NotUnderstood(_about(node))
+        self.functions[_text_of(name).lower()] = (parameters, rest[1])
+
+    def invoke(self, call: _Call) -> None:
+        """Run a block in a scope of its own; what it gives goes to the pipeline at once, also before an error."""
+        outer, self.variables = self.variables, {**self.variables, **call.variables}
+        try:
+            for child in call.block.named_children:
+                self.block(child, caught=True)
+        finally:
+            self.variables = outer
+
+    def captured(self, call: _Call) -> list[str]:
+        outer, self.ran.output = self.ran.output, []
+        try:
+            self.invoke(call)
+            return self.ran.output
+        finally:
+            self.ran.output = outer
+
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def value(self, node: Node) -> t.Any:
@@ -193,6 +232,18 @@ class _Run:
         if handler is None:
             raise NotUnderstood(_about(node))
         return handler(node)
+
+    def of_pipeline_chain(self, node: Node) -> list[str]:
+        """Objects, each given to the block of ForEach-Object as ``$_``."""
+        first, second = node.named_children
+        name, elements = second.named_children if second.child_count == 2 else (second, second)
+        blocks = [each for each in elements.named_children if each.type != "command_argument_sep"]
+        if _text_of(name).lower() != "foreach-object" or len(blocks) != 1:
+            raise NotUnderstood(_about(node))
+        block, found = self.value(blocks[0]), self.value(first)
+        if not isinstance(block, tree_sitter.Node) or not isinstance(found, list):
+            raise NotUnderstood(_about(node))
+        return [line for each in found for line in self.captured(_Call(block, {"$_": each}))]
 
     def of_string_literal(self, node: Node) -> str:
         (inner,) = node.named_children
@@ -207,9 +258,34 @@ class _Run:
         name = _text_of(node).lower()
         if name in ("$global:lastexitcode", "$lastexitcode"):
             return self.last_exit_code
+        if name == "$_" and name in self.variables:
+            return self.variables[name]
         if name == "$_" and self.error is not None:
-            return {"exception": {"message": self.error}}
+            # What a .NET method throws is inside of PowerShell's own exception; the innermost has number and words.
+            inner = {"message": str(self.error), "hresult": self.error.hresult}
+            return {"exception": {"message": f"Exception: {self.error}", "getbaseexception": lambda: inner}}
+        if name in self.variables:
+            return self.variables[name]
         raise NotUnderstood(_about(node))
+
+    def of_script_block_expression(self, node: Node) -> Node:
+        (block,) = node.named_children
+        return block
+
+    def of_expression_with_unary_operator(self, node: Node) -> str:
+        """A character by its number, and nothing else."""
+        (cast,) = node.named_children
+        kind, operand = cast.named_children
+        if cast.type != "cast_expression" or _text_of(kind) != "[char]":
+            raise NotUnderstood(_about(node))
+        return chr(int(_text_of(operand)))
+
+    def of_element_access(self, node: Node) -> t.Any:
+        target, index = node.named_children
+        value = self.value(target)
+        if not isinstance(value, list) or not re.fullmatch("[0-9]+", _text_of(index)):
+            raise NotUnderstood(_about(node))
+        return value[int(_text_of(index))]
 
     def of_type_literal(self, node: Node) -> cmdlets.Type:
         return cmdlets.Type(re.sub(r"\s", "", _text_of(node)).strip("[]").lower())
@@ -237,6 +313,8 @@ class _Run:
         value, word = self.value(target), _text_of(name).lower()
         if _text_of(separator) == "::" and isinstance(value, cmdlets.Type):
             return self.call(cmdlets.static, value.name, word)
+        if _text_of(separator) == "." and value is None:
+            return None  # PowerShell's answer without StrictMode
         if _text_of(separator) == "." and isinstance(value, list) and all(word in each for each in value):
             return [each[word] for each in value]
         if _text_of(separator) != "." or not isinstance(value, dict) or word not in value:
@@ -260,7 +338,13 @@ class _Run:
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def of_command(self, node: Node) -> t.Any:
-        operator, name, words = "", "", []
+        value = self.command(node)
+        return self.captured(value) if isinstance(value, _Call) else value
+
+    def command(self, node: Node) -> t.Any:
+        """What a command gives; a call of a function or a block is not made yet."""
+        operator, words = "", []
+        name: t.Any = ""
         for child in node.named_children:
             if child.type == "command_invokation_operator":
                 operator = _text_of(child)
@@ -268,13 +352,22 @@ class _Run:
                 name = _text_of(child)
             elif child.type == "command_name_expr":
                 (inner,) = child.named_children
-                name = self.value(inner)
+                name = self.variables.get(_text_of(inner).lower()) or self.value(inner)
             elif child.type == "command_elements":
                 words = self.words(child)
             else:
                 raise NotUnderstood(_about(node))
         if operator not in ("", "&"):
             raise NotUnderstood(_about(node))
+        if isinstance(name, tree_sitter.Node) and operator and not words:
+            return _Call(name, {})
+        if not isinstance(name, str):
+            raise NotUnderstood(_about(node))
+        if not operator and name.lower() in self.functions:
+            parameters, block = self.functions[name.lower()]
+            if len(words) != len(parameters) or any(isinstance(word, _Parameter) for word in words):
+                raise NotUnderstood(_about(node))
+            return _Call(block, dict(zip(parameters, words)))
         if not operator and name.lower() in cmdlets.KNOWN:
             return self.cmdlet(name.lower(), words)
         if any(isinstance(word, _Parameter) for word in words):
@@ -321,6 +414,14 @@ class _Run:
         self.ran.errors.extend(done.stderr.splitlines())
         self.ran.succeeded = done.code == 0
         return done.stdout.splitlines()
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A block, and the values of its parameters."""
+
+    block: Node
+    variables: dict[str, t.Any]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 import struct
 import time
 import typing as t
@@ -94,6 +95,8 @@ def _netsh(machine: Machine, _program: str, arguments: list[str]) -> Done:
     words = [each.lower() for each in arguments[:3]]
     if arguments == ["http", "show", "urlacl"]:
         return _show(machine)
+    if arguments == ["http", "show", "servicestate", "view=requestq"]:
+        return _queues(machine)
     if words[:1] != ["http"] or words[1:] not in (["add", "urlacl"], ["delete", "urlacl"]):
         raise NotUnderstood(f"netsh {' '.join(arguments)}")
     given = {}
@@ -174,7 +177,7 @@ def _is_prefix(url: str) -> bool:
 
 def _sc(machine: Machine, _program: str, arguments: list[str]) -> Done:
     verb, name, *more = arguments if len(arguments) > 1 else ("", "")
-    if verb not in ("query", "queryex", "config") or bool(more) != (verb == "config"):
+    if verb not in ("queryex", "config") or bool(more) != (verb == "config"):
         raise NotUnderstood(f"sc.exe {' '.join(arguments)}")
     found = services.find(machine, name)
     if not found:
@@ -183,7 +186,7 @@ def _sc(machine: Machine, _program: str, arguments: list[str]) -> Done:
         return Done(services.NOT_INSTALLED, f"[SC] {call} FAILED {services.NOT_INSTALLED}:\r\n\r\n{text}\r\n\r\n")
     if verb == "config":
         return _config(machine, found[0], more)
-    return Done(0, "\r\n".join(_query(machine, *found, verb)) + "\r\n")
+    return Done(0, "\r\n".join(_query(machine, *found)) + "\r\n")
 
 
 MODES = {
@@ -205,15 +208,11 @@ def _config(machine: Machine, name: str, words: list[str]) -> Done:
     return Done(0, "[SC] ChangeServiceConfig SUCCESS\r\n")
 
 
-def _query(machine: Machine, name: str, service: services.Service, verb: str) -> list[str]:
+def _query(machine: Machine, name: str, service: services.Service) -> list[str]:
     name_label, state_label = texts.STATE[machine.setting("locale")]
     state = services.state(service)
     accepts = "(STOPPABLE, NOT_PAUSABLE, ACCEPTS_SHUTDOWN)"
     running = services.process(service)
-    more = [
-        f"        PID                : {running.pid if running else 0}",
-        "        FLAGS              : ",
-    ]
     return [
         "",
         f"{name_label}: {name} ",
@@ -224,7 +223,8 @@ def _query(machine: Machine, name: str, service: services.Service, verb: str) ->
         "        SERVICE_EXIT_CODE  : 0  (0x0)",
         "        CHECKPOINT         : 0x0",
         "        WAIT_HINT          : 0x0",
-        *(more if verb == "queryex" else []),
+        f"        PID                : {running.pid if running else 0}",
+        "        FLAGS              : ",
     ]
 
 
@@ -300,22 +300,64 @@ def _installer(machine: Machine, program: str, arguments: list[str]) -> Done:
 
 
 def _netstat(machine: Machine, _program: str, arguments: list[str]) -> Done:
+    """Ports of HTTP are those of http.sys: on all addresses, and of process 4, which is Windows itself."""
     if arguments != ["-ano", "-p", "TCP"]:
         raise NotUnderstood(f"netstat {' '.join(arguments)}")
     locale = machine.setting("locale")
     own = {*machine.setting("addresses"), "0.0.0.0", "::"}
-    lines = ["", "Active Connections", "", "  Proto  Local Address          Foreign Address        State           PID"]
+    http = {port for _pid, urls in _registered(machine) for port in _ports(urls)}
+    rows = [(f"0.0.0.0:{port}", "0.0.0.0:0", texts.LISTENING[locale], 4) for port in sorted(http)]
     for each in psutil.net_connections("tcp4"):
         if not each.laddr or each.laddr.ip not in own:
             continue
-        if each.status == psutil.CONN_LISTEN:
-            other, state = "0.0.0.0:0", texts.LISTENING[locale]
-        elif each.status == psutil.CONN_ESTABLISHED and each.raddr:
-            other, state = f"{each.raddr.ip}:{each.raddr.port}", texts.ESTABLISHED[locale]
-        else:
-            continue
         local = f"{each.laddr.ip}:{each.laddr.port}"
-        lines.append(f"  TCP    {local:<22} {other:<22} {state:<15} {each.pid or 4}")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port not in http:
+            rows.append((local, "0.0.0.0:0", texts.LISTENING[locale], each.pid or 4))
+        elif each.status == psutil.CONN_ESTABLISHED and each.raddr:
+            pid = 4 if each.laddr.port in http else each.pid or 4
+            rows.append((local, f"{each.raddr.ip}:{each.raddr.port}", texts.ESTABLISHED[locale], pid))
+    for process in machine.setting("foreign"):
+        rows += [(local, "0.0.0.0:0", texts.LISTENING[locale], process["pid"]) for local in process.get("sockets", [])]
+    lines = ["", "Active Connections", "", "  Proto  Local Address          Foreign Address        State           PID"]
+    lines += [f"  TCP    {local:<22} {other:<22} {state:<15} {pid}" for local, other, state, pid in rows]
+    return Done(0, "\r\n".join([*lines, ""]))
+
+
+def _registered(machine: Machine) -> list[tuple[int, list[str]]]:
+    """The URLs that http.sys listens on, and for which process, in the shape in which it shows them."""
+    found = []
+    for name, manager in services.running(machine):
+        nodes = [(child.pid, config) for service, child, config in services.children(machine) if service == name]
+        for pid, config in [(manager.pid, machine.read("services")[name]["config"]), *nodes]:
+            urls = services.urls_of(machine, config, is_manager=pid == manager.pid)
+            shown = [re.sub(r"http://([0-9.]+):(\d+)/", r"HTTP://\1:\2:\1/", url) for url in urls if _answers(url)]
+            found += [(pid, shown)] if shown else []
+    return found + [(each["pid"], each["urls"]) for each in machine.setting("foreign") if each.get("urls")]
+
+
+def _answers(url: str) -> bool:
+    """Whether something listens there: a node that starts has not registered its URLs yet."""
+    host, port = re.fullmatch(r"http://([0-9.]+):(\d+)/", url).groups()  # type: ignore[union-attr] # made so
+    with socket.socket() as tried:
+        tried.settimeout(1)
+        return tried.connect_ex((host, int(port))) == 0
+
+
+def _ports(urls: list[str]) -> list[int]:
+    return [int(re.match(r"(?i)https?://(?:\[[^\]]*\]|[^/:]+):(\d+)", url)[1]) for url in urls]  # type: ignore[index]
+
+
+def _queues(machine: Machine) -> Done:
+    """The queues of http.sys, in both shapes of public captures: before Windows 10, numbers stand alone."""
+    locale = machine.setting("locale")
+    if not machine.setting("elevated"):
+        return Done(1, f"\r\n{texts.ELEVATE[locale]}\r\n\r\n")
+    head, queue, count, processes_, urls_ = texts.QUEUES[locale]
+    lines = ["", f"{head}:", "-" * (len(head) + 1), ""]
+    for pid, urls in _registered(machine):
+        lines += [f"{queue}", "    Version: 2.0", f"    {count}: 1", f"    {processes_}:"]
+        lines += [f"        ID: {pid}, image: <?>"] if machine.setting("locale") != "it" else [f"        {pid}"]
+        lines += [f"    {urls_}:", *(f"        {url}" for url in urls), ""]
     return Done(0, "\r\n".join([*lines, ""]))
 
 

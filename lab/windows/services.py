@@ -99,6 +99,17 @@ def running(machine: Machine) -> list[tuple[str, psutil.Process]]:
     return [(name, each) for name, each in found if each]
 
 
+def children(machine: Machine) -> list[tuple[str, psutil.Process, str]]:
+    """The database nodes below the services that run: (service, process, configuration file as Windows has it)."""
+    found = []
+    for name, manager in running(machine):
+        files = machine.read(f"run/{name}/nodes")
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in manager.children(recursive=True):
+                found += [(name, child, files[word]) for word in child.cmdline() if word in files]
+    return found
+
+
 def start(machine: Machine, name: str) -> int:
     found = find(machine, name)
     if not found:
@@ -177,6 +188,7 @@ def _translate(machine: Machine, config: str, folder: Path) -> list[str]:
     urls = _urls(options, 30777, 30778)
     watchdog = options.get("WatchdogConfig")
     lines = []
+    files = {}
     if watchdog:
         for number, line in enumerate(machine.get(watchdog).decode("utf-8-sig").splitlines()):
             if not line.startswith("# "):
@@ -188,6 +200,7 @@ def _translate(machine: Machine, config: str, folder: Path) -> list[str]:
             urls += _urls(node, 2112, 2113)
             target = folder / f"node{number}.yaml"
             target.write_text(yaml.safe_dump(_local(machine, node)), encoding="utf-8")
+            files[str(target)] = words[1]
             lines.append(f"# --config {target}\n")
         options["WatchdogConfig"] = None
     local = _local(machine, options)
@@ -195,7 +208,15 @@ def _translate(machine: Machine, config: str, folder: Path) -> list[str]:
         (folder / "watchdog.esconfig").write_text("".join(lines), encoding="utf-8")
         local["WatchdogConfig"] = str(folder / "watchdog.esconfig")
     (folder / "manager.yaml").write_text(yaml.safe_dump(local), encoding="utf-8")
+    machine.write(f"run/{folder.name}/nodes", files)
     return urls
+
+
+def urls_of(machine: Machine, config: str, *, is_manager: bool) -> list[str]:
+    """The URLs of a manager or a node, as its file says now; none if it cannot be read."""
+    with contextlib.suppress(OSError, Refused, ValueError, KeyError, yaml.YAMLError):
+        return _urls(_read(machine, config), *((30777, 30778) if is_manager else (2112, 2113)))
+    return []
 
 
 def _read(machine: Machine, path: str) -> dict[str, t.Any]:

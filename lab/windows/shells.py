@@ -55,6 +55,7 @@ def evaluate(machine: Machine, text: str, stdin: t.Iterable[str] = (), arguments
     """Run a text in a runspace; what is not understood is noted, and fails whatever the text would catch."""
     try:
         own = bootstrap.find(text, arguments)
+        machine.note("started", {"text": "one of Ansible's own" if own else text})
         if own:
             with machine.lock:
                 return own(machine, stdin)

@@ -71,3 +71,19 @@ NOT_A_PROGRAM = {
 }
 LISTENING = {"en": "LISTENING", "de": "ABHÖREN", "it": "LISTENING"}
 ESTABLISHED = {"en": "ESTABLISHED", "de": "HERGESTELLT", "it": "ESTABLISHED"}
+# Of ``netsh http show servicestate view=requestq``. The English ones are of public captures, the others are made up:
+# nobody may rely on any of them.
+QUEUES = {
+    "en": (
+        *("Snapshot of HTTP service state (Request Queue View)", "Request queue name: Request queue is unnamed."),
+        *("Number of active processes attached", "Processes", "Registered URLs"),
+    ),
+    "de": (
+        *("Momentaufnahme des HTTP-Dienststatus (Anforderungswarteschlange)", "Warteschlangenname: Unbenannt."),
+        *("Anzahl der aktiven Prozesse", "Prozesse", "Registrierte URLs"),
+    ),
+    "it": (
+        *("Snapshot dello stato del servizio HTTP (visualizzazione code)", "Nome coda richieste: senza nome."),
+        *("Numero di processi attivi", "ID processi", "URL registrati"),
+    ),
+}

@@ -40,6 +40,9 @@ def _write(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files
 
     warnings: list[str] = []
+    given = desired.each_file(params)
+    listed = [(each.get("options") or {}).get("WatchdogConfig") for each in given if each.get("nodes") is not None]
+    files.prefetch(host, [*(each["path"] for each in given), *(str(path) for path in listed if path)])
     current = functools.partial(files.current, host, force=params["force"], warn=warnings.append)
     results = files.replace(host, desired.desire_all(params, current), backup=params["backup"])
     warnings += [warning for each in results for warning in each.pop("warnings")]

@@ -28,7 +28,7 @@ class ActionModule(HostAction):
         from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
 
         params = self.windows_params({"plan": {"type": "dict", "required": True}})
-        return _named(preflight.look(host, params["plan"], controller_time=time.time()), task_vars)
+        return _named(preflight.look(host, params["plan"]), task_vars)
 
 
 def _named(result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

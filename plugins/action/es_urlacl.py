@@ -25,8 +25,8 @@ class ActionModule(HostAction):
         sddl = None if params["state"] == "absent" else _sddl(host, params)
         existing = _read(host)
         steps = urlacl.plan(wanted, sddl, existing)
-        for step in steps:
-            _take(host, step)
+        if steps:
+            _take(host, steps)
         conflicts = urlacl.conflicts(wanted, sddl, existing)
         result: dict[str, t.Any] = {
             "changed": bool(steps),
@@ -67,15 +67,21 @@ def _read(host: Host) -> list[urlacl.Reservation]:
     return urlacl.parse_show(ran.output)
 
 
-def _take(host: Host, step: urlacl.Step) -> None:
-    """Change one prefix, read it back, and put the old reservation back if the new one is not there."""
-    rans = [host.change(*command) for command in step.commands]
-    if host.check_mode or not urlacl.plan([step.url], step.after or None, _read(host)):
+def _take(host: Host, steps: list[urlacl.Step]) -> None:
+    """Change the prefixes, read them back, and put the old reservation of each back that has not the new one."""
+    commands = [command for step in steps for command in step.commands]
+    rans = host.change_all(commands, then=[script.run(*urlacl.show_command())])
+    if host.check_mode:
         return
-    printed = "; ".join(f"exit code {ran.code}: {ran.output}" for ran in rans if ran)
+    existing = _read(host)
+    failed = [step for step in steps if urlacl.plan([step.url], step.after or None, existing)]
+    if not failed:
+        return
+    printed = "; ".join(f"exit code {ran.code}: {ran.output}" for ran in rans if ran.code)
+    left = " ".join(f"{step.url}: {_put_back(host, step)}." for step in failed)
     raise HostError(
-        f"the reservation is not what it should be after netsh ended ({printed}). {_put_back(host, step)}",
-        where=f"{host.name}, {step.url}",
+        f"the reservation is not what it should be after netsh ended ({printed or 'with 0'}). {left}",
+        where=f"{host.name}, {', '.join(str(step.url) for step in failed)}",
         hint="Connect as an administrator, with a session that is elevated",
     )
 

@@ -32,6 +32,7 @@ class ActionModule(HostAction):
         path, nodes = params["path"], params["nodes"]
         watchdog.wanted(nodes)  # what was asked for is refused before what is there
         warnings: list[str] = []
+        files.prefetch(host, [path])
         check = functools.partial(refuse_damaged_watchdog, where=path)
         before, damaged = files.current(host, path, check, force=params["force"], warn=warnings.append)
         wanted = desire_watchdog(path, nodes, before, damaged=damaged)

@@ -4,6 +4,10 @@
 Every value is a single-quoted literal, every program is called with ``&`` and one literal for each argument, and the
 text is never a line of a shell. An answer counts only in lines that begin with ``ES1:``; no message is ever understood.
 Values that Windows PowerShell 5.1 would not hand over as they are, and values that nobody means, are refused.
+
+Each function that makes a text makes one part; ``together`` makes one script of several, since each start of PowerShell
+takes about a second. What is sent is base64, and what comes back is base64 for each part: only ASCII crosses the wire,
+whatever code page a console has (over ssh it is the machine's own, and PowerShell decodes by it what programs print).
 """
 
 from __future__ import annotations
@@ -20,9 +24,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths 
 # cmd.exe, which winrm puts between, takes lines of at most 8,191 characters.
 LONGEST_ENCODED = 8000
 POWERSHELL = "PowerShell -NoProfile -NonInteractive -ExecutionPolicy Unrestricted -EncodedCommand"
-# The exit code that cmd.exe has for a program that is not there.
-NOT_FOUND = 9009
 MARK = "ES1:"
+# What Windows answers while another program, such as a virus scanner, holds a file open or looks into a directory: the
+# low half of the HRESULT is the error's number (winerror.h: access denied, sharing and lock violation; WinBase.h,
+# ReplaceFile: unable to remove the replaced file, to move the replacement, and to move it after the first step).
+BUSY = (5, 32, 33, 1175, 1176, 1177)
 
 # PowerShell takes each of these for a single quote.
 _SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
@@ -30,7 +36,22 @@ _SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
 _DOUBLE_QUOTES = '"\u201c\u201d\u201e'
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp", "Cn", "Co")
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-_CATCH = "catch { 'ES1:ERROR:' + $_.Exception.Message; exit 1 }"
+# The functions that parts use. GetBaseException: PowerShell wraps what a .NET method throws.
+_FUNCTIONS = {
+    "EsPart": "($part) { 'ES1:' + [System.Convert]::ToBase64String([System.Text.Encoding]::UTF8.GetBytes(((& { "
+    "try { & $part } catch { 'ES1:ERROR:' + $_.Exception.GetBaseException().HResult + '|' + "
+    "$_.Exception.GetBaseException().Message } }) -join [char]10))) }",
+    "EsRead": "($path) { if ([System.IO.File]::Exists($path)) { 'ES1:FILE:' + "
+    "[System.IO.File]::GetLastWriteTimeUtc($path).ToString('s') + '|' + "
+    "[System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes($path)) } else { EsKind $path } }",
+    "EsKind": "($path) { if ([System.IO.File]::Exists($path)) { 'ES1:FILE' } "
+    "elseif ([System.IO.Directory]::Exists($path)) { 'ES1:DIRECTORY' } else { 'ES1:ABSENT' } }",
+    "EsPut": "($new, $path, $old) { if ([System.IO.File]::Exists($new)) { if ([System.IO.File]::Exists($path)) { "
+    "[System.IO.File]::Replace($new, $path, $old) } else { [System.IO.File]::Move($new, $path) } } }",
+    "EsRemove": "($path) { if ([System.IO.File]::Exists($path)) { Remove-Item -LiteralPath $path -Force "
+    "-ErrorAction Stop } elseif ([System.IO.Directory]::Exists($path)) { Remove-Item -LiteralPath $path -Recurse "
+    "-Force -ErrorAction Stop } }",
+}
 
 
 class Ran(t.NamedTuple):
@@ -66,6 +87,14 @@ def check_text(text: str, *, where: str) -> str:
     return text
 
 
+def is_text(text: str) -> bool:
+    """Whether ``check_text`` takes it."""
+    try:
+        return bool(check_text(text, where=""))
+    except HostError:
+        return False
+
+
 def check_path(path: str, *, where: str) -> str:
     """An absolute path below a drive; HostError for all else."""
     check_text(path, where=where)
@@ -91,66 +120,103 @@ def literal(text: str) -> str:
     return "'" + "".join(char * 2 if char in _SINGLE_QUOTES else char for char in text) + "'"
 
 
-# -- scripts -----------------------------------------------------------------------------------------------------------
+# -- parts -------------------------------------------------------------------------------------------------------------
 
 
 def run(program: str, *arguments: str) -> str:
     """Run a program; ``ran`` reads the answer. The code is printed because ssh keeps only 8 bits of it."""
     words = " ".join(literal(check_text(word, where=f"{program}, argument")) for word in (program, *arguments))
-    return f"$global:LASTEXITCODE = {NOT_FOUND}\n& {words}\n''\n'ES1:RC:' + $global:LASTEXITCODE"
+    return f"& {words}\n''\n'ES1:RC:' + $global:LASTEXITCODE"
 
 
 def read_file(path: str) -> str:
-    """``FILE`` with the content in base64, ``DIRECTORY`` or ``ABSENT``."""
-    where = literal(path)
-    content = f"'ES1:FILE:' + [System.Convert]::ToBase64String([System.IO.File]::ReadAllBytes({where}))"
-    return _kind(where, content)
+    """``FILE`` with the time of its last change and its content, ``DIRECTORY`` or ``ABSENT``; see ``file``."""
+    return f"EsRead {literal(path)}"
 
 
 def kind_of(path: str) -> str:
     """``FILE``, ``DIRECTORY`` or ``ABSENT``."""
-    return _kind(literal(path), "'ES1:FILE'")
+    return f"EsKind {literal(path)}"
+
+
+def split(bundle: str, paths: t.Sequence[str]) -> str:
+    """Write each line of a file, which is base64, to a file of its own, and remove it."""
+    line = f"[System.IO.File]::ReadAllLines({literal(bundle)})"
+    return _do(
+        *(
+            f"[System.IO.File]::WriteAllBytes({literal(path)}, [System.Convert]::FromBase64String({line}[{number}]))"
+            for number, path in enumerate(paths)
+        ),
+        f"[System.IO.File]::Delete({literal(bundle)})",
+    )
+
+
+def replace(files: t.Sequence[tuple[str, str, str]], *, keep: bool) -> str:
+    """Put new files in the place of files that may be there: (new, place, where the old one goes) of each.
+
+    Not by Move-Item -Force: where the target exists, that deletes it first and can then fail (PowerShell/PowerShell,
+    FileSystemProvider.cs, MoveFileInfoItem), and its permissions are lost. Replace keeps permissions and attributes
+    (docs: ReplaceFileW). It is given a place for the old file, because without one it can lose it as well: "the
+    replaced file no longer exists" (the same page, ERROR_UNABLE_TO_MOVE_REPLACEMENT). May be sent again after an error.
+    """
+    puts = [f"EsPut {literal(new)} {literal(path)} {literal(old)}" for new, path, old in files]
+    return _do(*puts, *(() if keep else (f"[System.IO.File]::Delete({literal(old)})" for _new, _path, old in files)))
 
 
 def move(path: str, destination: str) -> str:
-    return _do(f"Move-Item -LiteralPath {literal(path)} -Destination {literal(destination)} -Force -ErrorAction Stop")
+    """Move a directory to where nothing is; Move-Item would put it into a directory that is there."""
+    return _do(_move(path, destination))
 
 
-def copy(path: str, destination: str) -> str:
-    return _do(f"Copy-Item -LiteralPath {literal(path)} -Destination {literal(destination)} -ErrorAction Stop")
+def remove(*paths: str) -> str:
+    """Remove files, and directories with all that is in them, where they are there."""
+    return _do(*(f"EsRemove {literal(path)}" for path in paths))
 
 
-def remove(path: str) -> str:
-    """Remove a file, or a directory with all that is in it."""
-    return _do(f"Remove-Item -LiteralPath {literal(path)} -Recurse -Force -ErrorAction Stop")
+def make_directories(*paths: str) -> str:
+    return _do(*(f"$null = [System.IO.Directory]::CreateDirectory({literal(path)})" for path in paths))
 
 
-def make_directory(path: str) -> str:
-    return _do(f"$null = [System.IO.Directory]::CreateDirectory({literal(path)})")
+def unpack(archive: str, checksum: str, directory: str) -> str:
+    """Unpack a zip, without the mark that Windows gives to files from elsewhere, to a directory that is made.
+
+    ``HASH`` with what its SHA-256 is, and nothing done, where it is another one.
+    """
+    found = f"(Get-FileHash -LiteralPath {literal(archive)} -Algorithm 'SHA256' -ErrorAction Stop).Hash"
+    steps = _do(
+        f"Unblock-File -LiteralPath {literal(archive)} -ErrorAction Stop",
+        "Add-Type -AssemblyName 'System.IO.Compression.FileSystem' -ErrorAction Stop",
+        f"[System.IO.Compression.ZipFile]::ExtractToDirectory({literal(archive)}, {literal(directory)})",
+    )
+    is_right = f"[System.String]::Equals({found}, {literal(checksum.upper())})"
+    return f"if ({is_right}) {{ {steps} }} else {{ 'ES1:HASH:' + {found} }}"
 
 
-def unpack(archive: str, directory: str) -> str:
-    """Unpack a zip, without the mark that Windows gives to files from elsewhere, to a directory that is made."""
+def install(unpacked: str, home: str, marker: tuple[str, str], *, left: t.Sequence[str]) -> str:
+    """Mark an unpacked directory, move it to its place, and remove what is left of the way there.
+
+    ``marker``: the path of a file and its text, which is no secret, for the text of a script is logged; in UTF-8
+    without a BOM. May be sent again after an error, and does nothing where nothing was unpacked.
+    """
+    path, text = marker
+    steps = f"[System.IO.File]::WriteAllText({literal(path)}, {literal(text)}); {_move(unpacked, home)}"
+    removals = "; ".join(f"EsRemove {literal(each)}" for each in left)
     return _do(
-        f"Unblock-File -LiteralPath {literal(archive)} -ErrorAction Stop; "
-        "Add-Type -AssemblyName 'System.IO.Compression.FileSystem' -ErrorAction Stop; "
-        f"[System.IO.Compression.ZipFile]::ExtractToDirectory({literal(archive)}, {literal(directory)})"
+        f"if ([System.IO.Directory]::Exists({literal(unpacked)})) {{ {steps} }}",
+        f"if ([System.IO.Directory]::Exists({literal(home)})) {{ {removals} }}",
     )
 
 
 def directories(path: str) -> str:
-    """``DIRECTORIES`` in a directory, their paths."""
-    return _ask("DIRECTORIES", _texts(f"[System.IO.Directory]::GetDirectories({literal(path)})"))
+    """``DIRECTORIES`` in a directory, their paths; none if it is not there."""
+    where = literal(path)
+    found = _ask("DIRECTORIES", _texts(f"[System.IO.Directory]::GetDirectories({where})"))
+    return f"if ([System.IO.Directory]::Exists({where})) {{ {found} }} else {{ 'ES1:DIRECTORIES:' }}"
 
 
 def programs() -> str:
     """``PROGRAMS`` of all processes that the session may look at, and of all services, running or not."""
     return _ask("PROGRAMS", f"{_all('Win32_Process', 'ExecutablePath')} + ',' + {_all('Win32_Service', 'PathName')}")
-
-
-def checksum(path: str) -> str:
-    """``HASH`` with the SHA-256 of a file, in hexadecimal digits."""
-    return _ask("HASH", f"(Get-FileHash -LiteralPath {literal(path)} -Algorithm 'SHA256' -ErrorAction Stop).Hash")
 
 
 def permissions(path: str) -> str:
@@ -180,22 +246,39 @@ def time() -> str:
     return _ask("TIME", "[System.DateTime]::UtcNow.ToString('s')")
 
 
-def written_at(path: str) -> str:
-    """``TIME`` in UTC at which a file was last written."""
-    return _ask("TIME", f"[System.IO.File]::GetLastWriteTimeUtc({literal(path)}).ToString('s')")
+def started_at(service: str) -> str:
+    """``TIME`` in UTC at which the process of a service was started; an error where none runs."""
+    found = f"Get-CimInstance -ClassName 'Win32_Service' -Filter {literal(_named(service))} -ErrorAction Stop"
+    process = f"Get-Process -Id ({found}).ProcessId -ErrorAction Stop"
+    return _ask("TIME", f"({process}).StartTime.ToUniversalTime().ToString('s')")
 
 
-def started_at(pid: int) -> str:
-    """``TIME`` in UTC at which a process was started."""
-    return _ask("TIME", f"(Get-Process -Id {int(pid)} -ErrorAction Stop).StartTime.ToUniversalTime().ToString('s')")
+def _named(service: str) -> str:
+    """A condition of WQL, in which a checked name needs no escape."""
+    return f"Name = '{check_service_name(service)}'"
 
 
-def _do(statements: str) -> str:
-    return f"try {{ {statements}; 'ES1:OK' }} {_CATCH}"
+def processes() -> str:
+    """``PROCESSES``: number, parent's number and command line of each; see ``table``.
+
+    Without 0 and 4, which are Windows itself. No command line has a NUL; what a session may not see is empty.
+    """
+    found = "Get-CimInstance -ClassName 'Win32_Process' -Filter 'ProcessId > 4' -ErrorAction Stop"
+    row = "'' + $_.ProcessId + ' ' + $_.ParentProcessId + ' ' + $_.CommandLine"
+    rows = f"({found} | ForEach-Object {{ {row} }}) -join [char]0"
+    return _ask("PROCESSES", _base64(rows))
+
+
+def _move(path: str, destination: str) -> str:
+    return f"[System.IO.Directory]::Move({literal(path)}, {literal(destination)})"
+
+
+def _do(*statements: str) -> str:
+    return "; ".join([*statements, "'ES1:OK'"])
 
 
 def _ask(kind: str, expression: str) -> str:
-    return f"try {{ 'ES1:{kind}:' + {expression} }} {_CATCH}"
+    return f"'ES1:{kind}:' + {expression}"
 
 
 def _all(kind: str, member: str) -> str:
@@ -203,16 +286,42 @@ def _all(kind: str, member: str) -> str:
 
 
 def _texts(expression: str) -> str:
-    """Texts as ``texts`` reads them: no path has a ``|``, and base64 passes every code page."""
-    joined = f"({expression} -join '|')"
-    return f"[System.Convert]::ToBase64String([System.Text.Encoding]::UTF8.GetBytes({joined}))"
+    """Texts as ``texts`` reads them: no path has a ``|``."""
+    return _base64(f"{expression} -join '|'")
 
 
-def _kind(path: str, file: str) -> str:
-    return (
-        f"try {{ if ([System.IO.File]::Exists({path})) {{ {file} }} "
-        f"elseif ([System.IO.Directory]::Exists({path})) {{ 'ES1:DIRECTORY' }} else {{ 'ES1:ABSENT' }} }} {_CATCH}"
-    )
+def _base64(expression: str) -> str:
+    return f"[System.Convert]::ToBase64String([System.Text.Encoding]::UTF8.GetBytes(({expression})))"
+
+
+# -- scripts -----------------------------------------------------------------------------------------------------------
+
+
+def together(parts: t.Sequence[str]) -> str:
+    """One script of several parts, which are run one after the other whatever becomes of each."""
+    text = "\n".join(f"EsPart {{ {part} }}" for part in parts)
+    needed: list[str] = []
+    for name in _FUNCTIONS:  # in an order in which each stands before those that it uses
+        if any(name in each for each in (text, *(_FUNCTIONS[other] for other in needed))):
+            needed.append(name)
+    return "\n".join([*(f"function {name}{_FUNCTIONS[name]}" for name in needed), text])
+
+
+def scripts(parts: t.Sequence[str]) -> t.Iterator[list[str]]:
+    """The parts in as few lists as Windows takes scripts of; a part that is too long for any is alone in its list."""
+    batch: list[str] = []
+    for part in parts:
+        if batch and _length(together([*batch, part])) > LONGEST_ENCODED:
+            yield batch
+            batch = []
+        batch.append(part)
+    if batch:
+        yield batch
+
+
+def _length(script: str) -> int:
+    """Of its base64."""
+    return -(-len(script.encode("utf-16-le", "surrogatepass")) // 3) * 4
 
 
 def encoded(script: str) -> str:
@@ -232,8 +341,18 @@ def encoded(script: str) -> str:
 # -- answers -----------------------------------------------------------------------------------------------------------
 
 
+def outputs(stdout: str, count: int) -> list[str] | None:
+    """What each part of a script printed; None if the host did not come to its end."""
+    lines = re.findall(r"^ES1:([A-Za-z0-9+/]*={0,2})[ \r]*$", stdout, re.MULTILINE)
+    try:
+        found = [base64.b64decode(line, validate=True).decode("utf-8", "replace") for line in lines]
+    except binascii.Error:
+        return None
+    return found if len(found) == count else None
+
+
 def ran(stdout: str) -> Ran | None:
-    """What ``run`` gave; None if the host did not come to its end."""
+    """What ``run`` gave; None if the program was not run to its end."""
     lines = stdout.splitlines()
     for number in range(len(lines) - 1, -1, -1):
         code = re.fullmatch(r"ES1:RC:(-?[0-9]{1,10})\s*", lines[number])
@@ -251,8 +370,22 @@ def answer(stdout: str) -> tuple[str, str] | None:
     return kind, value
 
 
+def file(value: str) -> tuple[str, bytes]:
+    """The time of the last change (UTC, ISO 8601) and the content of a file that ``read_file`` gave."""
+    written, _bar, text = value.partition("|")
+    return written, content(text)
+
+
+def number(value: str) -> tuple[int, str]:
+    """The number of an ``ERROR`` as Windows counts them, 0 for one of PowerShell's own, and its words."""
+    code, _bar, words = value.partition("|")
+    hresult = int(code) if re.fullmatch("-?[0-9]{1,10}", code) else 0
+    # FACILITY_WIN32: HRESULT_FROM_WIN32 of winerror.h.
+    return (hresult & 0xFFFF if hresult >> 16 & 0xFFFF == 0x8007 else 0), words
+
+
 def content(value: str) -> bytes:
-    """The content of a file that ``read_file`` gave; HostError if it did not come whole."""
+    """Content that came in base64; HostError if it did not come whole."""
     try:
         return base64.b64decode(value, validate=True)
     except (ValueError, binascii.Error) as error:
@@ -265,35 +398,49 @@ def texts(value: str) -> list[str]:
     return [text for part in read for text in part.split("|") if text]
 
 
+def table(value: str) -> list[list[str]]:
+    """The rows of ``PROCESSES``, each with three texts; one that is no such row is left out."""
+    rows = [row.split(" ", 2) for row in content(value).decode("utf-8", "replace").split("\0")]
+    return [row for row in rows if len(row) == 3 and re.fullmatch("[0-9]{1,10}/[0-9]{1,10}", "/".join(row[:2]))]
+
+
 __all__ = [
+    "BUSY",
     "LONGEST_ENCODED",
-    "NOT_FOUND",
     "Ran",
     "addresses_of",
     "answer",
     "check_path",
     "check_service_name",
     "check_text",
-    "checksum",
     "content",
-    "copy",
     "directories",
     "encoded",
+    "file",
     "free_bytes",
+    "install",
+    "is_text",
     "kind_of",
     "literal",
-    "make_directory",
+    "make_directories",
     "move",
+    "number",
+    "outputs",
     "permissions",
+    "processes",
     "programs",
     "ran",
     "read_file",
     "remove",
+    "replace",
     "run",
+    "scripts",
     "sid_of",
+    "split",
     "started_at",
+    "table",
     "texts",
     "time",
+    "together",
     "unpack",
-    "written_at",
 ]

@@ -2,7 +2,7 @@
 """Services of Windows: what the service control manager says, and the commands that change it.
 
 Only constants, numbers and names that Windows does not translate are read. ``net start`` ends with 2 for every failure
-and the vendor's installer with 0 for having done nothing, so each is judged by ``sc query`` and by nothing else.
+and the vendor's installer with 0 for having done nothing, so each is judged by ``sc queryex`` and by nothing else.
 """
 
 from __future__ import annotations
@@ -52,10 +52,7 @@ class Settings:
 
 
 def query(name: str) -> list[str]:
-    return ["sc.exe", "query", name]
-
-
-def query_process(name: str) -> list[str]:
+    """Its state and its process."""
     return ["sc.exe", "queryex", name]
 
 
@@ -92,7 +89,7 @@ def read_state(ran: Ran, *, name: str) -> str | None:
     if ran.code or len(found) != 1:
         raise HostError(
             f"expected the state of a service, but sc.exe ended with {ran.code} and printed {ran.output!r}",
-            where=f"sc.exe query {name}",
+            where=f"sc.exe queryex {name}",
             hint="Try it on the host, as the account of the connection",
         )
     return found[0]
@@ -179,7 +176,6 @@ __all__ = [
     "install",
     "not_installed",
     "query",
-    "query_process",
     "query_settings",
     "read_pid",
     "read_settings",

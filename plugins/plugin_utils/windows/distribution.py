@@ -21,7 +21,7 @@ from ansible.module_utils.urls import open_url
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.distribution import MARKER, TEMPORARY, oldest
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script
@@ -67,22 +67,38 @@ class Distribution:
     # -- present -------------------------------------------------------------------------------------------------------
 
     def _present(self) -> dict[str, t.Any]:
+        self._prefetch()
         missing = self._missing_directories()
         unpacks = not self._is_complete()
         after: dict[str, t.Any] = {"versions": [], "directories": missing}
         if unpacks:
             after["versions"] = [self._home]
             with self._archive() as path:
-                after["entries"] = self._unpack(path)
-        if not self._host.check_mode:
-            for directory in missing:
-                self._host.make_directory(directory)
+                after["entries"] = self._unpack(path, missing)
+        if missing and not self._host.check_mode and not unpacks:
+            self._host.make_directories(*missing)
         removed = self._superfluous()
         for path in removed if not self._host.check_mode else ():
             self._remove(path)
         before: dict[str, t.Any] = {"versions": removed, "directories": []}
         changed = bool(unpacks or missing or removed)
         return {"changed": changed, "removed": removed, "diff": {"before": before, "after": after}}
+
+    def _prefetch(self) -> None:
+        """Ask at once what is asked of a version that is there or is not; what cannot be asked is refused later."""
+        parent, drive = ntpath.dirname(self._home), self._home[0]
+        directories = [path for path in self._params["directories"] if not path_problem(path, windows=True)]
+        given = [script.read_file(self._marker), script.kind_of(self._home), script.free_bytes(drive)]
+        self._host.prefetch(
+            script.kind_of(self._program),
+            *(script.kind_of(path) for path in directories),
+            *(given if self._is_given else ()),
+            *([script.directories(parent)] if self._is_given and self._params["keep_versions"] else ()),
+        )
+
+    @property
+    def _marker(self) -> str:
+        return ntpath.join(self._home, MARKER)
 
     def _is_complete(self) -> bool:
         has_program = self._host.kind_of(self._program) == FILE
@@ -116,13 +132,12 @@ class Distribution:
         return True
 
     def _found_checksum(self) -> str | None:
-        marker = ntpath.join(self._home, MARKER)
-        content = self._host.read(marker)
+        self._marked = self._host.look(self._marker)
         try:
-            return None if content is None else str(parse_json(content)["checksum"])
+            return None if self._marked is None else str(parse_json(self._marked.content)["checksum"])
         except (ValueError, KeyError, TypeError) as error:
             raise DistributionError(
-                f"is damaged: {error}", where=marker, hint=f"Move {self._home} away, and run again"
+                f"is damaged: {error}", where=self._marker, hint=f"Move {self._home} away, and run again"
             ) from error
 
     def _missing_directories(self) -> list[str]:
@@ -155,7 +170,7 @@ class Distribution:
             file.flush()
             yield file.name
 
-    def _unpack(self, path: str) -> list[str]:
+    def _unpack(self, path: str, missing: t.Sequence[str]) -> list[str]:
         """Check the archive and, out of check mode, bring it and unpack it; its top-level entries."""
         check_checksum(path, self._checksum)
         with open_archive(path) as archive:
@@ -171,10 +186,10 @@ class Distribution:
         if not zip_like(path):
             raise DistributionError("is no zip", where=path, hint="Give the vendor's archive for Windows")
         if not self._host.check_mode:
-            self._bring(path, top, size)
+            self._bring(path, top, size, missing)
         return entries
 
-    def _bring(self, path: str, top: str, size: int) -> None:
+    def _bring(self, path: str, top: str, size: int, missing: t.Sequence[str]) -> None:
         host, parent = self._host, ntpath.dirname(self._home)
         free = int(host.ask(script.free_bytes(parent[0]), expected="FREE", where=f"drive {parent[0]}"))
         if size > free:
@@ -185,28 +200,30 @@ class Distribution:
             )
         temporary = self._temporary(self._home)
         copied = f"{temporary}.zip"
-        host.make_directory(parent)
-        self._clear(temporary, copied)  # what an interrupted run has left
+        unpacked = ntpath.join(temporary, top) if top else temporary
+        marker = script.check_path(ntpath.join(unpacked, MARKER), where="path")
+        remove = script.remove(temporary, copied)  # first what an interrupted run has left
+        make = script.make_directories(*(script.check_path(each, where="path") for each in (parent, *missing)))
+        host.prefetch(remove, make)
+        for part in (remove, make):
+            host.do(part, where=parent)
         try:
             host.send(path, copied)
-            found = f"sha256:{host.ask(script.checksum(copied), expected='HASH', where=copied).lower()}"
-            if found != self._checksum:
+            unpack = script.unpack(copied, self._checksum.partition(":")[2], temporary)
+            text = json.dumps({"checksum": self._checksum})
+            install = script.install(unpacked, self._home, (marker, text), left=(temporary, copied))
+            host.prefetch(unpack, install, *([script.directories(parent)] if self._params["keep_versions"] else ()))
+            said = host.answer(unpack, where=copied)
+            if said.kind == "HASH":
                 raise DistributionError(
-                    f"came damaged: expected {self._checksum}, found {found}",
+                    f"came damaged: expected {self._checksum}, found sha256:{said.value.lower()}",
                     where=f"{host.name}, {copied}",
                     hint="Nothing was unpacked. Run it again",
                 )
-            host.ask(script.unpack(copied, temporary), expected="OK", where=copied)
-            unpacked = ntpath.join(temporary, top) if top else temporary
-            host.write(ntpath.join(unpacked, MARKER), json.dumps({"checksum": self._checksum}).encode())
-            host.move(unpacked, self._home)
-        finally:
-            self._clear(temporary, copied)
-
-    def _clear(self, *paths: str) -> None:
-        for path in paths:
-            if self._host.kind_of(path) != ABSENT:
-                self._host.remove(path)
+            host.do(install, where=self._home)
+        except EventStoreError:
+            host.forget(temporary, copied)
+            raise
 
     def _temporary(self, path: str) -> str:
         return ntpath.join(ntpath.dirname(path), f"{TEMPORARY}{ntpath.basename(path)}")
@@ -233,29 +250,36 @@ class Distribution:
     def _superfluous(self) -> list[str]:
         """The oldest versions that no process and no service uses; as on Linux none without an archive."""
         keep = self._params["keep_versions"] if self._is_given else 0
-        old = oldest(self._versions(), self._home, keep) if keep else []
+        there = self._directories() if keep else []
+        others = [path for path in there if path.lower() != self._home.lower()]
+        # So few need not be looked into.
+        old = oldest(self._versions(there), self._home, keep) if len(others) >= keep > 0 else []
         programs = self._programs() if old else []
         return [path for path in old if not inside(path, programs)]
 
-    def _versions(self) -> list[str]:
-        """Those that this collection unpacked, the oldest first; Windows does not tell upper and lower case apart."""
+    def _directories(self) -> list[str]:
+        """Beside the version; nothing was ever unpacked where a path is refused."""
         parent = ntpath.dirname(self._home)
-        if self._host.kind_of(parent) != DIRECTORY:
-            return []  # check mode, before the first version
-        found = []
-        for path in script.texts(self._host.ask(script.directories(parent), expected="DIRECTORIES", where=parent)):
-            marker = ntpath.join(path, MARKER)
-            if not ntpath.basename(path).startswith(TEMPORARY) and self._is_file(marker):
-                time = self._host.ask(script.written_at(marker), expected="TIME", where=marker)
-                found.append((time, self._home if path.lower() == self._home.lower() else path))
-        return [path for _time, path in sorted(found)]
+        found = script.texts(self._host.ask(script.directories(parent), expected="DIRECTORIES", where=parent))
+        return [
+            path
+            for path in found
+            if not ntpath.basename(path).startswith(TEMPORARY)
+            and not path_problem(ntpath.join(path, MARKER), windows=True)
+            and script.is_text(path)
+        ]
 
-    def _is_file(self, path: str) -> bool:
-        try:
-            script.check_path(path, where="home")
-        except HostError:
-            return False  # nothing was ever unpacked where a path is refused
-        return self._host.kind_of(path) == FILE
+    def _versions(self, paths: t.Sequence[str]) -> list[str]:
+        """Those that this collection unpacked, the oldest first; Windows does not tell upper and lower case apart."""
+        markers = {path: ntpath.join(path, MARKER) for path in paths}
+        self._host.prefetch(*(script.read_file(marker) for marker in markers.values()))
+        found = []
+        for path, marker in markers.items():
+            said = self._host.answer(script.read_file(marker), where=marker)
+            if said.kind == FILE:
+                is_own = path.lower() == self._home.lower()
+                found.append((script.file(said.value)[0], self._home if is_own else path))
+        return [path for _time, path in sorted(found)]
 
     def _programs(self) -> list[str]:
         """What runs or may be started by Windows; DistributionError if that cannot be seen."""
@@ -270,7 +294,7 @@ class Distribution:
     def _remove(self, path: str) -> None:
         """Interrupted, it leaves nothing that looks complete. Windows refuses the first step for what is in use."""
         temporary = self._temporary(path)
-        self._clear(temporary)
+        self._host.remove(temporary)
         self._host.move(path, temporary)
         self._host.remove(temporary)
 

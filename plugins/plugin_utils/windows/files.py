@@ -14,7 +14,9 @@ from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, WatchdogError
 from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, removed
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access, script
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import writing
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, Host
 
 if t.TYPE_CHECKING:
@@ -35,11 +37,24 @@ def refuse_posix(params: t.Mapping[str, t.Any]) -> None:
         )
 
 
+def prefetch(host: Host, paths: t.Iterable[str]) -> None:
+    """Ask at once what ``current`` and ``replace`` will ask of these files."""
+    checked = [path for path in paths if not path_problem(path, windows=True)]  # the others are refused later
+    host.prefetch(
+        *(script.read_file(path) for path in checked),
+        *(script.kind_of(path) for path in checked),
+        *(script.kind_of(ntpath.dirname(path)) for path in checked),
+    )
+
+
 def text_of(host: Host, path: str) -> str | None:
     """The text of a file with LF and without a BOM; ConfigError if it is none."""
     content = host.read(path)
-    if content is None:
-        return None
+    return None if content is None else text_in(content, path)
+
+
+def text_in(content: bytes, path: str) -> str:
+    """The text of a content that is a file's."""
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -65,23 +80,25 @@ def current(
 
 
 def replace(host: Host, files: t.Sequence[Desired], *, backup: bool) -> list[dict[str, t.Any]]:
-    """Bring the files to what is desired, all or, where a directory is missing, none; the result of each."""
-    for each in files:
-        directory = ntpath.dirname(each.path)
-        if each.result["changed"] and not host.check_mode and host.kind_of(directory) != DIRECTORY:
+    """Bring the files to what is desired, all or none; the result of each."""
+    changed = [each for each in files if each.result["changed"]] if not host.check_mode else []
+    for directory in dict.fromkeys(ntpath.dirname(each.path) for each in changed):
+        if host.kind_of(directory) != DIRECTORY:
+            path = next(each.path for each in changed if ntpath.dirname(each.path) == directory)
             raise ConfigError(
-                f"the directory {directory} is missing", where=each.path, hint="Create it first; nothing was written"
+                f"the directory {directory} is missing", where=path, hint="Create it first; nothing was written"
             )
-    return [_replace(host, each, backup=backup) for each in files]
+    contents = {each.path: each.text.replace("\n", "\r\n").encode() for each in changed}
+    kept = writing.write(host, contents, backup=backup)
+    return [_result(host, each, kept) for each in files]
 
 
-def _replace(host: Host, file: Desired, *, backup: bool) -> dict[str, t.Any]:
+def _result(host: Host, file: Desired, kept: t.Mapping[str, str | None]) -> dict[str, t.Any]:
     result = {**file.result, "diff": [file.diff], "warnings": list(file.warnings)}
-    if result["changed"] and not host.check_mode:
-        kept = host.write(file.path, file.text.replace("\n", "\r\n").encode(), backup=backup)
-        if kept:
-            result["backup_file"] = kept
+    if file.path in kept:
         result["warnings"] += access_warnings(host, file.path)
+    if kept.get(file.path):
+        result["backup_file"] = kept[file.path]
     return result
 
 
@@ -107,4 +124,14 @@ def remove(host: Host, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return removed(path, changed=kind != ABSENT)
 
 
-__all__ = ["POSIX_ARGUMENTS", "access_warnings", "current", "refuse_posix", "remove", "replace", "text_of"]
+__all__ = [
+    "POSIX_ARGUMENTS",
+    "access_warnings",
+    "current",
+    "prefetch",
+    "refuse_posix",
+    "remove",
+    "replace",
+    "text_in",
+    "text_of",
+]

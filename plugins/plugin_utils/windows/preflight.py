@@ -22,16 +22,18 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.preflight impor
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, services, urlacl
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows.processes import MANAGER_PROGRAM
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host
 
 Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
 
-MANAGER_PROGRAM = "EventStore.WindowsManager.exe"
+# The host says its time in whole seconds.
+RESOLUTION_S = 1.0
 
 
-def look(host: Host, plan: Plan, *, controller_time: float) -> dict[str, t.Any]:
+def look(host: Host, plan: Plan) -> dict[str, t.Any]:
     """As ``module_utils.preflight.look``: problems, notes, what is there and what runs."""
     if plan["platform"] != "windows":
         raise HostError(
@@ -40,11 +42,12 @@ def look(host: Host, plan: Plan, *, controller_time: float) -> dict[str, t.Any]:
             hint="Set them in the inventory, so that the machine's files and paths are planned for Windows",
         )
     software = plan["software"]
+    _prefetch(host, plan)
     installed = host.kind_of(ntpath.join(software["home"], software["executable"])) == FILE
     running = _running(host, plan)
     problems = [
         *_session(host),
-        *_clock(host, controller_time),
+        *_clock(host),
         *_services(plan),
         *_software(host, plan, installed=installed),
         *_addresses_and_ports(host, plan, runs=bool(running)),
@@ -62,15 +65,37 @@ def look(host: Host, plan: Plan, *, controller_time: float) -> dict[str, t.Any]:
     }
 
 
+def _prefetch(host: Host, plan: Plan) -> None:
+    """Ask in one start of PowerShell what is asked below one by one."""
+    software, manager = plan["software"], plan["manager"]
+    programs = [software["executable"], *([MANAGER_PROGRAM] if manager else [])]
+    paths = [*(ntpath.join(software["home"], program) for program in programs), software["root"], *plan["directories"]]
+    files = [service["config"] for service in _all(plan)] + ([manager["watchdog"]["path"]] if manager else [])
+    commands = [
+        *([services.query(script.check_service_name(manager["service"]))] if manager else []),
+        *(network.show_session(), network.show_addresses(), network.show_listeners(), network.show_queues()),
+        urlacl.show_command(),
+    ]
+    drives = {software["root"][0].lower(), *(node["options"]["Db"][0].lower() for node in plan["nodes"])}
+    host.prefetch(
+        script.time(),
+        *(script.run(*command) for command in commands),
+        *(script.kind_of(script.check_path(path, where="path")) for path in paths),
+        *(script.read_file(script.check_path(path, where="path")) for path in files),
+        *(script.free_bytes(drive) for drive in sorted(drives)),
+        *([script.addresses_of(plan["dns"]["name"])] if plan["dns"] else []),
+    )
+
+
 def _running(host: Host, plan: Plan) -> list[dict[str, t.Any]]:
     manager = plan["manager"]
     if not manager:
         return []
     name = script.check_service_name(manager["service"])
-    if services.read_state(host.run(*services.query(name)), name=name) in (None, services.STOPPED):
+    ran = host.run(*services.query(name))
+    if services.read_state(ran, name=name) in (None, services.STOPPED):
         return []
-    pid = services.read_pid(host.run(*services.query_process(name)))
-    return [{"service": name, "config": manager["config"], "pid": pid}]
+    return [{"service": name, "config": manager["config"], "pid": services.read_pid(ran)}]
 
 
 def _session(host: Host) -> Problems:
@@ -82,17 +107,25 @@ def _session(host: Host) -> Problems:
         )
 
 
-def _clock(host: Host, controller_time: float) -> Problems:
-    text = host.ask(script.time(), expected="TIME", where="clock")
-    now = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc).timestamp()
-    skew = now - controller_time
-    if abs(skew) > MAX_SKEW_S:
+def _clock(host: Host) -> Problems:
+    skew, uncertainty = _skew(host)
+    if abs(skew) - uncertainty <= MAX_SKEW_S < abs(skew) + uncertainty:
+        skew, uncertainty = _skew(host)  # now asked alone, which takes less time
+    if abs(skew) - uncertainty > MAX_SKEW_S:
         yield Problem(
             "clock-skew",
-            f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's, "
-            f"and nodes are to be less than {MAX_SKEW_S:.0f} s apart",
+            f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's (give or take "
+            f"{uncertainty:.0f} s), and nodes are to be less than {MAX_SKEW_S:.0f} s apart",
             "Have both synchronised (w32tm /resync)",
         )
+
+
+def _skew(host: Host) -> tuple[float, float]:
+    """How far the host's clock is ahead, and how uncertain that is: it was read between two times of the controller."""
+    text = host.ask(script.time(), expected="TIME", where="clock")
+    now = datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.timezone.utc).timestamp() + RESOLUTION_S / 2
+    before, after = host.asked
+    return now - (before + after) / 2, (after - before + RESOLUTION_S) / 2
 
 
 def _services(plan: Plan) -> Problems:
@@ -151,14 +184,23 @@ def _addresses_and_ports(host: Host, plan: Plan, *, runs: bool) -> Problems:
             )
     if runs:  # whose process it is cannot be told, but the service is there and so are its ports
         return
-    for listener in network.read_listeners(host.run(*network.show_listeners()).output):
-        for endpoint in wanted:
-            if listener.endpoint.port == endpoint.port and listener.endpoint.ip in (endpoint.ip, "0.0.0.0"):
-                yield Problem(
-                    "port-taken",
-                    f"{endpoint} is taken by process {listener.pid}",
-                    f'Stop process {listener.pid} (tasklist /svc /fi "pid eq {listener.pid}"), or plan another port',
-                )
+    sockets, queues = (host.run(*command).output for command in (network.show_listeners(), network.show_queues()))
+    for listener in network.read_listeners(sockets, queues):
+        yield from (_taken(endpoint, listener.pid) for endpoint in wanted if listener.holds(endpoint))
+
+
+def _taken(endpoint: Endpoint, pid: int) -> Problem:
+    if pid == network.SYSTEM:  # that one is Windows itself, and http.sys did not tell for which process it listens
+        return Problem(
+            "port-taken",
+            f"{endpoint} is taken by Windows itself (process {pid}), as http.sys listens for programs",
+            f"See which program it is ({' '.join(network.show_queues())}) and stop that, or plan another port",
+        )
+    return Problem(
+        "port-taken",
+        f"{endpoint} is taken by process {pid}",
+        f'Stop process {pid} (tasklist /svc /fi "pid eq {pid}"), or plan another port',
+    )
 
 
 def _directories(host: Host, plan: Plan) -> Problems:
@@ -247,4 +289,4 @@ def _all(plan: Plan) -> list[dict[str, t.Any]]:
     return [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
 
 
-__all__ = ["MANAGER_PROGRAM", "look"]
+__all__ = ["look"]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A manager as a service of Windows: brought to a state, and proved.
 
+What a stop takes down is read from the processes below the service and from what listens for them, never from the task.
+
 The vendor's program installs and removes it, ``net`` starts and stops it, and nothing that either of them says counts:
 the state is that of the service control manager, the proof is an answer over HTTP, asked for from the controller.
 """
@@ -25,8 +27,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
 from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, readiness
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, services
-from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, processes, script, services
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_in
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host, command_line
 
 Params = t.Mapping[str, t.Any]
@@ -34,7 +36,8 @@ Params = t.Mapping[str, t.Any]
 # What an installer that works needs to be seen by the service control manager.
 SEEN_TIMEOUT_S = 10.0
 RUNS = ("started", "restarted", "installed")
-WILDCARDS = ("0.0.0.0", "::")
+# How the plan names the files beside a manager's; a wrong guess costs another look and nothing else.
+NEIGHBOURS = ("watchdog.esconfig", "database.yaml")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Look:
 
     state: str | None
     settings: services.Settings
+    pid: int | None = None
 
     @property
     def runs(self) -> bool:
@@ -50,17 +54,29 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Files:
-    """What the service is told by its files on the host. ``nodes``: the addresses of each database node it starts.
+class Node:
+    """A database node as its file says. ``http``: where it is asked; ``listens``: those and its TCP ports."""
 
-    ``complete``: all of them could be read, so that there are no other nodes.
-    """
+    http: frozenset[Endpoint]
+    listens: frozenset[Endpoint]
+    cluster_size: int
+
+
+@dataclass(frozen=True)
+class Files:
+    """What the service is told by its files. ``written``: when each was; ``nodes``: by the paths of their files."""
 
     effective: layers.Effective | None = None
-    paths: tuple[str, ...] = ()
-    nodes: tuple[frozenset[Endpoint], ...] = ()
-    cluster_size: int | None = None
-    complete: bool = False
+    written: t.Mapping[str, str] = field(default_factory=dict)
+    nodes: t.Mapping[str, Node] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Running:
+    """The database nodes that run below the service; ``cluster_size``: None where one of their files is not known."""
+
+    addresses: t.Mapping[int, frozenset[Endpoint]]
+    cluster_size: int | None
 
 
 @dataclass
@@ -111,26 +127,39 @@ class WindowsService:
         self._config = script.check_path(params["config"], where="config") if params["config"] else ""
         self._timeout_s: float = params["timeout"]
         self._result = Result()
+        self._found = Look(None, services.Settings())
+        # What net.exe has printed, where it was run together with the installer; nothing in check mode.
+        self._start_ran: list[script.Ran] | None = None
+        # When each process of the service was started.
+        self._started: dict[int, str] = {}
 
     def bring_to(self, state: str, cluster: permission.Cluster | None) -> dict[str, t.Any]:
         """``started``, ``stopped``, ``restarted``, ``installed`` or ``absent``; the result of the task."""
+        ends = state in ("stopped", "absent")
+        self._prefetch(state)
         found = self._look()
         files = self._files(found, must=state in ("started", "restarted") and not self._host.check_mode)
-        ends = state in ("stopped", "absent")
         starts = state == "restarted" or (state == "started" and found.state != services.RUNNING)
         stops = found.runs and (ends or state == "restarted")
         if starts and files.effective:
             readiness.http_endpoint(readiness.listeners(files.effective))
+        if starts and not stops:
+            self._refuse_taken(files)
         if state in RUNS:
-            found = self._install(found)
+            found = self._install(found, then_start=starts and not stops)
             self._set_start_mode(found)
         with contextlib.ExitStack() as held:
             permitted = permission.Permission()
             if stops:
-                permitted = held.enter_context(self._permit(files, cluster))
+                running = self._running(found, files)
+                permitted = held.enter_context(self._permit(running, cluster))
                 self._result.warnings += permitted.warnings
-                self._stop(files, "stopped" if ends else "running, started anew", permitted.confirm)
+                self._stop(running, "stopped" if ends else "running, started again", permitted.confirm)
+            elif ends:
+                self._warn_of_orphans(files)
             if starts:
+                if stops and not self._host.check_mode:
+                    self._refuse_taken(files)
                 self._start(files, found, is_restart=stops)
                 self._result.seen = permitted.wait_until_back(self._has_ended)
             elif state == "started":
@@ -141,58 +170,84 @@ class WindowsService:
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
-    def _look(self) -> Look:
-        state = services.read_state(self._host.run(*services.query(self._name)), name=self._name)
-        if state is None:
-            return Look(None, services.Settings())
-        return Look(state, services.read_settings(self._host.run(*services.query_settings(self._name))))
+    def _prefetch(self, state: str) -> None:
+        """Ask in one start of PowerShell what will be asked, as far as that is known before the first answer."""
+        directory = ntpath.dirname(self._config)
+        paths = [self._config, *(ntpath.join(directory, name) for name in NEIGHBOURS)] if self._config else []
+        parts = [*self._state_parts, *(script.read_file(path) for path in paths)]
+        if state != "installed":
+            parts += [script.run(*network.show_listeners()), script.run(*network.show_queues())]
+        if state in ("stopped", "restarted", "absent"):
+            parts.append(script.processes())
+        if self._program:
+            parts.append(script.kind_of(self._program))
+        self._host.prefetch(*parts)
 
-    def _state(self) -> str | None:
-        return services.read_state(self._host.run(*services.query(self._name)), name=self._name)
+    @property
+    def _state_parts(self) -> list[str]:
+        """What ``_look`` and ``_started`` ask."""
+        queries = [services.query(self._name), services.query_settings(self._name)]
+        return [*(script.run(*query) for query in queries), script.started_at(self._name)]
+
+    def _look(self) -> Look:
+        ran = self._host.run(*services.query(self._name))
+        state = services.read_state(ran, name=self._name)
+        settings = services.Settings()
+        if state is not None:
+            settings = services.read_settings(self._host.run(*services.query_settings(self._name)))
+        self._found = Look(state, settings, services.read_pid(ran) if state else None)
+        return self._found
+
+    def _look_again(self) -> Look:
+        """As ``_look``, in one start also where nothing was asked together with what came before."""
+        if not self._host.knows(script.run(*services.query(self._name))):
+            self._host.prefetch(*self._state_parts)
+        return self._look()
 
     def _has_ended(self) -> str:
-        state = self._state()
+        state = self._look_again().state
         return "" if state == services.RUNNING else f"the service is {state or 'gone'}"
 
     def _files(self, found: Look, *, must: bool) -> Files:
         """What is known from the files; an error for the manager's own if it has to be there."""
         if not self._config:
             return Files()
+        written: dict[str, str] = {}
         try:
-            effective = self._effective("manager", self._config, self._params["version"])
+            effective = self._effective("manager", self._config, self._params["version"], written)
         except EventStoreError as error:
             if must:
                 raise
             if found.runs:
                 self._result.warnings.append(f"The nodes of {self._name} are not known from its files: {error}")
-            return Files(paths=(self._config,))
-        paths, nodes = [self._config], []
-        sizes: list[int] = []
-        complete = False
+            return Files(written=written)
+        nodes: dict[str, Node] = {}
         with contextlib.suppress(EventStoreError):  # the manager itself says what is wrong with its file
-            for path in self._node_configs(effective, paths):
-                node = self._effective("database", path, VERSIONS[-1])
-                nodes.append(
-                    frozenset(Endpoint(node.value(f"{at}Ip"), node.value(f"{at}HttpPort")) for at in ("Int", "Ext"))
-                )
-                sizes.append(node.value("ClusterSize"))
-            complete = True
-        return Files(effective, tuple(paths), tuple(nodes), max(sizes, default=None) if complete else None, complete)
+            for path in self._node_configs(effective, written):
+                nodes[path] = _node(self._effective("database", path, VERSIONS[-1], written))
+        return Files(effective, written, nodes)
 
-    def _node_configs(self, effective: layers.Effective, paths: list[str]) -> list[str]:
-        """The configuration files of the nodes that the manager starts; all files read are added to ``paths``."""
+    def _node_configs(self, effective: layers.Effective, written: dict[str, str]) -> list[str]:
+        """The configuration files of the nodes that the manager starts."""
         path = effective.value("WatchdogConfig") if effective.value("EnableWatchdog") else None
         if not path:
             return []
-        text = text_of(self._host, path)
+        text = self._text(path, written)
         if text is None:
             raise ConfigError("the list of the database nodes is not there", where=path)
         found = [entry.config for entry in watchdog.parse(text, where=path) if entry.config]
-        paths += [path, *found]
+        self._host.prefetch(*(script.read_file(each) for each in found if not self._host.knows(script.read_file(each))))
         return found
 
-    def _effective(self, kind: str, path: str, version: str) -> layers.Effective:
-        text = text_of(self._host, path)
+    def _text(self, path: str, written: dict[str, str]) -> str | None:
+        found = self._host.look(path)
+        if found is None:
+            return None
+        written[path] = found.written
+        return text_in(found.content, path)
+
+    def _effective(self, kind: str, path: str, version: str, written: dict[str, str]) -> layers.Effective:
+        text = self._text(path, written)
         if text is None:
             raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started or stopped")
         options = option_set(kind, version)
@@ -201,13 +256,74 @@ class WindowsService:
             options.extended(unknown), file=text, file_name=path, environment={}, arguments=["--config", path]
         )
 
-    def _listeners(self) -> set[Endpoint]:
-        found = network.read_listeners(self._host.run(*network.show_listeners()).output)
-        return {listener.endpoint for listener in found if listener.endpoint.ip not in WILDCARDS}
+    def _listeners(self) -> list[network.Listener]:
+        queues, sockets = network.show_queues(), network.show_listeners()
+        if not self._host.knows(script.run(*sockets)):
+            self._host.prefetch(script.run(*sockets), script.run(*queues))
+        return network.read_listeners(self._host.run(*sockets).output, self._host.run(*queues).output)
+
+    def _running(self, found: Look, files: Files) -> Running:
+        """The database nodes below the service; ServiceError where what runs cannot be told, or is no manager."""
+        answer = self._host.ask(script.processes(), expected="PROCESSES", where="processes")
+        family = processes.below(processes.read(answer), found.pid or 0)
+        if not family or not family[0].command:
+            raise ServiceError(
+                f"what the service runs cannot be told: process {found.pid or 'unknown'} is not shown",
+                where=self._name,
+                hint="Nothing was stopped. Connect as an administrator",
+            )
+        if not family[0].is_program(processes.MANAGER_PROGRAM):
+            raise ServiceError(
+                f"kind is manager, but the service runs {family[0].program} (process {family[0].pid}), and no "
+                f"{processes.MANAGER_PROGRAM}",
+                where=self._name,
+                hint="Nothing was stopped. Is it the name of the manager's service?",
+            )
+        listeners = self._listeners()
+        addresses: dict[int, frozenset[Endpoint]] = {}
+        sizes: list[int | None] = []
+        for process in family[1:]:
+            held = processes.held_by(process.pid, listeners)
+            if held or process.is_program(processes.NODE_PROGRAM):
+                known = next((node for path, node in files.nodes.items() if path in process.command), None)
+                addresses[process.pid] = held | (known.http if known else frozenset())
+                sizes.append(known.cluster_size if known else None)
+        return Running(addresses, None if None in sizes else max(filter(None, sizes), default=None))
+
+    def _taken(self, files: Files) -> list[str]:
+        """Who listens where the database nodes of the service would."""
+        wanted = frozenset().union(*(node.listens for node in files.nodes.values()))
+        if not wanted:
+            return []
+        return [
+            f"{endpoint} ({_holder(listener)})"
+            for listener in self._listeners()
+            for endpoint in sorted(wanted)
+            if listener.holds(endpoint)
+        ]
+
+    def _refuse_taken(self, files: Files) -> None:
+        """ServiceError if a node of an ended manager lives on: a second one would be started on its data."""
+        taken = self._taken(files)
+        if taken:
+            raise ServiceError(
+                f"the service does not run, and the ports of its database nodes are taken: {', '.join(taken)}",
+                where=self._name,
+                hint="It was not started. If that is a node that outlived its manager, end it first: two nodes on the "
+                "same data damage them",
+            )
+
+    def _warn_of_orphans(self, files: Files) -> None:
+        taken = self._taken(files)
+        if taken:
+            self._result.warnings.append(
+                f"{self._name} does not run, but the ports of its database nodes are taken: {', '.join(taken)}. If "
+                "that is a node that outlived its manager, end it on the host before its files or its software change"
+            )
 
     # -- installing ----------------------------------------------------------------------------------------------------
 
-    def _install(self, found: Look) -> Look:
+    def _install(self, found: Look, *, then_start: bool) -> Look:
         if found.state is not None and not found.settings.is_deleted:
             return found
         if found.settings.is_deleted:
@@ -218,13 +334,16 @@ class WindowsService:
             )
         command = services.install(self._program, self._name, self._config)
         self._result.change("", f"{self._name} installed")
-        ran = self._host.change(*command)
-        if ran is None:
+        # Where the installer has done nothing there is nothing to start, and net.exe says so.
+        start = [services.start(self._name)] if then_start and self._params["enabled"] is None else []
+        rans = self._host.change_all([command, *start], then=self._state_parts)
+        self._start_ran = rans[1:] if start else None
+        if not rans:
             return Look(services.STOPPED, services.Settings())
-        waited = wait_until(self._state, lambda state: state is not None, timeout_s=SEEN_TIMEOUT_S)
+        waited = wait_until(self._look_again, lambda look: look.state is not None, timeout_s=SEEN_TIMEOUT_S)
         if not waited.ok:
-            raise services.not_installed(self._name, command_line(*command), ran)
-        return self._look()
+            raise services.not_installed(self._name, command_line(*command), rans[0])
+        return waited.last
 
     def _set_start_mode(self, found: Look) -> None:
         enabled, mode = self._params["enabled"], found.settings.start_mode
@@ -233,10 +352,11 @@ class WindowsService:
         self._result.change(
             f"{self._name} starts: {mode}", f"{self._name} starts: {'delayed' if enabled else 'manual'}"
         )
-        ran = self._host.change(*services.set_start_mode(self._name, automatic=enabled))
-        if ran and enabled != (self._look().settings.start_mode in ("auto", "delayed")):
+        command = services.set_start_mode(self._name, automatic=enabled)
+        rans = self._host.change_all([command], then=self._state_parts)
+        if rans and enabled != (self._look().settings.start_mode in ("auto", "delayed")):
             raise ServiceError(
-                f"its start mode stayed {mode}: sc.exe ended with {ran.code}: {ran.output}",
+                f"its start mode stayed {mode}: sc.exe ended with {rans[0].code}: {rans[0].output}",
                 where=self._name,
                 hint="Connect as an administrator",
             )
@@ -254,16 +374,16 @@ class WindowsService:
                     where=self._name,
                     hint=f"Give the executable that is there, or remove it on the host: sc.exe delete {self._name}",
                 )
-            self._host.change(*services.uninstall(self._program, self._name))
+            self._host.change_all([services.uninstall(self._program, self._name)], then=self._state_parts)
         self._wait_until_gone("it was uninstalled, but is still there")
 
     def _wait_until_gone(self, problem: str) -> None:
         if self._host.check_mode:
             return
-        waited = wait_until(self._state, lambda state: state is None, timeout_s=self._timeout_s)
+        waited = wait_until(self._look_again, lambda look: look.state is None, timeout_s=self._timeout_s)
         if waited.ok:
             return
-        if self._look().settings.is_deleted:
+        if waited.last.settings.is_deleted:
             raise ServiceError(
                 f"{problem}: Windows keeps it, marked for deletion (1072), while a program holds a handle on it",
                 where=self._name,
@@ -278,34 +398,38 @@ class WindowsService:
 
     # -- starting and stopping -----------------------------------------------------------------------------------------
 
-    def _permit(self, files: Files, cluster: permission.Cluster | None) -> t.ContextManager[permission.Permission]:
-        """Ask whether the cluster can do without the nodes.
-
-        They may run with what their files said before, so that whatever listens on this machine is theirs as well.
-        """
-        held = frozenset(self._listeners())
-        unknown = () if files.complete else (held,)
-        nodes = tuple(addresses | held for addresses in files.nodes) + unknown
-        members = permission.Members(Stop(self._name, nodes), files.cluster_size)
+    def _permit(self, running: Running, cluster: permission.Cluster | None) -> t.ContextManager[permission.Permission]:
+        """Ask whether the cluster can do without the nodes."""
+        members = permission.Members(Stop(self._name, tuple(running.addresses.values())), running.cluster_size)
         return permission.permit(cluster, members, hold_s=2 * self._timeout_s, check_mode=self._host.check_mode)
 
-    def _stop(self, files: Files, after: str, confirm: t.Callable[[], None]) -> None:
+    def _stop(self, running: Running, after: str, confirm: t.Callable[[], None]) -> None:
         self._result.change(f"{self._name} running", f"{self._name} {after}")
         confirm()
-        ran = self._host.change(*services.stop(self._name))
-        if ran is None:
+        sockets = [script.run(*network.show_listeners()), script.run(*network.show_queues())]
+        rans = self._host.change_all([services.stop(self._name)], then=[*self._state_parts, *sockets])
+        if not rans:
             return
-        waited = wait_until(self._state, lambda state: state in (None, services.STOPPED), timeout_s=self._timeout_s)
+        waited = wait_until(
+            self._look_again, lambda look: look.state in (None, services.STOPPED), timeout_s=self._timeout_s
+        )
         if not waited.ok:
             raise ServiceError(
-                f"it is {waited.last} after {self._timeout_s:g} s; net.exe ended with {ran.code}: {ran.output}",
+                f"it is {waited.last.state} after {self._timeout_s:g} s; net.exe ended with {rans[0].code}: "
+                f"{rans[0].output}",
                 where=self._name,
                 hint="Nothing else was done. Look into the manager's log and the event log of the host",
             )
-        nodes = frozenset().union(*files.nodes)
-        left = wait_until(lambda: nodes & self._listeners(), lambda ports: not ports, timeout_s=self._timeout_s)
-        if not left.ok:
-            ports = ", ".join(str(endpoint) for endpoint in sorted(left.last))
+        if not running.addresses:
+            return
+
+        def left() -> list[network.Listener]:
+            nodes = frozenset().union(*running.addresses.values())
+            return [each for each in self._listeners() if each.pid in running.addresses or each.endpoint in nodes]
+
+        still = wait_until(left, lambda found: not found, timeout_s=self._timeout_s)
+        if not still.ok:
+            ports = ", ".join(f"{each.endpoint} ({_holder(each)})" for each in still.last)
             self._result.warnings.append(
                 f"{self._name} has stopped, but its database nodes still listen on {ports}. End them on the host "
                 "before their files or their software change"
@@ -314,14 +438,19 @@ class WindowsService:
     def _start(self, files: Files, found: Look, *, is_restart: bool) -> None:
         if not is_restart:
             self._result.change(f"{self._name} {(found.state or services.STOPPED).lower()}", f"{self._name} running")
-        ran = self._host.change(*services.start(self._name))
-        if ran is None:
+        rans = self._start_ran
+        if rans is None:
+            rans = self._host.change_all([services.start(self._name)], then=self._state_parts)
+        if not rans:
             return
         over = (None, services.STOPPED, services.RUNNING)
-        waited = wait_until(self._state, lambda state: state in over, timeout_s=self._timeout_s)
-        if waited.last != services.RUNNING:
+        if not (self._start_ran and self._found.state in over):  # else it was looked at after that start
+            wait_until(self._look_again, lambda look: look.state in over, timeout_s=self._timeout_s)
+        state = self._found.state
+        if state != services.RUNNING:
             raise ServiceError(
-                f"it is {waited.last or 'not installed'} and not RUNNING; net.exe ended with {ran.code}: {ran.output}",
+                f"it is {state or 'not installed'} and not RUNNING; net.exe ended with {rans[0].code}: "
+                f"{rans[0].output}",
                 where=self._name,
                 hint="Look into the manager's log and the event log of the host. May its account read "
                 f"{self._config}, and are the URLs reserved (es_urlacl)?",
@@ -329,7 +458,7 @@ class WindowsService:
         self._wait_for_answer(files)
 
     def _look_at_running(self, files: Files) -> None:
-        reasons = self._restart_reasons(self._pid(), files)
+        reasons = self._restart_reasons(files)
         if not reasons:
             self._wait_for_answer(files)
             return
@@ -365,8 +494,8 @@ class WindowsService:
     # -- the result ----------------------------------------------------------------------------------------------------
 
     def _outcome(self, files: Files) -> dict[str, t.Any]:
-        found = self._look()
-        pid = self._pid() if found.runs else None
+        found = self._found
+        pid = found.pid if found.runs else None
         wanted = self._params["state"] in RUNS
         warnings = list(self._result.warnings)
         if wanted and found.state is not None:
@@ -376,7 +505,7 @@ class WindowsService:
             "changed": self._result.changed,
             "status": found.state or "not installed",
             "pid": pid,
-            "restart_needed": self._restart_reasons(pid, files) if wanted else [],
+            "restart_needed": self._restart_reasons(files) if wanted else [],
             "answer": self._result.answer,
             "start_mode": found.settings.start_mode,
             "recovery": list(found.settings.recovery),
@@ -394,19 +523,32 @@ class WindowsService:
             "es_service with state: absent, then state: started"
         ]
 
-    def _pid(self) -> int | None:
-        return services.read_pid(self._host.run(*services.query_process(self._name)))
-
-    def _restart_reasons(self, pid: int | None, files: Files) -> list[str]:
-        if pid is None:
+    def _restart_reasons(self, files: Files) -> list[str]:
+        pid = self._found.pid
+        if not self._found.runs or pid is None:
             return []
-        started = self._host.ask(script.started_at(pid), expected="TIME", where=f"process {pid}")
+        if pid not in self._started:
+            self._started[pid] = self._host.ask(script.started_at(self._name), expected="TIME", where=f"process {pid}")
         # All are UTC in ISO 8601, so their order is that of their texts.
         return [
             f"{path} was written after pid {pid} was started"
-            for path in files.paths
-            if self._host.ask(script.written_at(path), expected="TIME", where=path) > started
+            for path, written in files.written.items()
+            if written > self._started[pid]
         ]
+
+
+def _node(effective: layers.Effective) -> Node:
+    def at(*options: str) -> frozenset[Endpoint]:
+        return frozenset(Endpoint(effective.value(f"{each[:3]}Ip"), effective.value(each)) for each in options)
+
+    http = at("IntHttpPort", "ExtHttpPort")
+    return Node(http, http | at("IntTcpPort", "ExtTcpPort"), effective.value("ClusterSize"))
+
+
+def _holder(listener: network.Listener) -> str:
+    if listener.pid == network.SYSTEM:
+        return f"Windows, for a process that {' '.join(network.show_queues())} tells"
+    return f"process {listener.pid}"
 
 
 __all__ = ["WindowsService", "refuse_foreign"]

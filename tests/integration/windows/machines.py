@@ -86,6 +86,10 @@ class Windows:
         looks = ("show", "query", "queryex", "-ano", "print", "/groups")
         return [each for each in self.ran() if not set(looks) & set(each[1:3])]
 
+    def starts(self) -> int:
+        """How often PowerShell was started, or a transfer was made, which takes as long."""
+        return len(self._lines("started")) + sum(each[0] == "put_file" for each in self.ran() if self.way == "ssh")
+
     def refused(self) -> list[str]:
         return [each["why"] for each in self._lines("refused")]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
+import psutil
 import pytest
 
 from lab.windows import services
@@ -142,3 +143,22 @@ def test_a_fault_is_named_or_waited_for(faults: t.Any, fault: str) -> None:
     assert [word for word in words if word not in result["msg"]] == [] if words else True
     assert states == ({} if after is None else {"es-one": after})
     assert (answer[0] == 200 and '"Manager"' in answer[1]) == (after == services.RUNNING)
+
+
+def test_what_is_stopped_as_a_manager_and_is_none_is_left_alone(tmp_path: t.Any) -> None:
+    """A node, or a wrapper of one, that somebody has made a service of Windows; ``kind`` says otherwise."""
+    with machine(tmp_path / "wrong", "winrm", f"{NET}.61") as made:
+        services.install(made.machine, "es-one", f'"{PROGRAM}" -InstanceName es-one', "", CONFIG)
+        services.start(made.machine, "es-one")
+        (pid, created) = (made.services["es-one"][name] for name in ("pid", "created"))
+        stored = made.services
+        stored["es-one"]["image"] = '"c:\\Event Store\\nssm.exe"'
+        made.machine.write("services", stored)
+        tasks = [es_service(state) for state in ("stopped", "restarted", "absent")]
+        before = made.changes()
+        results = Ansible(tmp_path / "ansible").tasks({"wrong": made}, tasks)["wrong"]
+        assert made.refused() == []
+        for result in results:
+            assert "kind is manager, but the service runs nssm.exe" in result["msg"]
+        assert made.changes() == before
+        assert psutil.Process(pid).create_time() == created

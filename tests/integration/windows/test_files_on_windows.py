@@ -211,6 +211,54 @@ def test_the_software_goes_and_the_data_stay(done: t.Any, way: str) -> None:
     assert machines[way].machine.path("d:\\es data\\log").is_dir()
 
 
+# What is broken while a file is replaced, whether the task fails then, and what becomes of the old file.
+HELD = f"{ODD}\\held.yaml"
+FRESH = f"{HELD}.es-new"
+TEST_HELD: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], bool]] = {
+    "a scanner holds the new one for a moment": ({"held": {FRESH: 3}}, {}, False),
+    "a backup holds the old one for a moment": ({"held": {HELD: 2}}, {}, False),
+    "the disk is write-protected": ({}, {"replace_fails": {HELD: 19}}, True),
+    "the old one is away before it fails": ({}, {"replace_fails": {HELD: 1177}}, False),
+}
+
+
+@pytest.mark.parametrize("case", TEST_HELD)
+def test_a_file_that_cannot_be_replaced_keeps_what_it_has(tmp_path: pathlib.Path, case: str) -> None:
+    """Its content, and the permissions that somebody has given it, also where it is replaced."""
+    files, settings, fails = TEST_HELD[case]
+    old, sddl = b"# mine\r\nIntIp: 192.168.1.11\r\n", "O:BAD:P(A;;FA;;;BA)(A;;FR;;;LS)"
+    with Windows(tmp_path / "held", "winrm", f"{NET}.22") as machine:
+        machine.machine.make_directory(ODD)
+        machine.machine.put(HELD, old)
+        machine.machine.write("acl", {HELD: sddl})
+        for name, content in files.items():
+            machine.machine.write(name, content)
+        machine.set(**settings)
+        (result,) = Ansible(tmp_path / "ansible").tasks({"held": machine}, [config(path=HELD)])["held"]
+        assert machine.refused() == []
+        assert bool(result.get("failed")) == fails, result
+        assert machine.machine.read("acl")[HELD] == sddl
+        if fails:
+            assert machine.file(HELD) == old
+            assert f"{HELD} is as it was" in result["msg"]
+        else:
+            assert yaml.safe_load(machine.file(HELD) or b"")["ClusterSize"] == 3
+            assert machine.file(result["backup_file"]) == old
+        assert [name for name in machine.files(ODD) if "es-" in name] == []
+
+
+def test_a_scanner_that_holds_new_programs_is_waited_for(
+    tmp_path: pathlib.Path, steps: dict[str, dict[str, t.Any]]
+) -> None:
+    unpacked = "c:\\Event Store\\.es_distribution-3.4.0"
+    with Windows(tmp_path / "held", "psrp", f"{NET}.23") as machine:
+        machine.machine.write("held", {unpacked: 4, f"{unpacked}\\EventStore-Lab-Windows-v3.4.0": 4})
+        (result,) = Ansible(tmp_path / "ansible").tasks({"held": machine}, [steps["distribution: run"]])["held"]
+        assert result["changed"], result
+        assert machine.machine.read("held")[unpacked] < 4
+        assert machine.files("c:\\Event Store") == [f"3.4.0/{name}" for name in (".es_distribution.json", *EXECUTABLES)]
+
+
 def test_files_arrive_by_scp_too(tmp_path: pathlib.Path, steps: dict[str, dict[str, t.Any]]) -> None:
     wanted = [steps[name] for name in ("distribution: run", "config: run", "config: run again")]
     with Windows(tmp_path / "scp", "ssh-scp", f"{NET}.21") as machine:

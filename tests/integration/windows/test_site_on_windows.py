@@ -77,7 +77,12 @@ def test_check_mode_shows_the_commands_of_the_page_and_does_nothing(site: Site) 
     assert shown.count("EventStore.WindowsManager.exe install -InstanceName es-cluster1 -ManagerConfig") >= 3
 
 
+# A start of PowerShell takes about a second on a real host, so a run asks much at once: at most so many of a machine.
+FIRST_RUN, NO_CHANGE = 12, 6
+
+
 def test_one_command_makes_a_cluster_with_quorum(site: Site) -> None:
+    before = {host: machine.starts() for host, machine in site.machines.items()}
     done = site.play("site.yml")
     assert done.returncode == 0
     assert "cluster1 has quorum, 3 of 3 nodes in sync" in done.stdout
@@ -85,6 +90,18 @@ def test_one_command_makes_a_cluster_with_quorum(site: Site) -> None:
     assert status == 200
     states = sorted(member["state"] for member in json.loads(body)["members"] if member["isAlive"])
     assert states == ["Manager"] * 3 + ["Master", "Slave", "Slave"]
+    starts = {host: machine.starts() - before[host] for host, machine in site.machines.items()}
+    print(starts)
+    assert max(starts.values()) <= FIRST_RUN, starts
+
+
+def test_a_run_without_a_change_starts_powershell_a_few_times_only(site: Site) -> None:
+    before = {host: machine.starts() for host, machine in site.machines.items()}
+    done = site.play("site.yml")
+    assert changed(done.stdout) == dict.fromkeys(HOSTS, 0)
+    starts = {host: machine.starts() - before[host] for host, machine in site.machines.items()}
+    print(starts)
+    assert max(starts.values()) <= NO_CHANGE, starts
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -30,26 +30,36 @@ ODD = [
 ]
 # Functions of ``script`` that make no text to send; every other one does, with one of these values for each argument.
 NO_TEXT = {
-    *("check_text", "check_path", "check_service_name", "literal", "encoded"),
-    *("ran", "answer", "content", "texts"),
+    *("check_text", "check_path", "check_service_name", "is_text", "literal", "encoded", "together", "scripts"),
+    *("ran", "answer", "content", "file", "number", "outputs", "table", "texts"),
 }
-VALUES = {
-    **dict.fromkeys(("path", "archive"), "C:\\Event Store\\it's $x"),
-    **dict.fromkeys(("destination", "directory"), "C:\\Event Store\\a & b"),
-    **{"account": "CONTOSO\\it's $x", "name": "it's $x", "drive": "c", "pid": 1},
+PATH, OTHER = "C:\\Event Store\\it's [x] $x `a", "C:\\Event Store\\a & b"
+VALUES: dict[str, t.Any] = {
+    **dict.fromkeys(("path", "archive", "bundle", "unpacked"), PATH),
+    **dict.fromkeys(("destination", "directory", "home"), OTHER),
+    **{"account": "CONTOSO\\it's $x", "name": "it's $x", "drive": "c", "service": "es"},
+    **{"checksum": "0" * 64, "files": [(PATH, f"{OTHER}1", f"{OTHER}2")], "keep": False},
+    **{"marker": (f"{PATH}.txt", "it's"), "left": (PATH,), "paths": (OTHER,)},
 }
 MADE = {
     name: function
     for name, function in inspect.getmembers(script, inspect.isfunction)
     if function.__module__ == script.__name__ and not name.startswith("_") and name not in NO_TEXT
 }
+
+
+def made(function: t.Callable[..., str]) -> str:
+    """A part, with a value for each parameter of the function that makes it."""
+    parameters = inspect.signature(function).parameters.values()
+    plain = [VALUES[each.name] for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    several = [value for each in parameters if each.kind is each.VAR_POSITIONAL for value in VALUES[each.name]]
+    named = {each.name: VALUES[each.name] for each in parameters if each.kind is each.KEYWORD_ONLY}
+    return function(*plain, *several, **named)
+
+
 KNOWN = {
     "run": script.run("netsh.exe", "http", "show", "urlacl"),
-    **{
-        name: function(*(VALUES[argument] for argument in inspect.signature(function).parameters))
-        for name, function in MADE.items()
-        if name != "run"
-    },
+    **{name: made(function) for name, function in MADE.items() if name != "run"},
 }
 
 
@@ -65,10 +75,38 @@ def output(machine: Machine, text: str) -> list[str]:
 @pytest.mark.parametrize("name", KNOWN)
 def test_what_the_collection_sends_is_powershell_and_understood(machine: Machine, name: str) -> None:
     machine.make_directory("C:\\Event Store")
-    machine.put(VALUES["path"], b"")
-    assert not powershell.parse(KNOWN[name]).has_error
-    assert shells.evaluate(machine, KNOWN[name]).errors == []
+    machine.put(PATH, b"YQ==\r\n")
+    text = script.together([KNOWN[name]])
+    assert not powershell.parse(text).has_error
+    ran = shells.evaluate(machine, text)
+    assert ran.errors == []
     assert not (machine.folder / "refused.jsonl").exists()
+    assert script.outputs("\n".join(ran.output), 1)
+
+
+def test_parts_that_are_run_together_give_what_each_gives_alone(machine: Machine) -> None:
+    """Whatever is in them and whatever fails, and in ASCII, so that no code page can change it."""
+    machine.put("C:\\a.txt", "ü 日本".encode())
+    parts = [
+        *(script.read_file("C:\\a.txt"), script.free_bytes("x"), script.kind_of("C:\\b"), script.kind_of("C:\\")),
+        *(script.run("netsh.exe", "http", "show", "urlacl"), script.run("none\u00fc.exe"), script.directories("C:\\")),
+    ]
+    machine.write("machine", {"locale": "de", "noise": "ES1:RC:0\nES1:\u00fc", "missing": ["none\u00fc.exe"]})
+    alone = [script.outputs("\n".join(output(machine, script.together([part]))), 1) for part in parts]
+    printed = "\n".join(output(machine, script.together(parts))[1:])
+    assert printed.isascii()
+    assert script.outputs(printed, len(parts)) == [each[0] for each in alone if each]
+    kinds = [(script.answer(each[0]) or ("",))[0] for each in alone if each]
+    assert kinds == ["FILE", "ERROR", "ABSENT", "DIRECTORY", "RC", "ERROR", "DIRECTORIES"]
+
+
+def test_the_number_of_an_error_comes_with_it(machine: Machine) -> None:
+    machine.put("C:\\a.txt", b"")
+    machine.write("held", {"C:\\a.txt": 1})
+    (first,) = script.outputs("\n".join(output(machine, script.together([script.remove("C:\\a.txt")]))), 1) or ()
+    kind, value = script.answer(first) or ("", "")
+    assert (kind, script.number(value)[0]) == ("ERROR", 32)
+    assert script.number("-2146232800|x") == (0, "x")
 
 
 def test_no_text_is_made_elsewhere() -> None:
@@ -105,13 +143,23 @@ def test_no_text_is_made_elsewhere() -> None:
         "Remove-Item -Path 'C:\\*' -Recurse -Force -ErrorAction Stop",
         "Remove-Item -LiteralPath 'C:\\x' -Recurse -Force -ErrorAction SilentlyContinue",
         "Get-Content -LiteralPath 'C:\\x' -ErrorAction Stop",
-        "[System.IO.File]::Delete('C:\\x')",
+        "[System.IO.File]::AppendAllText('C:\\x', 'a')",
         "[System.IO.File]::Exists('x')",
         "[System.IO.File]::Exists('C:\\a\\..\\b')",
         "[System.IO.File]::Exists('C:\\a', 'b')",
         "New-Object System.Net.WebClient",
         "foreach ($x in 1) { 'a' }",
         "function f { 'a' }",
+        "function f($x = 1) { 'a' }; f 'b'",
+        "function f($x) { 'a' }; f",
+        "function f($x) { 'a' }; f 'b' 'c'",
+        "function f($x) { $y }; f 'b'",
+        "& { 'a' } 'b'",
+        "Get-CimInstance -ClassName 'Win32_Process' -ErrorAction Stop | Where-Object { $_.Name }",
+        "Get-CimInstance -ClassName 'Win32_Process' -Filter 'ProcessId = 1' -ErrorAction Stop",
+        "[int] '5'",
+        "Copy-Item -LiteralPath 'C:\\x' -Destination 'C:\\y' -ErrorAction Stop",
+        "& 'netsh.exe' 'http' 'show' 'servicestate'",
         "param($x)",
         "throw 'x'",
         "try { 'a' } finally { 'b' }",
@@ -240,8 +288,8 @@ def test_a_value_that_is_not_quoted_is_noticed(machine: Machine) -> None:
         ("exit 1060", 1060, []),
         ("'a'; exit", 0, ["a"]),
         ("$global:LASTEXITCODE = 9009\n'RC:' + $global:LASTEXITCODE", 0, ["RC:9009"]),
-        ("& 'sc.exe' 'query' 'none'\nexit $LASTEXITCODE", 1060, ...),
-        ("& 'sc.exe' 'query' 'none'", 1, ...),
+        ("& 'sc.exe' 'queryex' 'none'\nexit $LASTEXITCODE", 1060, ...),
+        ("& 'sc.exe' 'queryex' 'none'", 1, ...),
         ("'a' + 1 + 'b'", 0, ["a1b"]),
         ("try { exit 3 } catch { 'no' }", 3, []),
         ("if ([System.IO.Directory]::Exists('c:\\')) { 'yes' } else { 'no' }", 0, ["yes"]),
@@ -253,11 +301,12 @@ def test_codes_and_lines_are_those_of_powershell(machine: Machine, text: str, co
     assert lines is ... or ran.output == lines
 
 
-def test_a_missing_program_leaves_the_code_that_was_there_and_the_text_goes_on(machine: Machine) -> None:
+def test_a_missing_program_is_an_error_that_a_part_tells(machine: Machine) -> None:
     machine.write("machine", {"missing": ["netsh.exe"]})
-    ran = powershell.run(machine, script.run("netsh.exe", "http", "show", "urlacl"))
-    assert ran.output[-1] == "ES1:RC:9009"
-    assert len(ran.errors) == 1
+    text = script.together([script.run("netsh.exe", "http", "show", "urlacl")])
+    (printed,) = script.outputs("\n".join(output(machine, text)), 1) or ()
+    assert script.ran(printed) is None
+    assert (script.answer(printed) or ("",))[0] == "ERROR"
 
 
 def test_the_noise_of_a_profile_comes_first(machine: Machine) -> None:

@@ -139,7 +139,7 @@ TEST_NAMES_REFUSED = [
 
 def arguments_of(text):
     """The words of a ``run`` script as PowerShell reads single-quoted literals: written anew, to not trust itself."""
-    line = text.splitlines()[1]
+    line = text.splitlines()[0]
     assert line.startswith("& ")
     words, rest = [], line[1:]
     while rest:
@@ -154,7 +154,7 @@ def arguments_of(text):
 def test_hostile_values_arrive_unchanged(value):
     text = script.run("netsh.exe", "http", value)
     assert arguments_of(text) == ["netsh.exe", "http", value]
-    assert len(text.splitlines()) == 4
+    assert len(text.splitlines()) == 3
 
 
 @pytest.mark.parametrize(("value", "why"), TEST_REFUSED)
@@ -177,7 +177,7 @@ def test_any_text_arrives_or_is_refused(value):
 
 @given(st.text(alphabet=st.sampled_from("'\u2018\u2019\u201a\u201ba $`"), max_size=12))
 def test_a_literal_reads_back_whatever_quotes_it_has(value):
-    assert arguments_of(f"\n& {script.literal(value)}") == [value]
+    assert arguments_of(f"& {script.literal(value)}") == [value]
 
 
 @pytest.mark.parametrize("path", TEST_PATHS_REFUSED)
@@ -206,7 +206,7 @@ def test_a_command_that_is_too_long_for_windows_is_refused():
 
 def test_the_page_s_command_in_its_exact_form():
     assert script.run("netsh.exe", "http", "show", "urlacl") == (
-        "$global:LASTEXITCODE = 9009\n& 'netsh.exe' 'http' 'show' 'urlacl'\n''\n'ES1:RC:' + $global:LASTEXITCODE"
+        "& 'netsh.exe' 'http' 'show' 'urlacl'\n''\n'ES1:RC:' + $global:LASTEXITCODE"
     )
 
 
@@ -240,6 +240,72 @@ TEST_ANSWERS = [
 @pytest.mark.parametrize(("stdout", "expected"), TEST_ANSWERS)
 def test_only_one_marked_line_is_an_answer(stdout, expected):
     assert script.answer(stdout) == expected
+
+
+def lines(*texts):
+    return "".join(f"ES1:{base64.b64encode(text.encode()).decode()}\r\n" for text in texts)
+
+
+def test_what_parts_printed_counts_only_if_each_did_and_nothing_else_is_taken_for_it():
+    both = lines("ES1:OK", "ü\nES1:RC:0")
+    assert script.outputs(both, 2) == ["ES1:OK", "ü\nES1:RC:0"]
+    assert script.outputs(f"banner\r\nES1:RC:0\r\n{both}ES1: x\n", 2) == ["ES1:OK", "ü\nES1:RC:0"]
+    assert script.outputs(lines("", ""), 2) == ["", ""]
+    for damaged in (lines("ES1:OK"), lines("a", "b", "c"), both[:-4], f"ES1:YQ=\n{lines('b')}", ""):
+        assert script.outputs(damaged, 2) is None
+
+
+def test_parts_are_sent_in_as_few_scripts_as_windows_takes():
+    parts = [script.kind_of(f"c:\\{letter * 200}") for letter in "abcdefghijklmnopqrstuvwxyz"]
+    batches = list(script.scripts(parts))
+    assert [part for batch in batches for part in batch] == parts
+    assert len(batches) == 3
+    assert all(len(script.encoded(script.together(batch))) < 8191 for batch in batches)
+    assert list(script.scripts([])) == []
+    longest = script.run("netsh.exe", "x" * 4000)
+    assert list(script.scripts([parts[0], longest, parts[1]])) == [[parts[0]], [longest], [parts[1]]]
+
+
+def test_a_script_has_the_functions_that_its_parts_use_and_no_other():
+    def functions(text):
+        return set(re.findall(r"^function (\w+)", text, re.MULTILINE))
+
+    assert functions(script.together([script.time()])) == {"EsPart"}
+    assert functions(script.together([script.kind_of("c:\\x")])) == {"EsPart", "EsKind"}
+    assert functions(script.together([script.time(), script.read_file("c:\\x")])) == {"EsPart", "EsKind", "EsRead"}
+
+
+def test_no_text_has_a_cmdlet_that_could_take_a_path_for_a_pattern():
+    """What takes wildcards in -Path or -Destination gets -LiteralPath; all else is .NET, which knows no wildcards."""
+    texts = [
+        script.replace([("c:\\a[1]", "c:\\b", "c:\\c")], keep=False),
+        *(script.remove("c:\\a[1]"), script.unpack("c:\\a", "0", "c:\\b"), script.permissions("c:\\a")),
+        *(script.move("c:\\a", "c:\\b"), script.install("c:\\a", "c:\\b", ("c:\\a\\m", "x"), left=["c:\\c"])),
+    ]
+    for text in texts:
+        whole = script.together([text])
+        assert re.findall(r"-(?:Path|Destination)\b", whole) == []
+        for cmdlet in re.findall(r"\b(?:Remove-Item|Unblock-File|Get-FileHash|Get-Acl)\b.{15}", whole):
+            assert "-LiteralPath" in cmdlet
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("-2147024864|Der Prozess ...", (32, "Der Prozess ...")),
+        ("-2147024891|denied", (5, "denied")),
+        ("-2146232800|a|b", (0, "a|b")),
+        ("|no number", (0, "no number")),
+        ("\u0661|x", (0, "x")),
+    ],
+)
+def test_the_number_of_an_error_is_that_of_winerror(value, expected):
+    assert script.number(value) == expected
+
+
+def test_a_table_has_only_rows_that_are_whole():
+    text = "5 1 c:\\a.exe --x y\0" + "6 5 \0" + "7\0x y z\0\u0661 1 z"
+    assert script.table(base64.b64encode(text.encode()).decode()) == [["5", "1", "c:\\a.exe --x y"], ["6", "5", ""]]
 
 
 def test_a_file_that_did_not_come_whole_is_refused():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import pathlib
 import types
 import typing as t
@@ -26,22 +27,42 @@ class Step(t.NamedTuple):
 
 def ran(*words: str, out: str = "", code: int = 0, again: bool = False) -> Step:
     """A program."""
-    return Step(script.run(*words), f"{out}\n\nES1:RC:{code}\n", again=again)
+    return Step(script.run(*words), f"{out}\n\nES1:RC:{code}", again=again)
+
+
+def gone(*words: str) -> Step:
+    """A program that is not there, or may not be run."""
+    return Step(script.run(*words), "ES1:ERROR:-2146233087|The term is not recognized.")
 
 
 def said(text: str, answer: str, *, again: bool = False) -> Step:
-    """Any other text."""
-    return Step(text, f"ES1:{answer}\n", again=again)
+    """Any other part."""
+    return Step(text, f"ES1:{answer}", again=again)
+
+
+def again(steps: t.Iterable[Step]) -> list[Step]:
+    """The steps come any number of times, in any order."""
+    return [step._replace(again=True) for step in steps]
+
+
+def done(*texts: str) -> list[Step]:
+    """Parts that change something, and do it."""
+    return [said(text, "OK") for text in texts]
+
+
+def refused(text: str, number: int, words: str = "denied", *, again: bool = False) -> Step:
+    """Windows says no, with a number of winerror.h."""
+    return said(text, f"ERROR:{(0x80070000 | number) - 2**32}|{words}", again=again)
 
 
 def kind(path: str, answer: str) -> Step:
     return said(script.kind_of(path), answer)
 
 
-def content(path: str, text: str | bytes | None) -> Step:
+def content(path: str, text: str | bytes | None, written: str = "2026-11-23T08:00:00") -> Step:
     """A file is read; None: there is none."""
     data = text.encode() if isinstance(text, str) else text
-    answer = "ABSENT" if data is None else f"FILE:{base64.b64encode(data).decode()}"
+    answer = "ABSENT" if data is None else f"FILE:{written}|{base64.b64encode(data).decode()}"
     return said(script.read_file(path), answer)
 
 
@@ -55,10 +76,10 @@ def copied(source: pathlib.Path, path: str, *, error: str = "") -> Step:
     return Step(("copied", str(source), path), error=error)
 
 
-def state(name: str | None, *, again: bool = False, service: str = "es") -> Step:
+def state(name: str | None, *, again: bool = False, service: str = "es", pid: int = 0) -> Step:
     """The service control manager is asked; None: it knows no such service."""
     number = next((number for number, each in services.STATES.items() if each == name), 0)
-    out, code = ("", 1060) if name is None else (f"        STATE : {number}  {name}", 0)
+    out, code = ("", 1060) if name is None else (f"        STATE : {number}  {name}\n        PID : {pid}", 0)
     return ran(*services.query(service), out=out, code=code, again=again)
 
 
@@ -69,27 +90,51 @@ def registry(service: str = "es", **values: str) -> Step:
     return ran(*services.query_settings(service), out="\n".join(lines))
 
 
-class Scripted:
-    """``with Scripted(step, …) as host:`` gives a ``Host``; stands where the action plugin does."""
+def parts_of(text: str) -> list[str]:
+    """The parts of a script, as they were put together."""
+    parts = [part.removesuffix(" }") for part in text.split("\nEsPart { ")[1:]]
+    assert script.together(parts) == text
+    return parts
 
-    def __init__(self, *steps: Step, check_mode: bool = False, transport: str = "winrm") -> None:
+
+class Scripted:
+    """``with Scripted(step, …) as host:`` gives a ``Host``; stands where the action plugin does.
+
+    The parts come one by one, in the order of the code: what is asked ahead changes nothing but the time it takes, and
+    has tests of its own (``ahead``).
+    """
+
+    def __init__(self, *steps: Step, check_mode: bool = False, transport: str = "winrm", ahead: bool = False) -> None:
         self._steps = list(steps)
-        self._came = False
+        self._came: set[str] = set()
+        self.starts = 0
         self._connection = types.SimpleNamespace(transport=transport)
         self.host = Host(t.cast("t.Any", self), "win1", check_mode)
+        if not ahead:
+            self.host.prefetch = lambda *_parts: None  # type: ignore[method-assign]
+            self.host.change_all = self._one_by_one  # type: ignore[method-assign]
+
+    def _one_by_one(self, commands: t.Sequence[t.Sequence[str]], then: t.Sequence[str] = ()) -> list[script.Ran]:
+        del then
+        return [ran for command in commands for ran in Host.change_all(self.host, [command])]
 
     def __enter__(self) -> Host:
         return self.host
 
     def __exit__(self, kind_: object, *_rest: object) -> None:
         if kind_ is None:
-            left = [step.sent for step in self._steps if not (step.again and self._came and step is self._steps[0])]
+            left = [step.sent for step in self._steps if not (step.again and step.sent in self._came)]
             assert left == [], f"never came: {left}"
 
     def _low_level_execute_command(self, command: str, *, sudoable: bool) -> dict[str, t.Any]:
+        """Each part of the script has to be the next step's; a step of whole text is a script's."""
         assert sudoable is False
-        step = self._next(command)
-        return {"stdout": step.stdout, "stderr": "", "rc": step.rc}
+        self.starts += 1
+        if self._steps and self._steps[0].sent == command:
+            step = self._next(command)
+            return {"stdout": step.stdout, "stderr": "", "rc": step.rc}
+        printed = [base64.b64encode(self._next(part).stdout.encode()).decode() for part in parts_of(command)]
+        return {"stdout": "".join(f"ES1:{line}\r\n" for line in printed), "stderr": "", "rc": 0}
 
     def _transfer_data(self, path: str, data: bytes) -> None:
         self._next(("put", path, data))
@@ -98,18 +143,36 @@ class Scripted:
         self._next(("copied", source, path))
 
     def _next(self, sent: t.Any) -> Step:
-        if len(self._steps) > 1 and self._steps[0].again and self._came and self._steps[0].sent != sent:
-            self._steps.pop(0)
-            self._came = False
+        again = list(itertools.takewhile(lambda step: step.again, self._steps))
+        found = next((step for step in again if step.sent == sent), None)
+        if found:
+            self._came.add(found.sent)
+            return found
+        if all(step.sent in self._came for step in again):
+            del self._steps[: len(again)]
         assert self._steps, f"nothing more was expected, but came: {sent}"
-        step = self._steps[0]
+        step = self._steps.pop(0)
         assert sent == step.sent
-        self._came = step.again
-        if not step.again:
-            self._steps.pop(0)
         if step.error:
             raise AnsibleError(step.error)
         return step
 
 
-__all__ = ["Scripted", "Step", "content", "copied", "kind", "put", "ran", "registry", "said", "state"]
+__all__ = [
+    *(
+        "Scripted",
+        "Step",
+        "again",
+        "content",
+        "copied",
+        "done",
+        "gone",
+        "kind",
+        "put",
+        "ran",
+        "refused",
+        "registry",
+        "said",
+    ),
+    "state",
+]

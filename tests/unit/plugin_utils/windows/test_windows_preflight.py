@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import itertools
+import types
 import typing as t
 
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, services, urlacl
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, urlacl
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import host as host_module
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
 from tests.unit.plugin_utils.windows.scripted import Scripted, Step, content, kind, ran, said, state
 
@@ -36,8 +39,14 @@ def free(drive: str, size: int = 10**12) -> Step:
     return said(script.free_bytes(drive), f"FREE:{size}")
 
 
-def listeners(*lines: str) -> Step:
-    return ran(*network.show_listeners(), out="\n".join(lines))
+def listeners(*lines: str, http: str = "") -> list[Step]:
+    return [ran(*network.show_listeners(), out="\n".join(lines)), ran(*network.show_queues(), out=http)]
+
+
+def queue(*urls: str, pid: int) -> str:
+    return "\n".join(
+        ["Warteschlange:", "    Prozesse:", f"        ID: {pid}, image: <?>", *(f"    {url}" for url in urls)]
+    )
 
 
 def clock(text: str) -> Step:
@@ -56,7 +65,7 @@ FINE: dict[str, list[Step]] = {
     "clock": [clock("2026-11-23T09:51:30")],
     "manager": [],
     "addresses": [ran(*network.show_addresses(), out=ROUTES)],
-    "listeners": [listeners()],
+    "listeners": listeners(),
     "directories": [],
     "space": [free("d"), free("c")],
     "files": [content(path, None) for path in CONFIG.values()],
@@ -66,13 +75,29 @@ FINE: dict[str, list[Step]] = {
 INSTALLED = {"program": [kind(PROGRAM, "FILE")], "manager": [kind(MANAGER, "FILE")], "space": [free("d")]}
 
 
+@pytest.fixture(autouse=True)
+def controller(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The controller's clock, read before and after each start of PowerShell; the starts still to come, in seconds."""
+    durations: list[float] = []
+    readings = [NOW]
+    asked = itertools.count()
+
+    def read() -> float:
+        if next(asked) % 2 and durations:
+            readings.append(readings[-1] + durations.pop(0))
+        return readings[-1]
+
+    monkeypatch.setattr(host_module, "time", types.SimpleNamespace(time=read))
+    return durations
+
+
 def look(given: dict[str, t.Any], **answers: list[Step]) -> dict[str, t.Any]:
     directories = {
         path: kind(path, "ABSENT") for path in [given["software"]["root"], given["config_dir"], *given["directories"]]
     }
     steps = {**FINE, "directories": list(directories.values()), **answers}
     with Scripted(*(step for name in FINE for step in steps[name])) as there:
-        return preflight.look(there, given, controller_time=NOW)
+        return preflight.look(there, given)
 
 
 def test_a_machine_that_can_run_its_part_has_no_problem() -> None:
@@ -83,28 +108,35 @@ def test_a_machine_that_can_run_its_part_has_no_problem() -> None:
 
 
 def test_what_runs_holds_its_own_ports() -> None:
-    pid = ran(*services.query_process("es-cluster1"), out="        PID                : 812")
-    done = look(planned(), service=[state("RUNNING", service="es-cluster1"), pid], listeners=[])
+    done = look(planned(), service=[state("RUNNING", service="es-cluster1", pid=812)], listeners=[])
     assert done["running"] == [{"service": "es-cluster1", "config": CONFIG["manager.yaml"], "pid": 812}]
     assert done["problems"] == []
 
 
+HTTP_SYS = " TCP  0.0.0.0"
 DATABASE = "IntIp: 192.168.1.11\n"
 TEST_PROBLEMS: list[tuple[str, dict[str, t.Any], dict[str, list[Step]], str]] = [
     ("not-admin", {}, {"session": [ran(*network.show_session(), out='"x","S-1-16-8192"')]}, "LocalAccountTokenFilter"),
-    ("clock-skew", {}, {"clock": [clock("2026-11-23T09:52:31")]}, "61 s ahead"),
-    ("clock-skew", {}, {"clock": [clock("2026-11-23T09:50:29")]}, "61 s behind"),
+    ("clock-skew", {}, {"clock": [clock("2026-11-23T09:52:32")]}, "62 s ahead"),
+    ("clock-skew", {}, {"clock": [clock("2026-11-23T09:50:28")]}, "62 s behind"),
     ("no-software", {"eventstore_archive": None}, {}, "eventstore_archive is not set"),
     ("no-manager", {}, {**INSTALLED, "manager": [kind(MANAGER, "ABSENT")]}, "the commercial one"),
     ("address-absent", {}, {"addresses": [ran(*network.show_addresses(), out="")]}, f"{IP} is not an address"),
-    ("port-taken", {}, {"listeners": [listeners(f" TCP  {IP}:2113  0.0.0.0:0  ABH\u00d6REN  812")]}, "process 812"),
-    ("port-taken", {}, {"listeners": [listeners(" TCP  0.0.0.0:30778  0.0.0.0:0  LISTENING  4")]}, f"{IP}:30778"),
+    ("port-taken", {}, {"listeners": listeners(f" TCP  {IP}:1113  0.0.0.0:0  ABH\u00d6REN  812")}, "process 812"),
+    ("port-taken", {}, {"listeners": listeners(f"{HTTP_SYS}:30778  0.0.0.0:0  LISTENING  4")}, "servicestate"),
+    (
+        "port-taken",
+        {},
+        {"listeners": listeners(f"{HTTP_SYS}:2113  0.0.0.0:0  X  4", http=queue(f"HTTP://{IP}:2113:{IP}/", pid=815))},
+        "Stop process 815",
+    ),
+    ("port-taken", {}, {"listeners": listeners(http=queue("HTTP://+:2113/X/", pid=816))}, "Stop process 816"),
     ("disk-full", {}, {"space": [free("d", 2**20), free("c")]}, "drive d has 1 MiB left"),
     ("disk-full", {}, {"space": [free("d"), free("c", 2**20)]}, "drive c has 1 MiB left"),
-    ("no-drive", {}, {"space": [said(script.free_bytes("d"), "ERROR:not ready"), free("c")]}, "not ready"),
+    ("no-drive", {}, {"space": [said(script.free_bytes("d"), "ERROR:0|not ready"), free("c")]}, "not ready"),
     ("dns-missing", {}, {"dns": [dns("ADDRESSES:192.168.1.12 192.168.1.11")]}, "192.168.1.13"),
     ("dns-extra", {}, {"dns": [dns(f"ADDRESSES:{ALL_IPS} 10.0.0.1")]}, "10.0.0.1"),
-    ("dns-unresolved", {}, {"dns": [dns("ERROR:No such host")]}, "No such host"),
+    ("dns-unresolved", {}, {"dns": [dns("ERROR:0|No such host")]}, "No such host"),
 ]  # fmt: skip
 
 
@@ -150,6 +182,24 @@ def test_what_windows_has_not_is_told(variables: dict[str, t.Any], code: str) ->
     assert [each["code"] for each in look(planned(**variables))["problems"]] == [code]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_wrong"),
+    [
+        ("09:51:30", None, False),
+        ("09:52:40", "09:52:40", False),  # it took 40 s to ask, so it can be anywhere between 30 s and 70 s ahead
+        ("09:52:40", "09:53:13", True),
+        ("09:53:30", None, True),
+    ],
+)
+def test_a_clock_is_wrong_only_if_it_is_whenever_it_was_read(
+    controller: list[float], first: str, second: str | None, is_wrong: bool
+) -> None:
+    controller.extend([40.0, 1.0])
+    steps = [clock(f"2026-11-23T{text}") for text in (first, second) if text]
+    with Scripted(*steps) as there:
+        assert bool(list(preflight._clock(there))) == is_wrong
+
+
 def test_a_reservation_in_the_way_is_noted_and_is_no_problem() -> None:
     shown = "    URL prenotati : http://+:2113/\n        Utente: \\Everyone\n            SDDL: D:(A;;GX;;;WD)\n"
     done = look(planned(), urls=[ran(*urlacl.show_command(), out=shown)])
@@ -160,4 +210,4 @@ def test_a_reservation_in_the_way_is_noted_and_is_no_problem() -> None:
 
 def test_a_linux_plan_is_refused_before_anything_is_asked() -> None:
     with Scripted() as there, pytest.raises(HostError, match="its variables do not say so"):
-        preflight.look(there, {**planned(), "platform": "linux"}, controller_time=NOW)
+        preflight.look(there, {**planned(), "platform": "linux"})
