@@ -12,11 +12,16 @@ import typing as t
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings as ansible_warnings
+from hypothesis import HealthCheck, settings
 
 try:
     from ansible.module_utils import _internal
 except ImportError:  # before ansible-core 2.19
     _internal = None
+
+# A computer that does other things meanwhile is no defect of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 MODULES = "ansible_collections.eventstore.cluster.plugins.modules"
 

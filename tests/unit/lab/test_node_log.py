@@ -71,7 +71,7 @@ def test_a_changed_byte_never_reads_as_a_record(entries: list[Entry], data: st.D
         decode(bytes(record))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(entries=ENTRIES, data=st.data())
 def test_a_write_torn_at_any_byte_is_cut_off_and_the_rest_kept(entries: list[Entry], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -87,7 +87,7 @@ def test_a_write_torn_at_any_byte_is_cut_off_and_the_rest_kept(entries: list[Ent
         assert (directory / "events.log").read_bytes() == whole
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(entries=ENTRIES, data=st.data())
 def test_damage_to_what_was_acknowledged_refuses_the_start(entries: list[Entry], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -106,7 +106,7 @@ def test_damage_to_what_was_acknowledged_refuses_the_start(entries: list[Entry],
         assert (directory / "events.log").read_bytes() == whole, "a refused log must stay as it is"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(entries=ENTRIES, data=st.data())
 def test_a_log_that_lost_its_end_refuses_the_start(entries: list[Entry], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:

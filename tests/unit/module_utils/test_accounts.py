@@ -19,9 +19,9 @@ def test_what_has_no_name_goes_by_its_number(monkeypatch):
     assert accounts.user_name(0) == subprocess.check_output(["/usr/bin/id", "-un", "0"], text=True).strip()
     assert (accounts.user_name(NOBODYS), accounts.group_name(NOBODYS)) == ("424242", "424242")
     monkeypatch.setattr(os, "geteuid", lambda: NOBODYS)
-    monkeypatch.setenv("HOME", "/home/of/it")
+    monkeypatch.setenv("HOME", "/srv/of/it")
     own = accounts.own()
-    assert (own.pw_name, own.pw_uid, own.pw_gid, own.pw_dir) == ("424242", NOBODYS, os.getegid(), "/home/of/it")
+    assert (own.pw_name, own.pw_uid, own.pw_gid, own.pw_dir) == ("424242", NOBODYS, os.getegid(), "/srv/of/it")
 
 
 CHILD = """

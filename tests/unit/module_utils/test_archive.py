@@ -202,7 +202,7 @@ def test_refuses_what_is_no_archive(tmp_path: Path, content: bytes) -> None:
 
 
 @in_both_formats
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_archives_raise_nothing_else(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
     path = WRITERS[suffix](tmp_path / "a", SOFTWARE)
@@ -235,7 +235,7 @@ ITEMS = st.lists(
 
 
 @in_both_formats
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(items=ITEMS)
 def test_nothing_accepted_leads_outside(tmp_path: Path, suffix: str, items: list[Item]) -> None:
     path = WRITERS[suffix](tmp_path / "a", items)

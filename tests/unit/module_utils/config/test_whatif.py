@@ -120,9 +120,9 @@ def test_line_breaks_and_blanks_of_a_value_are_kept(value):
 
 
 def test_a_dump_of_a_million_lines_is_read_in_a_moment():
-    started = time.monotonic()
+    started = time.process_time()
     whatif.parse("MODIFIED OPTIONS:\n\tDB: x\n" + "(\n" * 500_000 + "(" * 500_000 + "\n\tLOG: /x (Config File)\n")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_none_modified():

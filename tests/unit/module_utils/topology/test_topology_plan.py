@@ -406,7 +406,7 @@ def inventories(draw):
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(inventories())
 def test_every_sound_inventory_gives_a_sound_plan(machines):
     made = planned(machines)
@@ -484,7 +484,7 @@ VARIABLES = st.dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example({"a": {}}, [], {}, {"Db": ["0"], "IntIpAdvertiseAs": "x", "ExtHttpPrefixes": 1})
 @example({"a": {}}, [], {"ExtHttpPrefixes": ["http://x"], "IntIpAdvertiseAs": "::1"}, {})
 @given(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
@@ -286,7 +286,6 @@ versions = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["node1", "node2", "node3"]), versions, min_size=1), versions)
 def test_every_way_is_made_of_edges_goes_up_and_ends_at_the_target(running, target):
     try:
