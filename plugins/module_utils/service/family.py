@@ -187,14 +187,19 @@ def settings(
 
 def config_file(pid: int) -> str | None:
     """The file that the command line of a process chooses, of whatever program it is."""
-    words = _arguments(pid)
+    path = chosen_file(processes.command_line(pid))
+    return os.path.realpath(os.path.join(processes.directory(pid), path)) if path else None
+
+
+def chosen_file(command: t.Sequence[str]) -> str | None:
+    """The configuration file that a command line chooses, as it stands there."""
+    words = _options(command)
     if not any("config" in word.lower() for word in words):  # most processes of a machine
         return None
     try:
-        path = layers.config_file(_newest("database"), words)
+        return layers.config_file(_newest("database"), words)
     except EventStoreError:
         return None
-    return os.path.realpath(os.path.join(processes.directory(pid), path)) if path else None
 
 
 def with_config(paths: t.Iterable[str]) -> list[int]:
@@ -213,13 +218,18 @@ _newest = functools.lru_cache(maxsize=None)(lambda kind: option_set(kind, VERSIO
 
 
 def _arguments(pid: int) -> list[str]:
-    return list(itertools.dropwhile(lambda word: not word.startswith("-"), processes.command_line(pid)))
+    return _options(processes.command_line(pid))
+
+
+def _options(command: t.Sequence[str]) -> list[str]:
+    return list(itertools.dropwhile(lambda word: not word.startswith("-"), command))
 
 
 __all__ = [
     "Node",
     "Process",
     "backup_before",
+    "chosen_file",
     "cluster_size",
     "config_file",
     "effective_of",

@@ -142,6 +142,34 @@ def test_a_node_that_was_not_written_down_is_found_by_its_command_line(machine, 
     assert machine.starts() == [first]
 
 
+def test_a_node_that_outlived_manager_and_wrapper_is_adopted_and_no_second_one_is_started(machine):
+    """As with run-node.sh: the node has a command line of its own, but the same file."""
+    node = machine.path / "node"
+    node.write_text('#!/bin/sh\necho $$ >> "$2.nodes"\nsleep 300\n')
+    node.chmod(0o755)
+    machine.configure(config := machine.node(behaviour=f'{node} "$@"'))
+    machine.start()
+    nodes = config.with_name(f"{config.name}.nodes")
+    eventually(lambda: nodes.exists() and nodes.read_text().split())
+    (wrapper,), (pid,) = machine.starts(), map(int, nodes.read_text().split())
+    machine.stop(signal.SIGKILL)
+    os.kill(wrapper, signal.SIGKILL)
+    machine.start()
+    machine.await_log(f"node database was running and is adopted, pid {pid}")
+    assert (len(machine.starts()), nodes.read_text().split()) == (1, [str(pid)])
+    machine.stop()
+    eventually(lambda: not psutil.pid_exists(pid))
+
+
+def test_a_stranger_on_the_node_s_address_is_named_and_no_node_is_started_until_it_has_gone(machine):
+    machine.configure(machine.node(ExtHttpPort=2999))
+    with socket.create_server((machine.ip, 2999)):
+        machine.start()
+        machine.await_log(f"node database cannot be started: {machine.ip}:2999 is held by pid {os.getpid()} (")
+        assert machine.starts() == []
+    eventually(machine.starts)
+
+
 @pytest.mark.parametrize("change", [{"started": -1}, {"boot": "another"}])
 def test_a_recycled_pid_is_no_node(machine, change):
     machine.configure(machine.node())

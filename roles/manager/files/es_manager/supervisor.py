@@ -6,8 +6,8 @@ a start it is made sure that the node does not run already, whatever happened to
 
 * one manager per state file: a lock that the kernel drops when its holder dies, and a child not before its exec;
 * the state file says which process is which node, by pid, start time and boot, so a recycled pid is no node;
-* a manager that died between starting a node and writing that down left a process with exactly the node's command
-  line, which is looked for.
+* a manager that died between starting a node and writing that down left a process with the node's command line or at
+  least its configuration file, which is looked for; what else holds the node's address is in the way.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pathlib import Path
 from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import family, processes
 from es_manager import output
 from es_manager.lasting import described, lasting
 
@@ -208,14 +208,34 @@ def _not_accessible(path: Path, what: str, error: OSError) -> ServiceError:
 
 
 def find_running(command: t.Sequence[str]) -> Running | None:
-    """The oldest process of this user that runs the command, whoever started it."""
+    """The process of this user that runs the command, or has its configuration file; the oldest, whoever started it.
+
+    A wrapper such as run-node.sh that was killed leaves a node behind that has another command line.
+    """
+    exact = processes.find(command)
+    config = family.chosen_file(command)
     found = []
-    for pid in processes.find(command):
+    for pid in {*exact, *(family.with_config([config]) if config else ())}:
         started = processes.start_time(pid)
         with contextlib.suppress(FileNotFoundError):
             if started is not None and (processes.PROC / str(pid)).stat().st_uid == os.geteuid():
                 found.append(Running(pid, started, tuple(command)))
-    return min(found, key=lambda running: running.started, default=None)
+    return min(found, key=lambda running: (running.pid not in exact, running.started, running.pid), default=None)
+
+
+class AddressHeldError(ServiceError):
+    """Something else is where a node would be: that is for an operator to end, and no new manager changes it."""
+
+
+def look_for(node: Node) -> Running | None:
+    """The running node; AddressHeldError where something else holds its address, for two on one database destroy it."""
+    running = find_running(node.command)
+    holder = processes.holder(node.endpoint) if node.endpoint and not running else None
+    if holder is not None:
+        raise AddressHeldError(
+            f"{node.endpoint} is held by {processes.describe(holder)}", hint="Stop that, or change the port"
+        )
+    return running
 
 
 class Process:
@@ -416,14 +436,14 @@ class Supervisor:
     def _lose_patience(self, node: Node, error: Exception, *, started: float) -> None:
         """A new manager has new descriptors and adopts what runs. Only a unit makes one."""
         now = time.monotonic()
-        if now - started > RAN_WELL_S:
+        if now - started > RAN_WELL_S or isinstance(error, AddressHeldError):
             self._failing.pop(node.name, None)
         if now - self._failing.setdefault(node.name, now) > self._patience_s:
             raise ServiceError(f"node {node.name} could not be looked after for {self._patience_s:g} s: {error}")
 
     def _begin(self, node: Node, recorded: Running | None, *, look: bool) -> Process:
         """Adopt the node or start it."""
-        running = recorded or (find_running(node.command) if look else None)
+        running = recorded or (look_for(node) if look else None)
         process = Process(running) if running else Process.start(node)
         self._processes[node.name] = process
         process.marks = output.marks(node.log)
@@ -541,4 +561,4 @@ def _way_out(node: Node) -> str:
     return f"{node.endpoint} is held by process {pid} ({' '.join(processes.command_line(pid))}): stop that one"
 
 
-__all__ = ["Node", "Process", "Restarts", "Running", "State", "Supervisor", "find_running"]
+__all__ = ["Node", "Process", "Restarts", "Running", "State", "Supervisor", "find_running", "look_for"]
