@@ -71,7 +71,7 @@ class ActionModule(HostAction):
         # The parent of this worker is ansible-playbook.
         play = f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getppid()}"
         with (
-            _alone(str(given.get("name")), f"{play}:{host}", shared=bool(given.get("override"))) as last,
+            _alone(given, f"{play}:{host}", shared=bool(given.get("override"))) as last,
             _told(given, host),
         ):
             self._task.args["cluster"] = {"owner": f"{play}:{host}", **last.seen_by(play), **given}
@@ -105,18 +105,40 @@ class Last:
             return {}
 
 
+def _keys(cluster: t.Mapping[str, t.Any]) -> list[str]:
+    """The names of a cluster's locks: one for each endpoint, so that runs with one endpoint in common meet there.
+
+    A name is not enough, for everybody's cluster is called cluster1, and the endpoints as a whole are not, for they
+    change while a cluster grows. Without endpoints, as with override alone, it is the name.
+    """
+    try:
+        targets = facts.read_endpoints(cluster.get("endpoints") or [])
+    except (EventStoreError, ValueError, TypeError):
+        targets = []  # the module says what is wrong
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", str(cluster.get("name")))
+    return sorted({f"{name}-{re.sub('[^0-9A-Fa-f.]', '_', str(each.address))}" for each in targets}) or [name]
+
+
 @contextlib.contextmanager
-def _alone(cluster: str, owner: str, *, shared: bool) -> t.Iterator[Last]:
+def _alone(cluster: t.Mapping[str, t.Any], owner: str, *, shared: bool) -> t.Iterator[Last]:
     """Let the hosts of one play, and the plays of one user, stop nodes of a cluster one after the other.
 
     The lease of the managers does that for all; this one also holds where there are no managers, and waits.
     ``shared``: whoever may lose the quorum need not wait for others who may, only for who keeps it.
     """
-    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     directory = Path(constants.config.get_config_value("ANSIBLE_HOME")) / "eventstore.cluster"
-    path = directory / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', cluster)}.lock"
+    with contextlib.ExitStack() as held:
+        # All take them in the same order, so that no two wait for each other.
+        streams = [held.enter_context(_locked(directory / f"{key}.lock", cluster, shared)) for key in _keys(cluster)]
+        first, *_others = [Last(stream, owner) for stream in streams]
+        yield first
+
+
+@contextlib.contextmanager
+def _locked(path: Path, cluster: t.Mapping[str, t.Any], shared: bool) -> t.Iterator[t.TextIO]:
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+")
     except OSError as error:
         raise AnsibleActionFail(
@@ -127,9 +149,10 @@ def _alone(cluster: str, owner: str, *, shared: bool) -> t.Iterator[Last]:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
-            display.display(f"waiting for another stop in {cluster} to end: {stream.readline().strip()} ({path})")
+            owner = stream.readline().strip() or "one that has only just begun"
+            display.display(f"waiting for another stop in {cluster.get('name')} to end: {owner} ({path})")
             fcntl.flock(stream, kind)
-        yield Last(stream, owner)
+        yield stream
 
 
 @contextlib.contextmanager
