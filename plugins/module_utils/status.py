@@ -39,10 +39,18 @@ def _headline(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> str
 def _rows(gossip: t.Mapping[str, t.Any]) -> t.Iterator[Row]:
     for member in gossip["members"]:
         lag = "" if member["lag_bytes"] is None else f"{member['lag_bytes']} B"
-        state = member["state"] if member["answers"] else "no answer"
-        yield _row(member, state, lag, member["es_version"])
+        yield _row(member, _state(member, member["state"]), lag, member["es_version"])
     for manager in gossip["managers"]:
-        yield _row(manager, "up" if manager["answers"] else "no answer", "", "")
+        yield _row(manager, _state(manager, "up"), "", "")
+
+
+def _state(server: t.Mapping[str, t.Any], own: str) -> str:
+    """Its own word; of one that was not asked, whether others see it alive."""
+    if server["answers"]:
+        return own
+    if server["asked"]:
+        return "no answer"
+    return "seen alive" if server["is_alive"] else "seen dead"
 
 
 def _row(server: t.Mapping[str, t.Any], state: str, lag: str, version: str) -> Row:

@@ -196,7 +196,8 @@ ansible_facts:
         members:
           description:
             - All database nodes, in the order of O(endpoints), then those that were only seen in gossip.
-            - C(answers) is its own word, C(is_alive) that of anybody. C(lag_bytes) is null where it cannot be told.
+            - C(answers) is its own word, C(is_alive) that of anybody, C(asked) whether it is one of O(endpoints).
+              C(lag_bytes) is null where it cannot be told.
           type: list
           elements: dict
           returned: always
@@ -207,6 +208,7 @@ ansible_facts:
               internal: 192.168.1.11:2112
               state: Master
               is_alive: true
+              asked: true
               answers: true
               in_sync: true
               lag_bytes: 0
@@ -229,6 +231,7 @@ ansible_facts:
               address: 192.168.1.11:30778
               internal: 192.168.1.11:30777
               is_alive: true
+              asked: true
               answers: true
         unresolved_seeds:
           description: Seeds that somebody lists and nobody has reached yet.

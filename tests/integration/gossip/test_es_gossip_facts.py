@@ -8,10 +8,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import typing as t
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 from lab.gossip import picture
 from lab.gossip.server import Act, ScriptedCluster
 
@@ -133,6 +136,86 @@ def test_misbehaving_nodes_cost_no_more_than_the_timeout(scripted_cluster, run_m
     facts = run_module("es_gossip_facts", {"endpoints": ENDPOINTS, "timeout": 1})["ansible_facts"]["es_gossip"]
     assert [view["error"] for view in facts["views"]] == ["", "too_long", "not_gossip"]
     assert not facts["has_quorum"]
+
+
+TWO = {"127.0.51.1": "Master", "127.0.51.2": "Slave", "127.0.51.3": "Slave dead"}
+
+
+def problems(facts: dict[str, t.Any]) -> dict[str, str]:
+    return {each["code"]: f"{each['text']}. {each['hint']}" for each in facts["problems"]}
+
+
+def test_a_node_that_wakes_up_is_looked_at_again_before_harmful_advice_is_given(scripted_cluster, run_module):
+    """Its /info answers first, as if it were a cluster of its own; its /gossip a moment later."""
+    serve(scripted_cluster, TWO, 1, 2)
+    state = json.dumps({"esVersion": "3.4.0.0", "state": "master"}).encode()
+    scripted_cluster.answer("127.0.51.3:2113", "/info", Act(state))
+    scripted_cluster.answer("127.0.51.3:2113", "/gossip", Act(way="hang"))
+    wake_up = threading.Timer(1, serve, (scripted_cluster, WORDS, 1, 2, 3))
+    wake_up.start()
+    args = {"endpoints": ENDPOINTS, "cluster_size": 3, "timeout": 0.5}
+    facts = run_module("es_gossip_facts", args)["ansible_facts"]["es_gossip"]
+    wake_up.join()
+    assert facts["healthy"], facts["problems"]
+    assert facts["watched"]["two_masters"] == ["node1/database", "node3/database"]
+
+
+def test_a_cluster_of_its_own_is_told_after_some_seconds(scripted_cluster, run_module):
+    serve(scripted_cluster, TWO, 1, 2)
+    state = json.dumps({"esVersion": "3.4.0.0", "state": "master"}).encode()
+    scripted_cluster.answer("127.0.51.3:2113", "/info", Act(state))
+    scripted_cluster.answer("127.0.51.3:2113", "/gossip", Act(way="hang"))
+    args = {"endpoints": ENDPOINTS, "cluster_size": 3, "timeout": 0.5}
+    facts = run_module("es_gossip_facts", args)["ansible_facts"]["es_gossip"]
+    assert set(problems(facts)) == {"no-quorum", "several-masters", "cluster-size-one"}
+    assert facts["watched"]["two_masters_s"] >= 4
+    assert scripted_cluster.requests[("127.0.51.1", 2113), "/gossip"] > 2
+
+
+def test_a_healthy_cluster_is_asked_once(whole_cluster, run_module):
+    run_module("es_gossip_facts", {"endpoints": [*ENDPOINTS, MANAGER], "cluster_size": 3})
+    assert set(whole_cluster.requests.values()) == {1}
+
+
+def test_watching_sees_an_election_and_a_node_that_ends(scripted_cluster, run_module):
+    serve(scripted_cluster, WORDS, 1, 2, 3)
+    ending = {**WORDS, "127.0.51.1": "ShuttingDown", "127.0.51.2": "Master epoch=2", "127.0.51.3": "Slave epoch=2"}
+    again = {**ending, "127.0.51.1": "Slave epoch=2 start=2"}
+    timers = [threading.Timer(at, serve, (scripted_cluster, words, 1, 2, 3)) for at, words in ((1, ending), (2, again))]
+    for timer in timers:
+        timer.start()
+    result = run_module("es_gossip_facts", {"endpoints": ENDPOINTS, "cluster_size": 3, "watch": 3})
+    for timer in timers:
+        timer.join()
+    watched = result["ansible_facts"]["es_gossip"]["watched"]
+    assert watched["seconds"] >= 3
+    assert (watched["elections"], watched["epochs"]) == (1, [1, 2])
+    assert watched["masters"] == ["node1/database", "node2/database"]
+    assert (watched["ended"], watched["restarted"]) == (["node1/database"], ["node1/database"])
+    assert watched["calm_s"] < 1.5
+
+
+def test_a_web_server_on_a_nodes_port_is_not_told_to_gossip(scripted_cluster, run_module, tmp_path):
+    """A real one; and beside it a real node's answer, which has switched gossip off."""
+    serve(scripted_cluster, {**WORDS, "127.0.51.2": "Slave dead", "127.0.51.3": "Slave dead"}, 1)
+    scripted_cluster.answer("127.0.51.2:2113", "/info", Act(b'{"esVersion": "3.4.0.0", "state": "slave"}'))
+    command = [sys.executable, "-m", "http.server", "2113", "--bind", "127.0.51.3", "--directory", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as web:
+        try:
+            wait_until(lambda: "404" in curl_status("127.0.51.3:2113"), bool, timeout_s=30)
+            args = {"endpoints": ENDPOINTS, "cluster_size": 3}
+            facts = run_module("es_gossip_facts", args)["ansible_facts"]["es_gossip"]
+        finally:
+            web.terminate()
+    told = {each["text"].partition(" ")[0]: each for each in facts["problems"] if each["code"] == "no-answer"}
+    assert told["node2/database"]["hint"].startswith("On node2 set GossipOnExt: true")
+    assert "HTTP status 404 File not found, from SimpleHTTP" in told["node3/database"]["text"]
+    assert told["node3/database"]["hint"].startswith("Something else than a database node answers at 127.0.51.3:2113")
+
+
+def curl_status(address: str) -> str:
+    command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", f"http://{address}/gossip"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def test_the_program_plays_a_script(tmp_path):

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines, table
+from lab.gossip.answers import judge, node
 
 
 def problem(text: str, code: str = "wrong-value", hint: str = "Write it right") -> dict[str, str]:
@@ -42,14 +45,15 @@ PLAN = {
 
 def gossip(**changes: object) -> dict[str, object]:
     server = {"host": "node1", "address": "192.168.1.11:2113", "internal": "192.168.1.11:2112"}
-    member = {**server, "name": "node1/database", "state": "Master", "answers": True, "in_sync": True}
+    member = {**server, "name": "node1/database", "state": "Master", "in_sync": True}
+    member |= {"asked": True, "answers": True}
     return {
         "has_quorum": True,
         "cluster_size": 1,
         "quorum_size": 1,
         "can_lose": 0,
         "members": [{**member, "lag_bytes": 0, "es_version": "3.4.0.0"}],
-        "managers": [{**server, "name": "node1/manager", "answers": False}],
+        "managers": [{**server, "name": "node1/manager", "asked": True, "answers": False}],
         "problems": [],
         **changes,
     }
@@ -71,3 +75,12 @@ def test_without_quorum_the_first_line_says_so_and_the_problems_follow():
     lines = table(gossip(has_quorum=False, problems=[problem("node2 is down", "no-answer", "Start it")]), PLAN)
     assert lines[0] == "cluster1 NO QUORUM, 1 of 1 nodes in sync, 1 needed"
     assert "- no-answer: node2 is down. Start it." in lines
+
+
+@pytest.mark.parametrize(("is_alive", "expected"), [(True, "seen alive"), (False, "seen dead")])
+def test_who_was_not_asked_has_not_failed_to_answer(is_alive, expected):
+    words = {"10.0.0.1": "Master", "10.0.0.2": "Slave", "10.0.0.9": "Clone" if is_alive else "Clone dead"}
+    facts = judge(node(1, words), node(2, words), size=2)
+    line = next(line for line in table(facts, PLAN) if "10.0.0.9:2113" in line)
+    assert expected in line
+    assert "no answer" not in line

@@ -158,6 +158,25 @@ def test_two_masters_in_one_sweep_may_be_a_handover():
     assert "several-masters" in codes(judge(*views))
 
 
+def test_of_two_masters_the_one_is_to_be_stopped_that_nobody_follows():
+    facts = judge(node(1, HEALTHY), node(2, cluster_of("Slave dead", "Master", "Slave dead")), node(3, HEALTHY))
+    assert "If it stays, stop n2, which no node follows" in problem(facts, "several-masters")["hint"]
+    both = [node(1, cluster_of("Master", "Slave", "Slave")), node(2, cluster_of("Slave", "Master", "Slave"))]
+    facts = judge(*both, node(3, cluster_of("Master", "Master", "Slave")))
+    assert "stop all but one of them" in problem(facts, "several-masters")["hint"]
+
+
+def test_two_clusters_that_were_one_are_to_be_copied_before_they_meet():
+    """A cut between {3, 5} and {5, 5, 5} where ClusterSize differs: after it, one side's writes were gone (3.4.0)."""
+    one = cluster_of("Master", "Slave", "Slave dead", "Slave dead", "Slave dead")
+    two = cluster_of("Master dead", "Slave dead", "Master", "Slave", "Slave")
+    facts = judge(*(node(number, one if number < 3 else two) for number in range(1, 6)), size=5)
+    hint = problem(facts, "several-masters")["hint"]
+    assert "these are clusters of their own: n1, n2; n3, n4, n5. Each acknowledges writes" in hint
+    assert "copy the data directory of one node of each, before the network is repaired" in hint
+    assert "stop all but" not in hint
+
+
 @pytest.mark.parametrize("state", ["Slave", "Follower", "Clone", "CatchingUp", "PreReplica", "ReadOnlyReplica"])
 def test_who_follows_a_cluster_has_found_its_seeds(state):
     for seen in ("Slave", "Slave dead"):
