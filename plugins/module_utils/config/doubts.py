@@ -11,15 +11,22 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import l
 
 def doubts(effective: layers.Effective) -> list[str]:
     """One sentence each, with the option and where its value comes from."""
-    return [text for rule in (_cluster_dns, _wildcards, _prefixes) for text in rule(effective)]
+    rules = (_cluster_dns, _wildcards, _prefixes) if "ClusterSize" in effective else (_cluster_dns, _manager)
+    return [text for rule in rules for text in rule(effective)]
 
 
 def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:
-    if effective.value("DiscoverViaDns") and "ClusterDns" in effective:
+    if effective.value("DiscoverViaDns"):
         setting = effective["ClusterDns"]
         problem = values.dns_name_problem(effective.value("ClusterDns"))
         if problem:
             yield f"{_place('ClusterDns', setting)}: {problem}"
+
+
+def _manager(effective: layers.Effective) -> t.Iterator[str]:
+    for name in ("IntIp", "ExtIp"):
+        if addresses.is_any(effective.value(name)):
+            yield f"{_place(name, effective[name])}: a manager gives {addresses.ANY_IP} to the others, which cannot reach it"
 
 
 def _wildcards(effective: layers.Effective) -> t.Iterator[str]:
