@@ -190,14 +190,8 @@ async def _open(
 
         return answer
 
-    heard = dict.fromkeys(
-        (option[:3], Endpoint(ip, port))
-        for option, ip, port in addresses.listeners(options.by_name)
-        if option.endswith("HttpPort")
-    )
-    for side, endpoint in heard:
-        if side not in sides:
-            continue
+    heard = {(side, endpoint) for side in sides for endpoint in addresses.http_listeners(options.by_name, side)}
+    for side, endpoint in sorted(heard):
         server = HttpServer(endpoint, answer_at(side), max_body_bytes=MAX_BODY_BYTES)
         try:
             await server.start()

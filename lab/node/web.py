@@ -69,7 +69,7 @@ class Web:
         return self._is_internal or self._node.options.value(option)
 
     async def handle(self, request: Request) -> Response:
-        host = request.headers.get("host", "").rpartition(":")[0]  # of the port, Mono takes no notice
+        host = re.sub(":[0-9]*$", "", request.headers.get("host", ""))  # of the port, Mono takes no notice
         if not addresses.answers_to(self._values, self._side, host):
             return Response(400, {"Content-Type": "text/html"}, b"<h1>Bad Request (Invalid host)</h1>")
         methods = self._routes.get(request.path)

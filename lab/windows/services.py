@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import yaml
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from lab.windows import accounts, software
 from lab.windows.machine import Machine, Refused
 
@@ -238,10 +239,8 @@ def _local(machine: Machine, options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _urls(options: dict[str, t.Any], internal: int, external: int) -> list[str]:
-    return [
-        f"http://{options['IntIp']}:{options.get('IntHttpPort', internal)}/",
-        f"http://{options['ExtIp']}:{options.get('ExtHttpPort', external)}/",
-    ]
+    known = {"IntHttpPort": internal, "ExtHttpPort": external, **options}
+    return [url for side in addresses.SIDES for url in addresses.prefixes(known, side)]
 
 
 def _may_listen(machine: Machine, url: str) -> bool:

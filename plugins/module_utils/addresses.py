@@ -51,15 +51,22 @@ class Prefix(t.NamedTuple):
 def listeners(options: Options) -> list[tuple[str, str, int]]:
     """(option, IP, port) of everything a server listens on; a port of 0 is off.
 
-    A prefix with another host than an IP counts for the side's own IP: there, at least, it is listened on.
+    A prefix with another host than an IP counts for the side's own IP: there, at least, it is listened on. Those that
+    answer to an IP come first.
     """
     found = []
     for port, ip in LISTENERS.items():
         if port.endswith("HttpPort") and ip in options:
-            found += [(port, _ip_of(each, options[ip]), each.port) for each in _read(prefixes(options, port[:3]))]
+            read = sorted(_read(prefixes(options, port[:3])), key=lambda each: not _answers(each, options[ip]))
+            found += [(port, _ip_of(each, options[ip]), each.port) for each in read]
         elif options.get(port):
             found.append((port, options[ip], options[port]))
     return list(dict.fromkeys(found))
+
+
+def http_listeners(options: Options, side: str) -> list[Endpoint]:
+    """Where the HTTP server of a side listens; none if it has no prefix."""
+    return [Endpoint(ip, port) for option, ip, port in listeners(options) if option == f"{side}HttpPort"]
 
 
 def advertised(options: Options, port: str) -> Endpoint:
@@ -79,10 +86,10 @@ def known_as(options: Options) -> frozenset[Endpoint]:
 
 def asked(options: Options, side: str) -> Endpoint:
     """Where the collection itself asks: at the server's own address, or if it does not answer there the advertised."""
-    own = [Endpoint(ip, port) for option, ip, port in listeners(options) if option == f"{side}HttpPort"]
+    own = http_listeners(options, side)
     others = advertised(options, f"{side}HttpPort")
-    candidates = [each for each in [*own, others] if not is_any(each.ip)]
-    return next((each for each in candidates if answers_to(options, side, each.ip)), others)
+    answering = [each for each in own if not is_any(each.ip) and answers_to(options, side, *each)]
+    return answering[0] if answering else others
 
 
 def prefixes(options: Options, side: str) -> list[str]:
@@ -98,9 +105,13 @@ def prefixes(options: Options, side: str) -> list[str]:
     return list(dict.fromkeys(given))
 
 
-def answers_to(options: Options, side: str, host: str) -> bool:
+def answers_to(options: Options, side: str, host: str, port: int | None = None) -> bool:
     """Whether a request with this host in its Host header is answered, and not with 400 Invalid host."""
-    return any(each.host in ("*", "+", host.lower()) for each in _read(prefixes(options, side)))
+    return any(_answers(each, host) and port in (None, each.port) for each in _read(prefixes(options, side)))
+
+
+def _answers(prefix: Prefix, host: str) -> bool:
+    return prefix.host in ("*", "+", host.lower())
 
 
 def ports(options: Options, side: str) -> set[int]:
@@ -140,6 +151,17 @@ def prefix_doubt(options: Options, side: str) -> str:
     return ""
 
 
+def client_doubt(options: Options) -> str:
+    """Why HTTP clients do not get through at the address that they are told; "" if they do. Over TCP they do."""
+    others = advertised(options, "ExtHttpPort")
+    if is_any(others.ip) or answers_to(options, "Ext", others.ip):
+        return ""
+    return (
+        f"HTTP clients that use the advertised {others} get 400 Invalid host, as no prefix answers to it: set "
+        f"ExtHttpPrefixes: ['http://*:{options['ExtHttpPort']}/'] and AddInterfacePrefixes: false"
+    )
+
+
 def _one_sided(side: str) -> str:
     other = "Ext" if side == "Int" else "Int"
     return f"where {other}Ip is {ANY_IP} the server adds one for that side only"
@@ -174,6 +196,8 @@ __all__ = [
     "advertised",
     "answers_to",
     "asked",
+    "client_doubt",
+    "http_listeners",
     "is_any",
     "known_as",
     "listeners",

@@ -496,6 +496,7 @@ def _notes(plan: Plan) -> t.Iterator[str]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if plan["provider"] == "process" and files < FEW_FILES:
         yield f"a process may open {files} files here, and a busy node needs more: raise nofile in limits.conf"
+    yield from plan.get("notes", ())
 
 
 def _running(plan: Plan) -> list[dict[str, t.Any]]:

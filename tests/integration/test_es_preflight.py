@@ -393,6 +393,7 @@ def test_few_files_are_worth_a_note(machine, look, monkeypatch):
     assert "1024 files" in look(given)["notes"][0]
     monkeypatch.setattr(preflight.resource, "getrlimit", lambda _what: (65536, 65536))
     assert look(given)["notes"] == []
+    assert look({**given, "notes": ["of the plan"]})["notes"] == ["of the plan"]
 
 
 def test_half_a_plan_is_refused(machine, run_module):

@@ -124,9 +124,7 @@ def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desi
         )
     text = _new_text(params, options, before, checked.values)
     effective = _effective(params, options, text)
-    if params["kind"] == "database":
-        warnings += [f"{path}: {text}" for text in doubts(effective)]
-    warnings += effective.ignored
+    warnings += [*(f"{path}: {text}" for text in doubts(effective)), *effective.ignored]
     result: dict[str, t.Any] = {
         "changed": text != before,
         "path": path,

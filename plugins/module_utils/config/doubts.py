@@ -11,15 +11,23 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import l
 
 def doubts(effective: layers.Effective) -> list[str]:
     """One sentence each, with the option and where its value comes from."""
-    return [text for rule in (_cluster_dns, _wildcards, _prefixes) for text in rule(effective)]
+    rules = (_cluster_dns, _wildcards, _prefixes) if "ClusterSize" in effective else (_cluster_dns, _manager)
+    return [text for rule in rules for text in rule(effective)]
 
 
 def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:
-    if effective.value("DiscoverViaDns") and "ClusterDns" in effective:
+    if effective.value("DiscoverViaDns"):
         setting = effective["ClusterDns"]
         problem = values.dns_name_problem(effective.value("ClusterDns"))
         if problem:
             yield f"{_place('ClusterDns', setting)}: {problem}"
+
+
+def _manager(effective: layers.Effective) -> t.Iterator[str]:
+    for name in ("IntIp", "ExtIp"):
+        if addresses.is_any(effective.value(name)):
+            given = f"a manager gives {addresses.ANY_IP} to the others, which cannot reach it"
+            yield f"{_place(name, effective[name])}: {given}"
 
 
 def _wildcards(effective: layers.Effective) -> t.Iterator[str]:
@@ -39,6 +47,9 @@ def _prefixes(effective: layers.Effective) -> t.Iterator[str]:
         doubt = addresses.prefix_doubt(effective.by_name, side)
         if doubt and (side == "Ext" or effective.value("ClusterSize") > 1):
             yield f"{_place(f'{side}HttpPrefixes', effective[f'{side}HttpPrefixes'])}: the {word} HTTP server {doubt}"
+    doubt = addresses.client_doubt(effective.by_name)
+    if doubt:
+        yield f"{_place('ExtIpAdvertiseAs', effective['ExtIpAdvertiseAs'])}: {doubt}"
 
 
 def _place(name: str, setting: layers.Setting) -> str:

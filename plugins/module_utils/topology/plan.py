@@ -175,6 +175,7 @@ def _host(
         },
         "nodes": [],
         "manager": None,
+        "notes": [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))],
     }
     for node in nodes:
         discovery = (

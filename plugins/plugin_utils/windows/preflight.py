@@ -274,6 +274,7 @@ def _dns(host: Host, plan: Plan) -> Problems:
 
 
 def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
+    yield from plan.get("notes", ())
     if plan["dns"] and plan["dns"]["nameservers"]:
         yield "eventstore_nameservers has no effect on Windows, whose programs ask the machine's own name servers"
     shown = host.run(*urlacl.show_command())

@@ -392,6 +392,28 @@ def test_a_taken_port_is_said_and_the_process_stays_and_answers_nothing(nodes: t
     assert nodes.processes[1].poll() is None
 
 
+def test_prefixes_say_where_it_listens_and_to_which_hosts_it_answers(nodes: t.Any) -> None:
+    nodes.start(
+        1, ExtHttpPrefixes=["http://es.example:2115/"], IntHttpPrefixes=["http://*:2116/"], AddInterfacePrefixes=False
+    )
+    until("it listens", lambda: ask(IPS[0], "/info", port=2115, headers={"Host": "es.example"}).status == 200)
+    assert ask(IPS[0], "/info", port=2115).status == 400
+    assert ask(IPS[0], "/info", port=2116, headers={"Host": "anything"}).status == 200
+    for port in (2112, 2113):
+        with pytest.raises(OSError, match="refused"):
+            ask(IPS[0], "/info", port=port)
+    nodes.kill(1)
+    # KurrentDB#790: where one side is 0.0.0.0, only that one gets a prefix of its own
+    nodes.start(1, ExtIp="0.0.0.0")
+    until("it listens", lambda: ask(IPS[0], "/info", headers={"Host": "anything"}).status == 200)
+    with pytest.raises(OSError, match="refused"):
+        ask(IPS[0], "/info", port=2112)
+    nodes.kill(1)
+    nodes.start(1, ExtHttpPrefixes=["http://*:2113"])
+    until("it has ended", lambda: nodes.processes[1].poll() is not None)
+    assert "has what the server crashes on: 'http://*:2113': it has to end in /" in nodes.output(1).read_text()
+
+
 def test_a_single_node_is_master_and_has_no_gossip(nodes: t.Any) -> None:
     nodes.start(1, ClusterSize=1)
     until("it is master", lambda: nodes.info(1) == "master")

@@ -58,6 +58,21 @@ def load(arguments, environment=None):
     return options.settings(options.load(arguments, environment or {}), environment or {})
 
 
+@pytest.mark.parametrize(
+    ("database", "asked"),
+    [
+        ("{ExtIp: 0.0.0.0, IntIp: 0.0.0.0}", Endpoint("127.0.0.1", 2113)),
+        (
+            "{ExtIp: 127.0.31.9, ExtHttpPrefixes: 'http://es.example:80/,http://*:8080/', AddInterfacePrefixes: false}",
+            Endpoint("127.0.31.9", 8080),
+        ),
+    ],
+)
+def test_a_node_is_asked_where_its_prefixes_answer(write, database, asked):
+    (node,) = load(write(database=database)).watchdog.nodes
+    assert node.endpoint == asked
+
+
 def test_what_the_options_come_to(write, tmp_path):
     settings = load(write({"WatchdogFailureCount": 3, "WatchdogFailureTimeWindow": 60}))
     assert settings.internal == Endpoint("127.0.31.9", 30777)

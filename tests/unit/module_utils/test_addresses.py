@@ -102,12 +102,35 @@ ASKED = [
         Endpoint("203.0.113.5", 2113),
     ),
     ({"AddInterfacePrefixes": "false", "ExtHttpPrefixes": "http://*:8080/"}, Endpoint(OWN, 8080)),
+    # the collection asks by IP, which the first of these does not answer
+    ({"ExtHttpPrefixes": "http://es.example:8080/"}, Endpoint(OWN, 2113)),
+    (
+        {"AddInterfacePrefixes": "false", "ExtHttpPrefixes": "http://es.example:8080/,http://*:2113/"},
+        Endpoint(OWN, 2113),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("given", "expected"), ASKED)
 def test_where_the_collection_asks(given, expected):
     assert addresses.asked(options(**given), "Ext") == expected
+    if not addresses.is_any(given.get("ExtIp", OWN)) and "203.0.113.5:" not in str(given):
+        assert addresses.http_listeners(options(**given), "Ext")[0] == expected  # a service is asked there, on its host
+
+
+CLIENTS = [
+    ({}, ""),
+    ({"ExtIpAdvertiseAs": OWN}, ""),
+    ({"ExtIpAdvertiseAs": "203.0.113.5"}, "advertised 203.0.113.5:2113 get 400 Invalid host"),
+    ({"ExtIpAdvertiseAs": "203.0.113.5", "ExtHttpPrefixes": "http://203.0.113.5:2113/"}, ""),
+    ({"ExtIpAdvertiseAs": "203.0.113.5", "AddInterfacePrefixes": "false", "ExtHttpPrefixes": "http://+:2113/"}, ""),
+]
+
+
+@pytest.mark.parametrize(("given", "told"), CLIENTS)
+def test_what_clients_are_answered(given, told):
+    doubt = addresses.client_doubt(options(**given))
+    assert told in doubt if told else doubt == ""
 
 
 @pytest.mark.parametrize(

@@ -253,6 +253,20 @@ def test_what_the_server_takes_without_a_word_is_told(es_config, path, text, war
 
 
 @pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("IntIp: 0.0.0.0\n", "IntIp (Config File): a manager gives 0.0.0.0 to the others"),
+        ("ClusterDns: a,b\n", "'a,b' is no DNS name"),
+        ("EnableWatchdog: off\n", "'off' is true to the server"),
+    ],
+)
+def test_a_managers_file_is_doubted_too(es_config, path, text, warning):
+    path.write_text(text)
+    result = es_config(kind="manager", exclusive=False, options={"Log": "/l"})
+    assert any(warning in each for each in result["warnings"]), result
+
+
+@pytest.mark.parametrize(
     "text",
     [
         ANY,

@@ -8,7 +8,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils import addresses, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -146,8 +146,9 @@ def _seen_from_outside(
         environment=environment,
         arguments=entry.arguments,
     )
-    ip = effective.value("ExtIp")
-    endpoint = Endpoint({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), effective.value("ExtHttpPort"))
+    own = Endpoint(effective.value("ExtIp"), effective.value("ExtHttpPort"))
+    ip, port = next(iter(addresses.http_listeners(effective.by_name, "Ext")), own)
+    endpoint = Endpoint({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(ip, ip), port)
     written = effective.value("Log")
     # It works in the directory of its program.
     return endpoint, Path(executable).parent / written if written else None

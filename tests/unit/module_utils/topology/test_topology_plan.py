@@ -291,6 +291,15 @@ def test_a_node_on_all_addresses_is_asked_at_its_advertised_one():
     assert made["hosts"]["node2"]["nodes"][0]["listen"][:2] == ["0.0.0.0:1112", "0.0.0.0:2112"]
 
 
+def test_clients_that_would_not_get_through_are_a_note_and_no_problem():
+    """Over TCP they do, and the cluster itself does not use that address."""
+    made = planned(three(node1={"eventstore_database_options": {"ExtIpAdvertiseAs": "203.0.113.1"}}))
+    (note,) = made["hosts"]["node1"]["notes"]
+    assert "database: HTTP clients that use the advertised 203.0.113.1:2113 get 400 Invalid host" in note
+    assert made["hosts"]["node2"]["notes"] == []
+    assert made["endpoints"][0]["address"] == "192.168.1.11:2113"
+
+
 def test_a_nodes_manager_is_its_seed_whatever_the_node_advertises():
     made = planned({host: {**v, "eventstore_cluster_mode": "managers"} for host, v in translated().items()})
     assert made["hosts"]["node2"]["nodes"][0]["options"]["GossipSeed"] == ["192.168.1.12:30777"]
