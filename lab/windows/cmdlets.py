@@ -214,7 +214,7 @@ def _process(machine: Machine, given: dict[str, t.Any]) -> dict[str, t.Any]:
     if not processes:
         raise Refused(f"Cannot find a process with the process identifier {pid}.")
     started = _date_time(machine, processes[0].create_time())
-    return {"starttime": {"touniversaltime": lambda: started}}
+    return {"id": pid, "starttime": {"touniversaltime": lambda: started}}
 
 
 def _instances(machine: Machine, given: dict[str, t.Any]) -> list[dict[str, t.Any]] | dict[str, t.Any] | None:

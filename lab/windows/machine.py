@@ -39,6 +39,7 @@ DEFAULTS: dict[str, t.Any] = {
     "missing": [],  # programs that are not there
     "delay_s": {},  # {"netsh.exe": 2.5}
     "noise": "",  # printed before everything, as a profile or a policy does
+    "code_page": "utf-8",  # of a console over ssh, such as cp850
     "umlauts_lost": False,  # native output in a code page that the reader does not expect
     "logged_in": True,  # somebody sits at the machine: the vendor's installer works
     "marked_s": 0.0,  # how long an uninstalled service stays marked for deletion

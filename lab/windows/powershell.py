@@ -240,8 +240,9 @@ class _Run:
         blocks = [each for each in elements.named_children if each.type != "command_argument_sep"]
         if _text_of(name).lower() != "foreach-object" or len(blocks) != 1:
             raise NotUnderstood(_about(node))
-        block, found = self.value(blocks[0]), self.value(first)
-        if not isinstance(block, tree_sitter.Node) or not isinstance(found, list):
+        block, given = self.value(blocks[0]), self.value(first)
+        found = given if isinstance(given, list) else [given]
+        if not isinstance(block, tree_sitter.Node) or not all(isinstance(each, dict) for each in found):
             raise NotUnderstood(_about(node))
         return [line for each in found for line in self.captured(_Call(block, {"$_": each}))]
 

@@ -177,7 +177,7 @@ def _is_prefix(url: str) -> bool:
 
 def _sc(machine: Machine, _program: str, arguments: list[str]) -> Done:
     verb, name, *more = arguments if len(arguments) > 1 else ("", "")
-    if verb not in ("queryex", "config") or bool(more) != (verb == "config"):
+    if verb not in ("query", "config") or bool(more) != (verb == "config"):
         raise NotUnderstood(f"sc.exe {' '.join(arguments)}")
     found = services.find(machine, name)
     if not found:
@@ -212,7 +212,6 @@ def _query(machine: Machine, name: str, service: services.Service) -> list[str]:
     name_label, state_label = texts.STATE[machine.setting("locale")]
     state = services.state(service)
     accepts = "(STOPPABLE, NOT_PAUSABLE, ACCEPTS_SHUTDOWN)"
-    running = services.process(service)
     return [
         "",
         f"{name_label}: {name} ",
@@ -223,8 +222,6 @@ def _query(machine: Machine, name: str, service: services.Service) -> list[str]:
         "        SERVICE_EXIT_CODE  : 0  (0x0)",
         "        CHECKPOINT         : 0x0",
         "        WAIT_HINT          : 0x0",
-        f"        PID                : {running.pid if running else 0}",
-        "        FLAGS              : ",
     ]
 
 

@@ -48,7 +48,11 @@ def command_line(machine: Machine, line: str, stdin: bytes = b"") -> Ended:
 def default_shell(machine: Machine, line: str) -> Ended:
     """What sshd runs: PowerShell or cmd.exe, whichever; both start a program with plain words in the same way."""
     match = CHCP.fullmatch(line)
-    return command_line(machine, match[1] if match else line)
+    if match:
+        return command_line(machine, match[1])
+    ended = command_line(machine, line)
+    # Nobody has set a code page, so the console has the machine's own.
+    return ended._replace(stdout=ended.stdout.decode().encode(machine.setting("code_page"), "replace"))
 
 
 def evaluate(machine: Machine, text: str, stdin: t.Iterable[str] = (), arguments: t.Sequence[str] = ()) -> Ran:

@@ -27,6 +27,10 @@ _ITS_GROUPS = {LOCAL_SERVICE, "S-1-1-0", "S-1-5-6", "S-1-5-11", "S-1-5-32-545"}
 _READING = {"FA", "FR", "GA", "GR", "CC"}
 _READING_BITS = 0x1 | 0x10000000 | 0x80000000
 
+# To write to a file or add one to a directory, to remove, and to change permissions or owner.
+_CHANGING = {"FA", "FW", "GA", "GW", "DC", "SD", "WD", "WO"}
+_CHANGING_BITS = 0x2 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
+
 _ACE = re.compile(r"\(([^()]*)\)")
 _DACL = re.compile(r"(?:O:[^:]+(?:G:[^:]+)?|G:[^:]+)?D:([A-Z_]*)((?:\([^()]*\))*)")
 
@@ -69,10 +73,22 @@ def is_for_local_service(sddl: str) -> bool:
     return bool(about) and all(entry.kind == "A" for entry in about)
 
 
+def may_local_service_change(sddl: str) -> bool:
+    """Whether LOCAL SERVICE may replace what has this descriptor, or add to it, as far as its text says."""
+    about = [entry for entry in entries(sddl) or () if entry.sid in _ITS_GROUPS and _changes(entry.rights)]
+    return bool(about) and all(entry.kind == "A" for entry in about)
+
+
+def _changes(rights: str) -> bool:
+    if re.fullmatch("0X[0-9A-F]{1,8}", rights):
+        return bool(int(rights, 16) & _CHANGING_BITS)
+    return bool(_CHANGING & set(words(rights)))
+
+
 def _reads(rights: str) -> bool:
     if rights.startswith("0X"):
         return bool(int(rights, 16) & _READING_BITS)
     return bool(_READING & set(words(rights)))
 
 
-__all__ = ["ALIASES", "LOCAL_SERVICE", "Entry", "entries", "is_for_local_service", "words"]
+__all__ = ["ALIASES", "LOCAL_SERVICE", "Entry", "entries", "is_for_local_service", "may_local_service_change", "words"]

@@ -246,11 +246,12 @@ def time() -> str:
     return _ask("TIME", "[System.DateTime]::UtcNow.ToString('s')")
 
 
-def started_at(service: str) -> str:
-    """``TIME`` in UTC at which the process of a service was started; an error where none runs."""
+def process_of(service: str) -> str:
+    """``PROCESS``: number and start (UTC) of the process of a service; an error where none runs."""
     found = f"Get-CimInstance -ClassName 'Win32_Service' -Filter {literal(_named(service))} -ErrorAction Stop"
-    process = f"Get-Process -Id ({found}).ProcessId -ErrorAction Stop"
-    return _ask("TIME", f"({process}).StartTime.ToUniversalTime().ToString('s')")
+    time = "$_.StartTime.ToUniversalTime().ToString('s')"
+    answer = f"'ES1:PROCESS:' + $_.Id + ' ' + {time}"
+    return f"Get-Process -Id ({found}).ProcessId -ErrorAction Stop | ForEach-Object {{ {answer} }}"
 
 
 def _named(service: str) -> str:
@@ -427,6 +428,7 @@ __all__ = [
     "number",
     "outputs",
     "permissions",
+    "process_of",
     "processes",
     "programs",
     "ran",
@@ -437,7 +439,6 @@ __all__ = [
     "scripts",
     "sid_of",
     "split",
-    "started_at",
     "table",
     "texts",
     "time",

@@ -2,7 +2,7 @@
 """Services of Windows: what the service control manager says, and the commands that change it.
 
 Only constants, numbers and names that Windows does not translate are read. ``net start`` ends with 2 for every failure
-and the vendor's installer with 0 for having done nothing, so each is judged by ``sc queryex`` and by nothing else.
+and the vendor's installer with 0 for having done nothing, so each is judged by ``sc query`` and by nothing else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ STOPPED, RUNNING = STATES[1], STATES[4]
 KEY = "HKLM\\SYSTEM\\CurrentControlSet\\Services\\"
 
 _STATE = re.compile(r":\s*([1-7])\s+([A-Z_]+)\b")
-_PID = re.compile(r"^\s*PID\s*:\s*([1-9][0-9]{0,9})\s*$", re.MULTILINE)
 _VALUE = re.compile(r"^\s+(\S+)\s+(REG_[A-Z_]+)(?:\s+(.*?))?\s*$")
 _START = {2: "auto", 3: "manual", 4: "disabled"}
 _ACTIONS = {0: "none", 1: "restart", 2: "reboot", 3: "run a command"}
@@ -52,8 +51,7 @@ class Settings:
 
 
 def query(name: str) -> list[str]:
-    """Its state and its process."""
-    return ["sc.exe", "queryex", name]
+    return ["sc.exe", "query", name]
 
 
 def query_settings(name: str) -> list[str]:
@@ -89,16 +87,10 @@ def read_state(ran: Ran, *, name: str) -> str | None:
     if ran.code or len(found) != 1:
         raise HostError(
             f"expected the state of a service, but sc.exe ended with {ran.code} and printed {ran.output!r}",
-            where=f"sc.exe queryex {name}",
+            where=f"sc.exe query {name}",
             hint="Try it on the host, as the account of the connection",
         )
     return found[0]
-
-
-def read_pid(ran: Ran) -> int | None:
-    """The process of a service, None if there is none or if it cannot be told."""
-    found = _PID.search(ran.output)
-    return int(found[1]) if found and not ran.code else None
 
 
 def read_settings(ran: Ran) -> Settings:
@@ -177,7 +169,6 @@ __all__ = [
     "not_installed",
     "query",
     "query_settings",
-    "read_pid",
     "read_settings",
     "read_state",
     "recovery_problems",

@@ -135,7 +135,7 @@ class Host:
         def attempt() -> Said:
             if part not in self._known:  # else it was run together with what came before it
                 self._known.clear()
-            return self._say(part, where=where)
+            return self.say(part, where=where)
 
         said = wait_until(attempt, lambda said: said.number not in script.BUSY, timeout_s=HELD_S).last
         if said.kind == "ERROR":
@@ -195,18 +195,19 @@ class Host:
         """Remove what a failure has left, if that is possible at once; the failure is what counts."""
         with contextlib.suppress(AnsibleError, HostError):
             self._known.clear()
-            self._say(script.remove(*paths), where="what is left")
+            self.say(script.remove(*paths), where="what is left")
 
     # -- the wire ------------------------------------------------------------------------------------------------------
 
     def answer(self, part: str, *, where: str) -> Said:
         """The answer of a part, whatever it is but an error."""
-        said = self._say(part, where=where)
+        said = self.say(part, where=where)
         if said.kind == "ERROR":
             raise self._error(said, where)
         return said
 
-    def _say(self, part: str, *, where: str) -> Said:
+    def say(self, part: str, *, where: str) -> Said:
+        """The answer of a part, an error as well."""
         printed = self._print(part)
         said = _said(printed)
         if said is None:

@@ -21,7 +21,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.preflight impor
     SOFTWARE_BYTES,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, services, urlacl
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import (
+    access,
+    network,
+    script,
+    services,
+    urlacl,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows.processes import MANAGER_PROGRAM
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host
@@ -82,6 +88,8 @@ def _prefetch(host: Host, plan: Plan) -> None:
         *(script.run(*command) for command in commands),
         *(script.kind_of(script.check_path(path, where="path")) for path in paths),
         *(script.read_file(script.check_path(path, where="path")) for path in files),
+        *([script.process_of(manager["service"])] if manager else []),
+        *(script.permissions(path) for path in _trusted(plan)),
         *(script.free_bytes(drive) for drive in sorted(drives)),
         *([script.addresses_of(plan["dns"]["name"])] if plan["dns"] else []),
     )
@@ -92,10 +100,11 @@ def _running(host: Host, plan: Plan) -> list[dict[str, t.Any]]:
     if not manager:
         return []
     name = script.check_service_name(manager["service"])
-    ran = host.run(*services.query(name))
-    if services.read_state(ran, name=name) in (None, services.STOPPED):
+    if services.read_state(host.run(*services.query(name)), name=name) in (None, services.STOPPED):
         return []
-    return [{"service": name, "config": manager["config"], "pid": services.read_pid(ran)}]
+    said = host.say(script.process_of(name), where=f"process of {name}")
+    pid = int(said.value.partition(" ")[0]) if said.kind == "PROCESS" else None
+    return [{"service": name, "config": manager["config"], "pid": pid}]
 
 
 def _session(host: Host) -> Problems:
@@ -278,12 +287,28 @@ def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
     if plan["dns"] and plan["dns"]["nameservers"]:
         yield "eventstore_nameservers has no effect on Windows, whose programs ask the machine's own name servers"
     shown = host.run(*urlacl.show_command())
+    for path in _trusted(plan):
+        said = host.say(script.permissions(path), where=path)
+        if said.kind == "SDDL" and access.may_local_service_change(said.value):  # else it is not there yet
+            yield (
+                f"{path}: NT AUTHORITY\\LOCAL SERVICE, under which the service runs, may change what is in it, and "
+                f"administrators run and trust that. To leave it to them: icacls {path} /inheritance:r /grant:r "
+                f'"*S-1-5-32-544:(OI)(CI)F" "*S-1-5-18:(OI)(CI)F" "*{access.LOCAL_SERVICE}:(OI)(CI)RX"'
+            )
     wanted = [urlacl.parse_url(url) for url in plan["urlacls"]]
     for conflict in urlacl.conflicts(wanted, None, urlacl.parse_show(shown.output)):
         yield (
             f"{conflict.spelling} is reserved ({conflict.reason}): {conflict.sddl}. If the service is then denied its "
             "URL, remove it: es_urlacl with state: absent"
         )
+
+
+def _trusted(plan: Plan) -> list[str]:
+    """Directories with what administrators run, and with what tells the service what to run.
+
+    A directory below C: inherits from it that all accounts that have logged on may change what is in it.
+    """
+    return list(dict.fromkeys([plan["software"]["root"], *(ntpath.dirname(each["config"]) for each in _all(plan))]))
 
 
 def _all(plan: Plan) -> list[dict[str, t.Any]]:

@@ -42,11 +42,15 @@ NEIGHBOURS = ("watchdog.esconfig", "database.yaml")
 
 @dataclass(frozen=True)
 class Look:
-    """What the service control manager and the registry say; ``state`` None: there is no such service."""
+    """What the service control manager and the registry say; ``state`` None: there is no such service.
+
+    ``pid`` and ``started`` (UTC, ISO 8601) of its process: None and "" where they cannot be told.
+    """
 
     state: str | None
     settings: services.Settings
     pid: int | None = None
+    started: str = ""
 
     @property
     def runs(self) -> bool:
@@ -130,8 +134,6 @@ class WindowsService:
         self._found = Look(None, services.Settings())
         # What net.exe has printed, where it was run together with the installer; nothing in check mode.
         self._start_ran: list[script.Ran] | None = None
-        # When each process of the service was started.
-        self._started: dict[int, str] = {}
 
     def bring_to(self, state: str, cluster: permission.Cluster | None) -> dict[str, t.Any]:
         """``started``, ``stopped``, ``restarted``, ``installed`` or ``absent``; the result of the task."""
@@ -185,17 +187,19 @@ class WindowsService:
 
     @property
     def _state_parts(self) -> list[str]:
-        """What ``_look`` and ``_started`` ask."""
+        """What ``_look`` asks."""
         queries = [services.query(self._name), services.query_settings(self._name)]
-        return [*(script.run(*query) for query in queries), script.started_at(self._name)]
+        return [*(script.run(*query) for query in queries), script.process_of(self._name)]
 
     def _look(self) -> Look:
-        ran = self._host.run(*services.query(self._name))
-        state = services.read_state(ran, name=self._name)
-        settings = services.Settings()
+        state = services.read_state(self._host.run(*services.query(self._name)), name=self._name)
+        settings, process = services.Settings(), None
         if state is not None:
             settings = services.read_settings(self._host.run(*services.query_settings(self._name)))
-        self._found = Look(state, settings, services.read_pid(ran) if state else None)
+        if state not in (None, services.STOPPED):
+            process = self._host.say(script.process_of(self._name), where=f"process of {self._name}")
+        pid, _blank, started = (process.value if process and process.kind == "PROCESS" else "").partition(" ")
+        self._found = Look(state, settings, int(pid) if pid else None, started)
         return self._found
 
     def _look_again(self) -> Look:
@@ -524,16 +528,14 @@ class WindowsService:
         ]
 
     def _restart_reasons(self, files: Files) -> list[str]:
-        pid = self._found.pid
-        if not self._found.runs or pid is None:
+        pid, started = self._found.pid, self._found.started
+        if pid is None:
             return []
-        if pid not in self._started:
-            self._started[pid] = self._host.ask(script.started_at(self._name), expected="TIME", where=f"process {pid}")
         # All are UTC in ISO 8601, so their order is that of their texts.
         return [
             f"{path} was written after pid {pid} was started"
             for path, written in files.written.items()
-            if written > self._started[pid]
+            if written > started
         ]
 
 

@@ -137,6 +137,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, steps: dict[str, dict[str, t.
             way: stack.enter_context(Windows(folder / way, way, f"{NET}.{last}", locale=locale))
             for last, (way, locale) in enumerate(WAYS.items(), start=11)
         }
+        machines["ssh"].set(code_page="cp850")  # which has no 日本, and an ü of another number
         for machine in machines.values():
             machine.machine.make_directory(ODD)
             for name in OTHERS:

@@ -7,6 +7,7 @@ The texts that would go to a Windows host are read by the stand-in, and the prog
 
 from __future__ import annotations
 
+import datetime
 import os
 import pathlib
 import shutil
@@ -22,8 +23,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.windows import 
 from ansible_collections.eventstore.cluster.plugins.modules.es_service import cluster_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.service import WindowsService
-from lab.windows import programs, shells
-from lab.windows.machine import Machine
+from lab.windows import cmdlets, programs, shells
+from lab.windows.machine import Machine, Refused
 from tests.lab_site import wait_for
 
 SOURCE = pathlib.Path(__file__).parents[3] / "lab/windows/wine/service.c"
@@ -90,6 +91,21 @@ class Wine:
         """Those of the service, as Linux has them."""
         return [each.pid for each in self._all() if "-InstanceName" in (each.info["cmdline"] or [])]
 
+    def instances(self, _machine: Machine, given: dict[str, t.Any]) -> t.Any:
+        """Wine has no CIM: its processes as Linux has them, below what Windows would call them."""
+        pids = self.processes()
+        if given["classname"] == "Win32_Service":
+            return {"processid": pids[0] if pids else 0}
+        command = f'"{PROGRAM}" -InstanceName es-one'
+        return [{"processid": pid, "parentprocessid": 700, "commandline": command} for pid in pids]
+
+    def process(self, _machine: Machine, given: dict[str, t.Any]) -> dict[str, t.Any]:
+        if given["id"] not in self.processes():
+            raise Refused("Cannot find a process.")
+        started = datetime.datetime.fromtimestamp(psutil.Process(given["id"]).create_time(), datetime.timezone.utc)
+        time = {"tostring": lambda _form: started.strftime("%Y-%m-%dT%H:%M:%S")}
+        return {"id": given["id"], "starttime": {"touniversaltime": lambda: time}}
+
     def _all(self) -> list[psutil.Process]:
         prefix = self.environment["WINEPREFIX"]
         all_ = psutil.process_iter(["cmdline", "environ", "status"])
@@ -123,6 +139,8 @@ def wine(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch):
     for name in ("sc.exe", "net.exe", "reg.exe"):
         monkeypatch.setitem(programs.PROGRAMS, name, run)
     monkeypatch.setattr(programs, "_installer", run)
+    monkeypatch.setitem(cmdlets.KNOWN, "get-ciminstance", made.instances)
+    monkeypatch.setitem(cmdlets.KNOWN, "get-process", made.process)
     # Nobody answers over HTTP here, and that is not what is asked of wine.
     monkeypatch.setattr(readiness, "ask", lambda *_asked: {})
     try:

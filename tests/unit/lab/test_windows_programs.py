@@ -111,9 +111,9 @@ def test_who_is_not_elevated_changes_nothing(machine: Machine) -> None:
 
 
 def test_a_service_from_install_to_uninstall(machine: Machine) -> None:
-    assert programs.run(machine, "sc.exe", ["queryex", "es"]).code == 1060
+    assert programs.run(machine, "sc.exe", ["query", "es"]).code == 1060
     assert install(machine).code == 0
-    assert "1  STOPPED" in programs.run(machine, "sc.exe", ["queryex", "ES"]).stdout
+    assert "1  STOPPED" in programs.run(machine, "sc.exe", ["query", "ES"]).stdout
     assert install(machine).code == 1
     machine.write("services", {"es": {**machine.read("services")["es"], "failure_actions": [[1, 5000]]}})
     shown = programs.run(machine, "reg.exe", ["query", "HKLM\\SYSTEM\\CurrentControlSet\\Services\\es"]).stdout
@@ -124,14 +124,14 @@ def test_a_service_from_install_to_uninstall(machine: Machine) -> None:
     assert machine.read("services")["es"]["start"] == 3
     assert programs.run(machine, "net.exe", ["stop", "es"]).code == 2
     assert installer(machine, "uninstall", "-InstanceName", "es").code == 0
-    assert programs.run(machine, "sc.exe", ["queryex", "es"]).code == 1060
+    assert programs.run(machine, "sc.exe", ["query", "es"]).code == 1060
 
 
 def test_a_service_marked_for_deletion_stays_and_takes_nothing(machine: Machine) -> None:
     install(machine)
     machine.write("machine", {"marked_s": 600})
     assert installer(machine, "uninstall", "-InstanceName", "es").code == 0
-    assert programs.run(machine, "sc.exe", ["queryex", "es"]).code == 0
+    assert programs.run(machine, "sc.exe", ["query", "es"]).code == 0
     assert install(machine).code == 1
     assert "1072" in programs.run(machine, "net.exe", ["start", "es"]).stderr
 
@@ -151,16 +151,16 @@ def test_a_manager_without_its_files_or_reservations_does_not_start(machine: Mac
     why = [json.loads(line)["why"] for line in (machine.folder / "events.jsonl").read_text().splitlines()]
     assert "Could not find file 'C:\\ES\\manager.yaml'" in why[0]
     assert why[1] == "Access is denied: http://127.0.96.1:30778/ is not reserved for the service's account"
-    assert "1  STOPPED" in programs.run(machine, "sc.exe", ["queryex", "es"]).stdout
+    assert "1  STOPPED" in programs.run(machine, "sc.exe", ["query", "es"]).stdout
 
 
 @pytest.mark.parametrize(
     ("program", "arguments"),
     [
         ("netsh.exe", ["http", "show", "urlacl", "url=x"]),
-        ("sc.exe", ["queryex"]),
-        ("sc.exe", ["query", "es"]),
-        ("sc.exe", ["queryex", "es", "x"]),
+        ("sc.exe", ["query"]),
+        ("sc.exe", ["queryex", "es"]),
+        ("sc.exe", ["query", "es", "x"]),
         ("sc.exe", ["config", "es", "start=demand"]),
         ("sc.exe", ["create", "es", "binPath=", "x"]),
         ("net.exe", ["start"]),

@@ -53,12 +53,6 @@ def test_a_state_that_cannot_be_told_is_no_state(ran):
         services.read_state(ran, name="es")
 
 
-def test_the_process():
-    assert services.read_pid(Ran(0, ENGLISH)) == 812
-    assert services.read_pid(Ran(0, ENGLISH.replace("812", "0"))) is None
-    assert services.read_pid(Ran(1060, "")) is None
-
-
 ACTIONS = struct.pack("<5I", 86400, 0, 0, 3, 20) + struct.pack("<6I", 1, 5000, 1, 5000, 0, 0)
 REGISTRY = f"""
 HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\es-cluster1

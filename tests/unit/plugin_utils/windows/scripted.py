@@ -76,11 +76,17 @@ def copied(source: pathlib.Path, path: str, *, error: str = "") -> Step:
     return Step(("copied", str(source), path), error=error)
 
 
-def state(name: str | None, *, again: bool = False, service: str = "es", pid: int = 0) -> Step:
+def state(name: str | None, *, again: bool = False, service: str = "es") -> Step:
     """The service control manager is asked; None: it knows no such service."""
     number = next((number for number, each in services.STATES.items() if each == name), 0)
-    out, code = ("", 1060) if name is None else (f"        STATE : {number}  {name}\n        PID : {pid}", 0)
+    out, code = ("", 1060) if name is None else (f"        STATE : {number}  {name}", 0)
     return ran(*services.query(service), out=out, code=code, again=again)
+
+
+def process(pid: int, service: str = "es") -> Step:
+    """Which process a service has; 0: it has none, and PowerShell says so in its way."""
+    answer = f"PROCESS:{pid} 2026-11-23T08:51:30" if pid else "ERROR:-2146233079|No process."
+    return said(script.process_of(service), answer)
 
 
 def registry(service: str = "es", **values: str) -> Step:
@@ -168,6 +174,7 @@ __all__ = [
         "done",
         "gone",
         "kind",
+        "process",
         "put",
         "ran",
         "refused",

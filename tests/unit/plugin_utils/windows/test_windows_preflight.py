@@ -14,7 +14,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan i
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, urlacl
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import host as host_module
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
-from tests.unit.plugin_utils.windows.scripted import Scripted, Step, content, kind, ran, said, state
+from tests.unit.plugin_utils.windows.scripted import Scripted, Step, content, kind, process, ran, said, state
 
 NOW = 1795427490.0  # 2026-11-23T09:51:30
 IP = "192.168.1.11"
@@ -57,6 +57,13 @@ def dns(answer: str) -> Step:
     return said(script.addresses_of("c.local"), answer)
 
 
+TRUSTED = ("c:\\EventStore", "c:\\EventStore-Config")
+
+
+def missing(path: str) -> Step:
+    return said(script.permissions(path), "ERROR:-2146233087|Cannot find path.")
+
+
 # A bare machine that can run its part, in the order in which it is asked. The URL list is in a language of its own.
 FINE: dict[str, list[Step]] = {
     "program": [kind(PROGRAM, "ABSENT")],
@@ -71,6 +78,7 @@ FINE: dict[str, list[Step]] = {
     "files": [content(path, None) for path in CONFIG.values()],
     "dns": [dns(f"ADDRESSES:{ALL_IPS} fe80::1")],
     "urls": [ran(*urlacl.show_command(), out="")],
+    "permissions": [missing(path) for path in TRUSTED],
 }
 INSTALLED = {"program": [kind(PROGRAM, "FILE")], "manager": [kind(MANAGER, "FILE")], "space": [free("d")]}
 
@@ -108,7 +116,7 @@ def test_a_machine_that_can_run_its_part_has_no_problem() -> None:
 
 
 def test_what_runs_holds_its_own_ports() -> None:
-    done = look(planned(), service=[state("RUNNING", service="es-cluster1", pid=812)], listeners=[])
+    done = look(planned(), service=[state("RUNNING", service="es-cluster1"), process(812, "es-cluster1")], listeners=[])
     assert done["running"] == [{"service": "es-cluster1", "config": CONFIG["manager.yaml"], "pid": 812}]
     assert done["problems"] == []
 
@@ -206,6 +214,27 @@ def test_a_reservation_in_the_way_is_noted_and_is_no_problem() -> None:
     (note,) = done["notes"]
     assert "http://+:2113/ is reserved" in note
     assert done["problems"] == []
+
+
+# What a directory has that is made below C:, and what the advice makes of it.
+DEFAULT = "O:BAG:DUD:AI(A;OICIID;FA;;;BA)(A;OICIID;FA;;;SY)(A;OICIID;0x1200a9;;;BU)(A;OICIID;0x1301bf;;;AU)"
+ADVISED = "O:BAG:DUD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;0x1200a9;;;LS)"
+
+
+@pytest.mark.parametrize(
+    ("sddl", "is_told"),
+    [
+        (DEFAULT, True),
+        (ADVISED, False),
+        ("D:(A;;FW;;;LS)", True),
+        ("D:(A;;FW;;;LS)(D;;FW;;;LS)", False),
+        ("odd", False),
+    ],
+)
+def test_what_the_services_account_could_replace_is_noted(sddl: str, is_told: bool) -> None:
+    answers = [said(script.permissions(TRUSTED[0]), f"SDDL:{sddl}"), missing(TRUSTED[1])]
+    notes = look(planned(), permissions=answers)["notes"]
+    assert ["icacls c:\\EventStore /inheritance:r" in note for note in notes] == [True] * is_told
 
 
 def test_a_linux_plan_is_refused_before_anything_is_asked() -> None:
