@@ -181,6 +181,7 @@ def _host(
             {"DiscoverViaDns": False, "GossipSeed": [str(manager.seed)]} if manager else _discovery(made, node, known)
         )
         log = {"Log": machine["log_dir"]} if machine["log_dir"] else {}
+        unsaid_log = None if machine.windows else default_log(machine["version"])
         options = {**node.network, **discovery, "ClusterSize": made["cluster_size"], **log, **node.free}
         planned["nodes"].append(
             {
@@ -190,8 +191,9 @@ def _host(
                 "options": options,
                 "environment": variables,
                 "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
+                "log": options.get("Log", unsaid_log),
                 "data": _unique([options.get("Db"), options.get("Index")]),
-                "directories": _written(options, None if machine.windows else default_log(machine["version"])),
+                "directories": _written(options, unsaid_log),
             }
         )
     if manager:

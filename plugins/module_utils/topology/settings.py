@@ -135,6 +135,13 @@ SETTINGS: tuple[Setting, ...] = (
         check=_name,
     ),
     Setting(
+        "eventstore_inventory_group",
+        "str",
+        "eventstore",
+        "Name of the inventory group that holds the machines of the cluster, for playbooks only with -e.",
+        cluster_wide=True,
+    ),
+    Setting(
         "eventstore_cluster_mode",
         "str",
         "managers",
