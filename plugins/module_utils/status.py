@@ -22,6 +22,15 @@ def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
     ]
 
 
+def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """Advice about machines, each line once with the machines that it is about."""
+    hosts: dict[str, list[str]] = {}
+    for host, lines in notes.items():
+        for line in lines:
+            hosts.setdefault(line, []).append(host)
+    return [f"- {', '.join(names)}: {line.rstrip('.')}." for line, names in hosts.items()]
+
+
 def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
     """The facts ``es_gossip`` about a planned cluster as lines of text."""
     lines = [_headline(gossip, plan), *_columns([HEAD, *_rows(gossip)]), *problem_lines(gossip["problems"])]
@@ -86,4 +95,4 @@ def _next(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[st
     return _columns(rows)
 
 
-__all__ = ["outcome", "problem_lines", "table"]
+__all__ = ["note_lines", "outcome", "problem_lines", "table"]

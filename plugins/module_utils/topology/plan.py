@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology import environment, lint
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.group import several_clusters
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import default_log, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import (
@@ -62,7 +63,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         )
     problems: list[Problem] = []
     read = [read_machine(host, variables, problems) for host, variables in machines.items()]
-    problems += differences(read)
+    problems += several_clusters(read) or differences(read)
     problems += environment.check(read)
     cluster = read[0]
     size = sum(len(machine["nodes"]) for machine in read)
@@ -77,7 +78,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         "endpoints": [],
         "hosts": {},
     }
-    if not any(problem.code in ("wrong-value", "not-cluster-wide") for problem in problems):
+    if not any(problem.code in ("wrong-value", "not-cluster-wide", "several-clusters") for problem in problems):
         _fill(made, read, problems)
         problems += lint.check(made, read)
     made["problems"] = [problem._asdict() for problem in problems]

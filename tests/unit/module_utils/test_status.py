@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import outcome, problem_lines, table
+from ansible_collections.eventstore.cluster.plugins.module_utils.status import note_lines, outcome, problem_lines, table
 
 
 def problem(text: str, code: str = "wrong-value", hint: str = "Write it right") -> dict[str, str]:
@@ -131,3 +131,9 @@ THREE = {"cluster_name": "cluster1", "hosts": {"node1": {}, "node2": {}, "node3"
 )
 def test_the_outcome_names_every_machine_once(hosts, left, check, lines):
     assert outcome(THREE, "deployed", hosts, left, check=check) == lines
+
+
+def test_advice_is_given_once_with_the_machines_it_is_about():
+    notes = {"node1": ["1024 files are few"], "node2": [], "node3": ["1024 files are few", "a URL is reserved"]}
+    assert note_lines(notes) == ["- node1, node3: 1024 files are few.", "- node3: a URL is reserved."]
+    assert note_lines({"node1": []}) == []
