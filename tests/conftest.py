@@ -29,7 +29,8 @@ MODULES = "ansible_collections.eventstore.cluster.plugins.modules"
 class RunModule(t.Protocol):
     def __call__(
         self, name: str, args: dict[str, t.Any], *, check: bool = False, diff: bool = False
-    ) -> dict[str, t.Any]: ...
+    ) -> dict[str, t.Any]:
+        """Run a module."""
 
 
 @contextlib.contextmanager

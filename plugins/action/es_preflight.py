@@ -6,6 +6,10 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible.errors import AnsibleError
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:
@@ -13,7 +17,7 @@ if t.TYPE_CHECKING:
 
 
 class ActionModule(HostAction):
-    """Sends the time and the plan without its secrets, and names the host in the problems."""
+    """Sends the time and the plan without its secrets, looks at the archive, and names the host in the problems."""
 
     _supports_async = False
 
@@ -22,13 +26,40 @@ class ActionModule(HostAction):
         if isinstance(arguments.get("plan"), dict):
             arguments["plan"] = _without_secrets(arguments["plan"])
         arguments["controller_time"] = time.time()
-        return _named(self._execute_module(module_args=arguments, task_vars=task_vars), task_vars)
+        result = self._execute_module(module_args=arguments, task_vars=task_vars)
+        return _named(self._with_archive(result, self._task.args.get("plan")), task_vars)
 
     def on_windows(self, host: Host, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
 
         params = self.windows_params({"plan": {"type": "dict", "required": True}})
-        return _named(preflight.look(host, params["plan"]), task_vars)
+        result = preflight.look(host, params["plan"])
+        return _named(self._with_archive(result, params["plan"]), task_vars)
+
+    def _with_archive(self, result: dict[str, t.Any], plan: t.Any) -> dict[str, t.Any]:
+        """The result with what is wrong with an archive on the controller, where the host needs it."""
+        if result.get("software_installed") is False and isinstance(plan, dict):
+            result["problems"] += self._archive_problems(plan["software"])
+        return result
+
+    def _archive_problems(self, software: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, str]]:
+        given = str(software.get("archive") or "")
+        if not given or "://" in given:
+            return
+        try:
+            path = self._find_needle("files", given)
+            check_checksum(path, str(software["checksum"]).lower())
+            with open_archive(path) as archive:
+                archive.require(software["executable"])
+        except EventStoreError as error:
+            hint = error.hint.replace("Nothing was unpacked. ", "")
+            yield {"code": "archive", "text": f"eventstore_archive {error.where}: {error.problem}", "hint": hint}
+        except (AnsibleError, OSError):
+            yield {
+                "code": "archive",
+                "text": f"eventstore_archive {given} cannot be read on the controller",
+                "hint": "Put the file there, or correct the path",
+            }
 
 
 def _named(result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -8,9 +8,11 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 from ansible.release import __version__ as ANSIBLE_VERSION
+from ansible.utils.display import Display
 from jinja2 import Undefined
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.group import confirmation_warning
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import ANSIBLE_VARIABLES, PREFIX
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.vaulted import decrypted, is_vaulted
@@ -69,9 +71,13 @@ def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], v
         )
     try:
         other = {f"{PREFIX}version": str(version)} if version else {}
-        return plan({str(host): {**_variables(host, hostvars), **other} for host in hosts})
+        made = plan({str(host): {**_variables(host, hostvars), **other} for host in hosts})
     except TopologyError as error:
         raise AnsibleFilterError(f"es_plan: {error}") from None
+    warning = confirmation_warning(made["cluster_name"], hostvars[hosts[0]])
+    if warning:
+        Display().warning(warning)
+    return made
 
 
 def _variables(host: str, hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:

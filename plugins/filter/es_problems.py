@@ -39,7 +39,7 @@ _value:
 
 def es_problems(problems: t.Sequence[t.Mapping[str, str]]) -> str:
     """Write problems as text, each once."""
-    return "\n".join(["", *problem_lines(problems)])
+    return "\n".join(problem_lines(problems))
 
 
 class FilterModule:

@@ -22,10 +22,37 @@ def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
     ]
 
 
+def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """Advice about machines, each line once with the machines that it is about."""
+    hosts: dict[str, list[str]] = {}
+    for host, lines in notes.items():
+        for line in lines:
+            hosts.setdefault(line, []).append(host)
+    return [f"- {', '.join(names)}: {line.rstrip('.')}." for line, names in hosts.items()]
+
+
 def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
     """The facts ``es_gossip`` about a planned cluster as lines of text."""
     lines = [_headline(gossip, plan), *_columns([HEAD, *_rows(gossip)]), *problem_lines(gossip["problems"])]
-    return [*lines, *_next(plan)]
+    return [*lines, *_next(gossip, plan)]
+
+
+def outcome(
+    plan: t.Mapping[str, t.Any], done: str, hosts: t.Sequence[str], left: t.Sequence[str], *, check: bool
+) -> list[str]:
+    """What a playbook has done (``deployed``) of what it was to do: its hosts, and those that are left of them."""
+    name, machines = plan["cluster_name"], list(plan["hosts"])
+    missing = [host for host in machines if host in hosts and host not in left]
+    excluded = [host for host in machines if host not in hosts]
+    reached = ", ".join(host for host in machines if host in left)
+    lines = [f"{name}: would be {done} on {reached} (check mode)" if check else f"{name}: {done} on {reached}"]
+    if missing:
+        lines.append(
+            f"NOT {done} on {', '.join(missing)}: failed or not reached, see above. Correct that, and run it again."
+        )
+    if excluded:
+        lines.append(f"NOT {done} on {', '.join(excluded)}: left out by --limit")
+    return lines
 
 
 def _headline(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> str:
@@ -63,15 +90,17 @@ def _columns(rows: t.Sequence[Row]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _next(plan: t.Mapping[str, t.Any]) -> list[str]:
-    kind = "manager" if plan["mode"] == "managers" else "database"
-    known = next(endpoint for endpoint in plan["endpoints"] if endpoint["kind"] == kind)
-    rows: list[Row] = [("state of the cluster", f"curl http://{known['address']}/gossip?format=json")]
+def _next(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
+    """Where to look next: a server that answers, a manager before a node, and the logs."""
+    known = gossip["managers"] if plan["mode"] == "managers" else []
+    answering = next((server for server in [*known, *gossip["members"]] if server["answers"]), None)
+    state = f"curl http://{answering['address']}/gossip?format=json" if answering else "no server answers; see the logs"
+    rows: list[Row] = [("state of the cluster", state)]
     for host, machine in plan["hosts"].items():
         logs = [machine["manager"]["options"]["Log"]] if machine["manager"] else []
-        logs += [node["options"]["Log"] for node in machine["nodes"] if "Log" in node["options"]]
-        rows.append((f"logs on {host}", " ".join(dict.fromkeys(logs)) or "the server's default directory"))
+        logs += [node["log"] or "the server's default directory" for node in machine["nodes"]]
+        rows.append((f"logs on {host}", " ".join(dict.fromkeys(logs))))
     return _columns(rows)
 
 
-__all__ = ["problem_lines", "table"]
+__all__ = ["note_lines", "outcome", "problem_lines", "table"]

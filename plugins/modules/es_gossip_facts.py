@@ -147,7 +147,7 @@ RETURN = r"""
 ansible_facts:
   description:
     - The facts. When O(until) does not hold in time, the task fails with the problems in its message, and the last
-      facts are in the result all the same.
+      facts are in the result only with C(-vvv).
   returned: when the endpoints could be asked
   type: dict
   contains:
@@ -310,6 +310,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts im
     ARGUMENT_SPEC,
     ConditionNotMet,
     gather,
+    told,
 )
 
 
@@ -318,7 +319,7 @@ def main() -> None:
     try:
         module.exit_json(changed=False, ansible_facts={"es_gossip": gather(module.params)})
     except ConditionNotMet as error:
-        module.fail_json(msg=str(error), ansible_facts={"es_gossip": error.facts})
+        module.fail_json(msg=str(error), **told(error, module._verbosity))
     except EventStoreError as error:
         module.fail_json(msg=str(error))
 

@@ -86,6 +86,20 @@ def test_check_mode_on_deployed_machines_says_that_nothing_would_change(site: Si
     assert "+++" not in done.stdout
 
 
+def test_a_machine_that_is_not_reached_is_not_said_to_be_deployed(site: Site) -> None:
+    away = site.folder / "away.yml"
+    node2 = {"ansible_connection": "ssh", "ansible_host": f"{NET}.12", "ansible_port": 9}
+    away.write_text(yaml.safe_dump({"eventstore": {"hosts": {"node2": node2}}}))
+    done = site.play("site.yml", "-i", str(away))
+    assert done.returncode == 4, done.stdout + done.stderr
+    said = " ".join(done.stdout.split())
+    assert "cluster1 has quorum, 3 of 3 nodes in sync" in said
+    assert "cluster1: deployed on node1, node3" in said
+    assert "NOT deployed on node2: failed or not reached, see above." in said
+    status = site.play("playbooks/status.yml", "-i", str(away))
+    assert status.returncode == 0, status.stdout + status.stderr
+
+
 def test_a_killed_node_comes_back_by_itself_with_every_acknowledged_append(site: Site) -> None:
     events = [str(uuid.uuid4()) for _ in range(3)]
     assert append(f"{NET}.11:2113", events[0]) == 201
@@ -130,8 +144,9 @@ def test_without_two_nodes_the_quorum_role_says_which_why_and_what_to_do(site: S
     for word in ("has no quorum", "node2/database", f"{NET}.13:2113", "refused", "start"):
         assert word in failed.stdout.lower() or word in failed.stdout, word
     shown = site.play("playbooks/status.yml")
-    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert shown.returncode == 2, shown.stdout + shown.stderr
     assert "NO QUORUM" in shown.stdout
+    assert f"curl http://{NET}.11:30778/gossip" in shown.stdout
     site.deploy()
 
 
@@ -145,6 +160,8 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert not site.processes("es-manager.pyz")
     assert not site.processes("eventstored")
+    assert "cluster1: stopped on node1, node2, node3" in done.stdout
+    assert "[WARNING]: stop_cluster=cluster1 names the cluster by the default" in done.stderr + done.stdout
     again = site.play("playbooks/stop.yml")
     assert set(changed(again.stdout).values()) == {0}
     data = [site.lab / host / "data/events.log" for host in HOSTS]

@@ -47,12 +47,20 @@ _FAILURES = {
 }
 
 
+FACTS_VERBOSITY = 3
+
+
 class ConditionNotMet(GossipError):
     """What ``until`` asks for did not come true; ``facts`` are the last ones."""
 
     def __init__(self, problem: str, facts: Facts) -> None:
         super().__init__(problem)
         self.facts = facts
+
+
+def told(error: ConditionNotMet, verbosity: int) -> dict[str, t.Any]:
+    """What a failed task returns beside its message: callbacks print thousands of characters of facts before that."""
+    return {"ansible_facts": {"es_gossip": error.facts}} if verbosity >= FACTS_VERBOSITY else {}
 
 
 def gather(params: t.Mapping[str, t.Any]) -> Facts:
@@ -165,4 +173,4 @@ def _address(text: t.Any, where: str) -> Endpoint:
         ) from None
 
 
-__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "Facts", "ask", "gather", "read_endpoints"]
+__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "Facts", "ask", "gather", "read_endpoints", "told"]

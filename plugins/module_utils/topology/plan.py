@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology import environment, lint
+from ansible_collections.eventstore.cluster.plugins.module_utils.topology.group import several_clusters
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.options import default_log, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import (
@@ -62,7 +63,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         )
     problems: list[Problem] = []
     read = [read_machine(host, variables, problems) for host, variables in machines.items()]
-    problems += differences(read)
+    problems += several_clusters(read) or differences(read)
     problems += environment.check(read)
     cluster = read[0]
     size = sum(len(machine["nodes"]) for machine in read)
@@ -77,7 +78,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         "endpoints": [],
         "hosts": {},
     }
-    if not any(problem.code in ("wrong-value", "not-cluster-wide") for problem in problems):
+    if not any(problem.code in ("wrong-value", "not-cluster-wide", "several-clusters") for problem in problems):
         _fill(made, read, problems)
         problems += lint.check(made, read)
     made["problems"] = [problem._asdict() for problem in problems]
@@ -182,6 +183,7 @@ def _host(
             {"DiscoverViaDns": False, "GossipSeed": [str(manager.seed)]} if manager else _discovery(made, node, known)
         )
         log = {"Log": machine["log_dir"]} if machine["log_dir"] else {}
+        unsaid_log = None if machine.windows else default_log(machine["version"])
         options = {**node.network, **discovery, "ClusterSize": made["cluster_size"], **log, **node.free}
         planned["nodes"].append(
             {
@@ -191,8 +193,9 @@ def _host(
                 "options": options,
                 "environment": variables,
                 "listen": [f"{ip}:{port}" for _option, ip, port in addresses.listeners(options)],
+                "log": options.get("Log", unsaid_log),
                 "data": _unique([options.get("Db"), options.get("Index")]),
-                "directories": _written(options, None if machine.windows else default_log(machine["version"])),
+                "directories": _written(options, unsaid_log),
             }
         )
     if manager:

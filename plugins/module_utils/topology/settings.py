@@ -17,7 +17,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths 
 
 PREFIX = "eventstore_"
 # Besides eventstore_*: what tells a machine's address and its platform.
-ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type")
+ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type", "group_names")
 
 Check = t.Callable[[t.Any, bool], str]
 
@@ -57,6 +57,7 @@ class Machine:
     windows: bool
     local: bool
     values: dict[str, t.Any]
+    groups: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> t.Any:
         return self.values[PREFIX + name]
@@ -133,6 +134,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Name of the cluster, for the operator's eyes.",
         cluster_wide=True,
         check=_name,
+    ),
+    Setting(
+        "eventstore_inventory_group",
+        "str",
+        "eventstore",
+        "Name of the inventory group that holds the machines of the cluster, for playbooks only with -e.",
+        cluster_wide=True,
     ),
     Setting(
         "eventstore_cluster_mode",
@@ -346,7 +354,7 @@ def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Pro
             values[setting.name] = _read(f"{host}: {setting.name}", setting, given[setting.name], windows, problems)
     values["eventstore_nodes"] = _read_nodes(host, values["eventstore_nodes"], windows, problems)
     _derive(host, given, values, variables, problems, windows=windows)
-    return Machine(host, windows, connection == "local", values)
+    return Machine(host, windows, connection == "local", values, tuple(variables.get("group_names") or ()))
 
 
 def _derive(

@@ -123,7 +123,7 @@ def test_waiting_sees_the_moment_of_quorum(scripted_cluster, run_module):
     failed = run_module("es_gossip_facts", args)
     assert failed["failed"]
     assert failed["msg"].startswith("until: quorum: the cluster has no quorum")
-    assert failed["ansible_facts"]["es_gossip"]["nodes_by_state"]["Unknown"] == ["node2/database", "node3/database"]
+    assert "ansible_facts" not in failed
     serve(scripted_cluster, WORDS, 1, 2, 3)
     assert run_module("es_gossip_facts", args)["ansible_facts"]["es_gossip"]["has_quorum"]
 

@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 import pytest
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.shell import powershell, sh
+from ansible.utils.display import Display
 
 from ansible_collections.eventstore.cluster.plugins.action import es_gossip_facts
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts
@@ -65,12 +66,18 @@ def test_from_target_on_windows_is_refused(run):
     assert "Leave 'from' out to ask from the controller" in str(error.value)
 
 
-def test_until_that_does_not_hold_fails_with_the_last_facts(run):
+@pytest.mark.parametrize("verbosity", [0, 2, 3])
+def test_until_that_does_not_hold_fails_in_words_and_with_facts_only_at_vvv(run, monkeypatch, verbosity):
+    """Callbacks sort the keys: thousands of characters of facts would come before the message."""
+    monkeypatch.setattr(Display(), "verbosity", verbosity)
     views = [node(1, HEALTHY), node(2, REFUSED), node(3, REFUSED)]
     result, _module = run({"endpoints": ENDPOINTS, "until": "quorum", "wait_timeout": 0}, views=views)
     assert result["failed"]
     assert "- no-answer: n2 on host2 (10.0.0.2:2113) does not answer: connection refused" in result["msg"]
-    assert result["ansible_facts"]["es_gossip"]["has_quorum"] is False
+    if verbosity < 3:
+        assert "ansible_facts" not in result
+    else:
+        assert result["ansible_facts"]["es_gossip"]["has_quorum"] is False
 
 
 def test_bad_endpoints_fail_in_plain_words(run):

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import pathlib
 import time
+import zipfile
 from unittest.mock import MagicMock
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.shell import powershell, sh
 
 from ansible_collections.eventstore.cluster.plugins.action.es_preflight import ActionModule
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight as windows_preflight
 
 SECRET = "hunter2"  # noqa: S105 the word that must not get out
 
@@ -78,3 +82,48 @@ def test_become_is_refused_on_windows_before_anything_is_sent(make_action, machi
         action.run(task_vars={"inventory_hostname": "node1"})
     action._execute_module.assert_not_called()
     action._connection.exec_command.assert_not_called()
+
+
+@pytest.fixture
+def archive(tmp_path):
+    path = tmp_path / "es.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("eventstored", "program")
+    return path
+
+
+@pytest.mark.parametrize("windows", [False, True], ids=["posix", "windows"])
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"checksum": "sha256:" + "0" * 64}, "is not the archive that was asked for"),
+        ({"executable": "other"}, "other"),
+        ({"archive": "/none.zip"}, "eventstore_archive /none.zip cannot be read on the controller"),
+        ({"archive": "https://archives.example/es.zip"}, None),
+        ({}, None),
+    ],
+    ids=["checksum", "program", "missing", "url", "good"],
+)
+def test_an_archive_that_the_host_needs_is_looked_at_before_anything_is_made(
+    make_action, monkeypatch, archive, windows, wrong, problem
+):
+    checksum = "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest()
+    software = {"archive": str(archive), "checksum": checksum, "executable": "eventstored", **wrong}
+    action = make_action({"plan": {"software": software}}, windows=windows)
+    seen = {"problems": [], "software_installed": False}
+    monkeypatch.setattr(windows_preflight, "look", lambda *_args, **_named: copy.deepcopy(seen))
+    action._execute_module.return_value = copy.deepcopy(seen)
+
+    def find(_kind, path):
+        if not pathlib.Path(path).exists():
+            raise AnsibleError("Could not find or access it\nIf you are using a module …")
+        return path
+
+    action._find_needle = find
+    action._play_context.become = False
+    found = action.run(task_vars={"inventory_hostname": "node1"})["problems"]
+    assert [each["code"] for each in found] == ([] if problem is None else ["archive"])
+    assert all(problem in each["text"] and each["text"].startswith("node1: ") for each in found)
+    action._execute_module.return_value = {"problems": [], "software_installed": True}
+    if not windows:
+        assert action.run(task_vars={"inventory_hostname": "node1"})["problems"] == []

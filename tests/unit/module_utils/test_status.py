@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines, table
+from ansible_collections.eventstore.cluster.plugins.module_utils.status import note_lines, outcome, problem_lines, table
 from lab.gossip.answers import judge, node
 
 
@@ -36,9 +36,9 @@ PLAN = {
     "hosts": {
         "node1": {
             "manager": {"options": {"Log": "/var/log/manager"}},
-            "nodes": [{"options": {"Log": "/var/log/nodes"}}],
+            "nodes": [{"log": "/var/log/nodes"}],
         },
-        "node2": {"manager": None, "nodes": [{"options": {}}]},
+        "node2": {"manager": None, "nodes": [{"log": None}]},
     },
 }
 
@@ -65,7 +65,7 @@ def test_the_table_says_what_runs_where_and_where_to_look():
         "machine  server    state      external           internal           lag  version",
         "node1    database  Master     192.168.1.11:2113  192.168.1.11:2112  0 B  3.4.0.0",
         "node1    manager   no answer  192.168.1.11:2113  192.168.1.11:2112",
-        "state of the cluster  curl http://192.168.1.11:30778/gossip?format=json",
+        "state of the cluster  curl http://192.168.1.11:2113/gossip?format=json",
         "logs on node1         /var/log/manager /var/log/nodes",
         "logs on node2         the server's default directory",
     ]
@@ -84,3 +84,67 @@ def test_who_was_not_asked_has_not_failed_to_answer(is_alive, expected):
     line = next(line for line in table(facts, PLAN) if "10.0.0.9:2113" in line)
     assert expected in line
     assert "no answer" not in line
+
+
+def server(name: str, last: int, *, answers: bool) -> dict[str, object]:
+    return {
+        **{"host": name, "name": f"{name}/x", "answers": answers, "state": "Slave", "in_sync": True, "lag_bytes": 0},
+        **{"es_version": "", "address": f"192.168.1.{last}:2113", "internal": f"192.168.1.{last}:2112"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "managers", "members", "expected"),
+    [
+        ("managers", (False, True), (True, True), "curl http://192.168.1.12:2113/gossip?format=json"),
+        ("managers", (False, False), (False, True), "curl http://192.168.1.14:2113/gossip?format=json"),
+        ("managers", (False, False), (False, False), "no server answers; see the logs"),
+        ("nodes", (), (False, True), "curl http://192.168.1.14:2113/gossip?format=json"),
+    ],
+)
+def test_the_state_is_asked_of_a_server_that_answers(mode, managers, members, expected):
+    seen = gossip(
+        managers=[server(f"node{n}", 10 + n, answers=answers) for n, answers in enumerate(managers, 1)],
+        members=[server(f"node{n}", 12 + n, answers=answers) for n, answers in enumerate(members, 1)],
+    )
+    assert f"state of the cluster  {expected}" in table(seen, {**PLAN, "mode": mode})
+
+
+THREE = {"cluster_name": "cluster1", "hosts": {"node1": {}, "node2": {}, "node3": {}}}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "left", "check", "lines"),
+    [
+        (
+            ["node1", "node2", "node3"],
+            ["node3", "node1", "node2"],
+            False,
+            ["cluster1: deployed on node1, node2, node3"],
+        ),
+        (
+            ["node1", "node2", "node3"],
+            ["node1"],
+            True,
+            [
+                "cluster1: would be deployed on node1 (check mode)",
+                "NOT deployed on node2, node3: failed or not reached, see above. Correct that, and run it again.",
+            ],
+        ),
+        (
+            ["node1"],
+            ["node1"],
+            False,
+            ["cluster1: deployed on node1", "NOT deployed on node2, node3: left out by --limit"],
+        ),
+    ],
+    ids=["all", "two failed", "limit"],
+)
+def test_the_outcome_names_every_machine_once(hosts, left, check, lines):
+    assert outcome(THREE, "deployed", hosts, left, check=check) == lines
+
+
+def test_advice_is_given_once_with_the_machines_it_is_about():
+    notes = {"node1": ["1024 files are few"], "node2": [], "node3": ["1024 files are few", "a URL is reserved"]}
+    assert note_lines(notes) == ["- node1, node3: 1024 files are few.", "- node3: a URL is reserved."]
+    assert note_lines({"node1": []}) == []
