@@ -88,7 +88,8 @@ def test_who_was_not_asked_has_not_failed_to_answer(is_alive, expected):
 
 def server(name: str, last: int, *, answers: bool) -> dict[str, object]:
     return {
-        **{"host": name, "name": f"{name}/x", "answers": answers, "state": "Slave", "in_sync": True, "lag_bytes": 0},
+        **{"host": name, "name": f"{name}/x", "asked": True, "answers": answers, "state": "Slave"},
+        **{"in_sync": True, "lag_bytes": 0},
         **{"es_version": "", "address": f"192.168.1.{last}:2113", "internal": f"192.168.1.{last}:2112"},
     }
 
