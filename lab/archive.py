@@ -20,6 +20,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import D
 from ansible_collections.eventstore.cluster.plugins.plugin_utils import zipapp
 
 NODE = Path(__file__).resolve().parent / "node"
+# As the vendor's: the node is its child, and does not take its place.
+WRAPPER = b'#!/bin/sh\nLD_LIBRARY_PATH="$(dirname "$0"):$LD_LIBRARY_PATH" "$(dirname "$0")/eventstored" "$@"\n'
 TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip entry can have
 LONGEST_INTERPRETER = 250  # the kernel cuts a first line after 256 bytes
 
@@ -46,6 +48,7 @@ def build(output: Path, *, version: str, python: str) -> Built:
         {
             f"{top}/README.md": ((NODE / "README.md").read_bytes(), 0o644),
             f"{top}/eventstored": (_program(version, python), 0o755),
+            f"{top}/run-node.sh": (WRAPPER, 0o755),
         }
     )
     path = output / f"{top}.zip"

@@ -15,7 +15,8 @@ description:
     kind answers; V(/info) of a database node, V(/gossip) of a manager. Whether the cluster is well is for
     M(eventstore.cluster.es_gossip_facts) to say.
   - Before a start, everything is checked and all problems are told at once. The executable is there, the configuration
-    is valid, the addresses are on this machine, the ports are free. A restart does this before it stops anything.
+    is valid, the addresses are on this machine, the ports are free, and nothing else runs with the same file or has the
+    database open, for the server refuses no second process on it. A restart does this before it stops anything.
   - A service that runs is never restarted because of RV(restart_needed); that is for the play to decide.
   - A service that runs a node of a cluster is stopped only if the cluster keeps its quorum, see O(cluster).
 extends_documentation_fragment:
@@ -42,7 +43,7 @@ options:
     type: str
     required: true
   kind:
-    description: What the service runs.
+    description: What the service runs. One that contradicts what runs is refused.
     type: str
     choices: [manager, database]
     required: true
@@ -79,7 +80,8 @@ options:
   config:
     description:
       - The configuration file, given to the program with C(--config).
-      - Required to start or install. Give it to stop a manager, too, so that nodes can be found that outlived it.
+      - Required to start or install. Give it to stop, too, so that nodes can be found that outlived a manager or a
+        wrapper such as C(run-node.sh); they have the same file.
     type: path
   version:
     description: The version of the server, such as V(3.4.0), from 3.x to 5.x. It decides which options are known.
@@ -88,14 +90,15 @@ options:
   arguments:
     description:
       - More of the command line, after C(--config). C(--node-executable) of the built-in manager stands here; with
-        it and the watchdog file, V(stopped) also finds nodes that outlived a manager, by their exact command line.
+        it and the watchdog file, V(stopped) also finds nodes that outlived a manager.
     type: list
     elements: str
     default: []
   environment:
     description:
       - The environment. Nothing else but PATH, LANG, HOME and USER gets to the process.
-      - A database node also gets LD_LIBRARY_PATH, as the vendor's archive has its libraries beside the executable.
+      - A database node also gets LD_LIBRARY_PATH, as the vendor's archive has its libraries beside the executable, and
+        runs in that directory, where it looks for its log configuration and its web UI.
       - Values of names that look like those of secrets are hidden. systemd reads all of them from
         V(/etc/systemd/system/NAME.env), which only root can read.
     type: dict
@@ -131,13 +134,16 @@ options:
     description:
       - The cluster that the database nodes of this service belong to. A service that runs a node of a cluster is
         stopped, restarted or removed only if the others keep a quorum without it. Which nodes that takes down is read
-        from the running processes.
+        from the running processes. A wrapper and the node that it has started are one node.
       - The module asks all endpoints itself, right before the stop. It refuses unless one master answers and all agree
         on it, a majority of O(cluster.cluster_size) stays in sync and caught up without these nodes, and there was no
         election and no start of a node within O(cluster.settle). While it works, it holds a lease from a majority of
         the built-in managers, so that nobody else stops a node meanwhile, from whatever controller. Without managers,
-        a lock of the user on the controller keeps runs apart; runs of different users or controllers are told apart
-        only by the nodes that they find down.
+        a lock of the user on the controller, for each endpoint of a cluster of this name, keeps runs apart; runs of
+        different users or controllers are told apart only by the nodes that they find down.
+      - Right before the stop, the lease is renewed and the age of the last look is checked, on a clock that counts the
+        time in which the machine was suspended; what is older than 5 seconds is done again. Of a cluster without
+        managers, a pause of a whole virtual machine that its own clock does not show is not noticed.
       - After V(restarted), the module returns when the nodes are in sync and have caught up.
       - Without it, a running node of a cluster of several is not stopped at all. A service that does not run, or a
         node that runs with C(ClusterSize) 1, needs none.

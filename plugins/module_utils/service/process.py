@@ -166,6 +166,13 @@ class ProcessProvider:
             self._write_record(pid)
 
     def reasons(self, pid: int) -> list[str]:
+        return [*self._other_arguments(pid), *self._other_directory(pid)]
+
+    def _other_directory(self, pid: int) -> list[str]:
+        runs_in, asked = processes.directory(pid), os.path.realpath(self._definition.directory)
+        return [f"it runs in {runs_in}, not in {asked}"] if runs_in not in ("", asked) else []
+
+    def _other_arguments(self, pid: int) -> list[str]:
         record = Record.read(self._pid_file)
         asked = self._definition.argv
         if record is None or record.pid != pid or record.argv == asked:
@@ -239,7 +246,7 @@ def _spawn(definition: Definition, output: Path) -> int:
                     stdin=subprocess.DEVNULL,
                     stdout=stream,
                     stderr=subprocess.STDOUT,
-                    cwd="/",
+                    cwd=definition.directory,
                     start_new_session=True,
                     umask=0o022,
                     **_identity(definition),

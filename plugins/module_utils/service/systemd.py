@@ -102,6 +102,9 @@ def _service(definition: Definition, environment_file: Path | None) -> str:
         lines.append(f"Group={definition.group}")
     if environment_file:
         lines.append(f"EnvironmentFile={environment_file}")
+    if definition.directory != "/":
+        # To the end of the line, whatever blanks it has: systemd takes no quotes here.
+        lines.append(f"WorkingDirectory={definition.directory.replace('%', '%%')}")
     own_dir = definition.own_dir
     writable = list(definition.writable)
     if own_dir and own_dir.parts[:2] == ("/", "run"):

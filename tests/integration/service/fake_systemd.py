@@ -69,10 +69,13 @@ def start(unit: str, loaded: dict) -> int:
         argv = words(settings["ExecStart"][-1])
         if len(settings["ExecStart"]) != 1:
             refuse(f"{unit}: Service has more than one ExecStart= setting")
-        code = "import json,subprocess,sys; a,e=json.load(sys.stdin); "
-        code += "print(subprocess.Popen(a,env=e,stdin=-3,stdout=2,stderr=2,cwd='/',start_new_session=True).pid)"
+        code = "import json,subprocess,sys; a,e,d=json.load(sys.stdin); "
+        code += "print(subprocess.Popen(a,env=e,stdin=-3,stdout=2,stderr=2,cwd=d,start_new_session=True).pid)"
         done = subprocess.run(
-            [sys.executable, "-c", code], input=json.dumps([argv, environment]).encode(), stdout=-1, stderr=journal
+            [sys.executable, "-c", code],
+            input=json.dumps([argv, environment, settings.get("WorkingDirectory", ["/"])[-1]]).encode(),
+            stdout=-1,
+            stderr=journal,
         )
     return int(done.stdout) if done.returncode == 0 else 0
 

@@ -98,7 +98,7 @@ def test_the_daemon_is_cut_off_from_who_started_it(place):
         os.close(leaked)
     process = psutil.Process(pid)
     assert process.ppid() == 1
-    assert process.cwd() == "/"
+    assert process.cwd() == str(place.path)  # where the software is: it looks for its log configuration there
     assert os.getsid(pid) == pid
     assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
     assert os.readlink(f"/proc/{pid}/fd/1") == os.readlink(f"/proc/{pid}/fd/2") == f"{place.path}/run/es-database.out"
@@ -392,6 +392,25 @@ def test_restart_needed_names_what_differs_and_no_values(place):
     assert restarted["pid"] != pid
     assert restarted["restart_needed"] == []
     assert [each.pid for each in place.processes()] == [restarted["pid"]]
+
+
+def test_one_that_runs_elsewhere_than_where_its_software_is_waits_for_a_restart(place):
+    args = place.database()
+    with subprocess.Popen([args["executable"], "--config", args["config"]], cwd="/") as other:
+        wait_for(lambda: psutil.Process(other.pid).net_connections())
+        record = process.Record.of(other.pid, [args["executable"], "--config", args["config"]])
+        (place.path / "run").mkdir()
+        record.write(place.path / "run" / "es-database.pid")
+        assert f"it runs in /, not in {place.path}" in place.run(args)["restart_needed"]
+        other.kill()
+    (place.path / "link").symlink_to(place.path)
+    linked = {**args, "executable": f"{place.path}/link/eventstored", "environment": {}}
+    assert place.run(linked)["restart_needed"] == []
+
+
+def test_a_manager_runs_in_no_directory_of_its_own(place):
+    pid = place.run(place.manager(nodes=0))["pid"]
+    assert psutil.Process(pid).cwd() == "/"
 
 
 def test_a_replaced_executable_needs_a_restart(place):

@@ -195,6 +195,12 @@ def test_a_service_that_systemd_is_about_to_start_again_is_started(place, world)
     assert again["answer"]["state"] == "master"
 
 
+def test_a_node_runs_where_its_software_is(place, world):
+    first = place.run(place.database(provider="systemd"))
+    assert f"\nWorkingDirectory={place.path}\n" in (world.etc / "es-database.service").read_text()
+    assert psutil.Process(first["pid"]).cwd() == str(place.path)
+
+
 @pytest.mark.usefixtures("world")
 def test_nodes_that_a_manager_leaves_behind_are_stopped(place):
     args = place.manager(provider="systemd", environment={"STAND_IN": "careless"})

@@ -22,7 +22,8 @@ def test_the_archive_has_the_shape_of_the_vendors_and_runs(tmp_path: Path) -> No
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in archive.infolist()}
         program = archive.read("EventStore-Lab-v4.1.4/eventstored")
         assert b"It is no database" in archive.read("EventStore-Lab-v4.1.4/README.md")
-    assert modes == {"EventStore-Lab-v4.1.4/README.md": 0o644, "EventStore-Lab-v4.1.4/eventstored": 0o755}
+    top = "EventStore-Lab-v4.1.4"
+    assert modes == {f"{top}/README.md": 0o644, f"{top}/eventstored": 0o755, f"{top}/run-node.sh": 0o755}
     assert program.startswith(f"#!{sys.executable}\n".encode())
     path = tmp_path / "eventstored"
     path.write_bytes(program)

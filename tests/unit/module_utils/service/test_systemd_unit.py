@@ -84,6 +84,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=simple
 EnvironmentFile=/etc/systemd/system/x.env
+WorkingDirectory=/opt/event store/3.4.0
 ExecStart="/opt/event store/3.4.0/eventstored" --config /etc/eventstore/database.yaml
 Restart=always
 RestartSec=1
@@ -109,6 +110,7 @@ EnvironmentFile=
 ExecStart=
 Type=simple
 EnvironmentFile=/etc/systemd/system/x.env
+WorkingDirectory=/opt/event store/3.4.0
 ExecStart="/opt/event store/3.4.0/eventstored" --config /etc/eventstore/database.yaml
 Restart=always
 RestartSec=1
