@@ -331,7 +331,7 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
         if not _hides_gossip(node):
             text = f"{node.label} does not answer: {view.text}{_seen(cluster, node)}"
             yield Problem("no-answer", text, _remedy(node, view))
-        elif view.state not in members.NO_ROLE or _seen_alive(node):
+        elif view.state not in members.SEEKING or _seen_alive(node):
             # Who follows a cluster has found its seeds; and others see only who gossips.
             if view.state not in members.MASTERS or _seen_alive(node):
                 yield _silent_in_gossip(cluster, node, view)

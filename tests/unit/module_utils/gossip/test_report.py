@@ -177,7 +177,10 @@ def test_two_clusters_that_were_one_are_to_be_copied_before_they_meet():
     assert "stop all but" not in hint
 
 
-@pytest.mark.parametrize("state", ["Slave", "Follower", "Clone", "CatchingUp", "PreReplica", "ReadOnlyReplica"])
+@pytest.mark.parametrize(
+    "state",
+    ["Slave", "Follower", "Clone", "CatchingUp", "PreReplica", "ReadOnlyReplica", "PreMaster", "ResigningLeader"],
+)
 def test_who_follows_a_cluster_has_found_its_seeds(state):
     for seen in ("Slave", "Slave dead"):
         words = cluster_of("Master", "Slave", seen)
