@@ -25,7 +25,8 @@ MASTERS = frozenset({"Master", "Leader"})
 SLAVES = frozenset({"Slave", "Follower"})
 JOINING = frozenset({"PreReplica", "CatchingUp", "Clone"})
 READ_ONLY = frozenset({"PreReadOnlyReplica", "ReadOnlyReplica", "ReadOnlyLeaderless"})
-NO_ROLE = frozenset({"Initializing", "DiscoverLeader", "Unknown", "PreMaster", "PreLeader", "ResigningLeader"})
+SEEKING = frozenset({"Initializing", "DiscoverLeader", "Unknown"})  # may not have found its seeds yet
+NO_ROLE = SEEKING | {"PreMaster", "PreLeader", "ResigningLeader"}
 STOPPING = frozenset({"ShuttingDown", "Shutdown"})
 STATES = frozenset({MANAGER}) | MASTERS | SLAVES | JOINING | READ_ONLY | NO_ROLE | STOPPING
 
@@ -334,6 +335,7 @@ __all__ = [
     "MAX_MEMBERS",
     "NO_ROLE",
     "READ_ONLY",
+    "SEEKING",
     "SLAVES",
     "STATES",
     "STOPPING",

@@ -51,8 +51,8 @@ def test_the_second_name_server_answers_for_the_first():
 def test_a_server_that_is_broken_for_aaaa_records_has_said_nothing_against_a_records(way):
     with DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.12", "10.0.0.9"]}, broken={"AAAA": way}):
         start = time.monotonic()
-        assert discovery.resolve(NAME, nameservers=[SERVER], timeout_s=0.5) == ["10.0.0.9", "10.0.0.12"]
-        assert time.monotonic() - start < 3
+        assert discovery.resolve(NAME, nameservers=[SERVER], timeout_s=2) == ["10.0.0.9", "10.0.0.12"]
+        assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_server_that_is_broken_for_aaaa_records_has_said_nothing_against_a_rec
 def test_a_server_that_is_broken_for_a_records_is_told(way, expected):
     broken = DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.9"]}, broken={"A": way})
     with broken, pytest.raises(GossipError) as caught:
-        discovery.resolve(NAME, nameservers=[SERVER], timeout_s=0.5)
+        discovery.resolve(NAME, nameservers=[SERVER], timeout_s=2)
     assert expected in str(caught.value)
 
 
@@ -78,4 +78,4 @@ def test_the_second_name_server_answers_for_a_first_one_that_is_broken(way):
         DnsServer(Endpoint.parse(SERVER), {NAME: ["10.0.0.9"]}),
         DnsServer(Endpoint.parse(first), {}, broken={"A": way, "AAAA": way}),
     ):
-        assert discovery.resolve(NAME, nameservers=[first, SERVER], timeout_s=3) == ["10.0.0.9"]
+        assert discovery.resolve(NAME, nameservers=[first, SERVER], timeout_s=6) == ["10.0.0.9"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 from lab.gossip import picture
 from lab.gossip.server import Act, ScriptedCluster
@@ -145,17 +147,34 @@ def problems(facts: dict[str, t.Any]) -> dict[str, str]:
     return {each["code"]: f"{each['text']}. {each['hint']}" for each in facts["problems"]}
 
 
+@contextlib.contextmanager
+def after_sweeps(cluster: ScriptedCluster, *pictures: dict[str, str]) -> t.Iterator[None]:
+    """Once two more sweeps have begun, so that one is over, all nodes say the next of these."""
+
+    def begun() -> int:
+        return cluster.requests.get((Endpoint("127.0.51.1", 2113), "/info"), 0)
+
+    def change() -> None:
+        for words in pictures:
+            least = begun() + 2
+            wait_until(lambda least=least: begun() >= least, bool, timeout_s=60)
+            serve(cluster, words, 1, 2, 3)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_a_node_that_wakes_up_is_looked_at_again_before_harmful_advice_is_given(scripted_cluster, run_module):
     """Its /info answers first, as if it were a cluster of its own; its /gossip a moment later."""
     serve(scripted_cluster, TWO, 1, 2)
     state = json.dumps({"esVersion": "3.4.0.0", "state": "master"}).encode()
     scripted_cluster.answer("127.0.51.3:2113", "/info", Act(state))
     scripted_cluster.answer("127.0.51.3:2113", "/gossip", Act(way="hang"))
-    wake_up = threading.Timer(1, serve, (scripted_cluster, WORDS, 1, 2, 3))
-    wake_up.start()
     args = {"endpoints": ENDPOINTS, "cluster_size": 3, "timeout": 0.5}
-    facts = run_module("es_gossip_facts", args)["ansible_facts"]["es_gossip"]
-    wake_up.join()
+    with after_sweeps(scripted_cluster, WORDS):
+        facts = run_module("es_gossip_facts", args)["ansible_facts"]["es_gossip"]
     assert facts["healthy"], facts["problems"]
     assert facts["watched"]["two_masters"] == ["node1/database", "node3/database"]
 
@@ -181,18 +200,14 @@ def test_watching_sees_an_election_and_a_node_that_ends(scripted_cluster, run_mo
     serve(scripted_cluster, WORDS, 1, 2, 3)
     ending = {**WORDS, "127.0.51.1": "ShuttingDown", "127.0.51.2": "Master epoch=2", "127.0.51.3": "Slave epoch=2"}
     again = {**ending, "127.0.51.1": "Slave epoch=2 start=2"}
-    timers = [threading.Timer(at, serve, (scripted_cluster, words, 1, 2, 3)) for at, words in ((1, ending), (2, again))]
-    for timer in timers:
-        timer.start()
-    result = run_module("es_gossip_facts", {"endpoints": ENDPOINTS, "cluster_size": 3, "watch": 3})
-    for timer in timers:
-        timer.join()
+    with after_sweeps(scripted_cluster, ending, again):
+        result = run_module("es_gossip_facts", {"endpoints": ENDPOINTS, "cluster_size": 3, "watch": 6})
     watched = result["ansible_facts"]["es_gossip"]["watched"]
-    assert watched["seconds"] >= 3
+    assert watched["seconds"] >= 6
     assert (watched["elections"], watched["epochs"]) == (1, [1, 2])
     assert watched["masters"] == ["node1/database", "node2/database"]
     assert (watched["ended"], watched["restarted"]) == (["node1/database"], ["node1/database"])
-    assert watched["calm_s"] < 1.5
+    assert watched["calm_s"] < watched["seconds"]
 
 
 def test_a_web_server_on_a_nodes_port_is_not_told_to_gossip(scripted_cluster, run_module, tmp_path):

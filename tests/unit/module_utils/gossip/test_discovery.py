@@ -84,21 +84,23 @@ def test_a_resolver_that_fails_for_all_kinds_of_records_is_asked_for_a_records_a
         raise socket.gaierror(socket.EAI_AGAIN, "Try again")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert discovery.resolve("cluster1.test", timeout_s=0.4) == ["10.0.0.9"]
+    assert discovery.resolve("cluster1.test", timeout_s=4 if all_kinds == "silent" else 60) == ["10.0.0.9"]
     release.set()
 
 
 def test_what_comes_late_is_taken_all_the_same(monkeypatch):
     """The answer to the first question, in the time of the second."""
+    second = threading.Event()
 
     def getaddrinfo(_name, _port, *, family, **_options):
         if family == socket.AF_INET:
+            second.set()
             raise socket.gaierror(socket.EAI_AGAIN, "Try again")
-        time.sleep(0.4)
+        second.wait(10)
         return [(family, 1, 6, "", ("::1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    assert discovery.resolve("cluster1.test", timeout_s=0.6) == ["::1"]
+    assert discovery.resolve("cluster1.test", timeout_s=4) == ["::1"]
 
 
 @pytest.mark.parametrize("name", ["a..b", "x" * 70, "bad\0name"])

@@ -177,7 +177,10 @@ def test_two_clusters_that_were_one_are_to_be_copied_before_they_meet():
     assert "stop all but" not in hint
 
 
-@pytest.mark.parametrize("state", ["Slave", "Follower", "Clone", "CatchingUp", "PreReplica", "ReadOnlyReplica"])
+@pytest.mark.parametrize(
+    "state",
+    ["Slave", "Follower", "Clone", "CatchingUp", "PreReplica", "ReadOnlyReplica", "PreMaster", "ResigningLeader"],
+)
 def test_who_follows_a_cluster_has_found_its_seeds(state):
     for seen in ("Slave", "Slave dead"):
         words = cluster_of("Master", "Slave", seen)
@@ -386,7 +389,7 @@ def test_a_manager_that_nobody_asks():
 def test_members_that_are_not_expected():
     words = {**HEALTHY, "10.0.0.7": "Clone", "10.0.0.8": "Slave dead"}
     facts = judge(*(node(number, words) for number in (1, 2, 3)))
-    assert codes(facts) == {"unexpected-member", "old-member"}
+    assert codes(facts) == {"unexpected-member", "old-member", "cluster-size"}
     assert problem(facts, "unexpected-member")["text"].startswith("10.0.0.7:2113 is a member (Clone, alive)")
     assert "two clusters share a seed or a DNS name" in problem(facts, "unexpected-member")["hint"]
     assert "dropped after 30 minutes" in problem(facts, "old-member")["hint"]
@@ -429,9 +432,20 @@ def test_nodes_on_their_way(state, text, hint):
     assert (facts["has_quorum"], facts["can_lose"], facts["healthy"]) == (True, 0, False)
 
 
-def test_more_nodes_than_cluster_size_stay_clones():
+def test_more_nodes_than_cluster_size_stay_clones_and_have_a_vote():
+    """A warm standby: seen to make two masters of one in each of five cuts."""
     words = cluster_of("Master", "Slave", "Slave", "Clone")
-    assert judge(*(node(number, words) for number in (1, 2, 3, 4)), size=3)["healthy"]
+    facts = judge(*(node(number, words) for number in (1, 2, 3, 4)), size=3)
+    assert (facts["has_quorum"], facts["healthy"], codes(facts)) == (True, False, {"cluster-size"})
+    assert problem(facts, "cluster-size")["text"].startswith("4 nodes have a vote, but cluster_size is 3: cut in two")
+    # Five of four cannot be cut so that both parts have three.
+    five = cluster_of("Master", "Slave", "Slave", "Slave", "Clone")
+    assert "cluster-size" not in codes(judge(*(node(number, five) for number in range(1, 6)), size=4))
+    # Whether it was asked or only seen; but who is dead, or only reads, has none.
+    assert "cluster-size" in codes(judge(*(node(number, words) for number in (1, 2, 3)), size=3))
+    for last in ("Clone dead", "ReadOnlyReplica"):
+        words = cluster_of("Master", "Slave", "Slave", last)
+        assert "cluster-size" not in codes(judge(*(node(number, words) for number in (1, 2, 3)), size=3))
 
 
 def test_an_election_that_misses_nodes():
