@@ -226,7 +226,9 @@ shadowed:
   sample:
     ClusterSize: {in_file: "3", value: 5, source: Environment Variable}
 ignored:
-  description: What the server passes over in silence, each with its place.
+  description:
+    - What the server passes over or misreads in silence, each with its place. These, and values that no operator can
+      have meant, are warnings too.
   returned: success
   type: list
   elements: str
