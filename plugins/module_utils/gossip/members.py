@@ -31,6 +31,7 @@ STATES = frozenset({MANAGER}) | MASTERS | SLAVES | JOINING | READ_ONLY | NO_ROLE
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_MEMBERS = 4096
+MAX_TEXT = 256
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,9 @@ class _Reader:
         return name in self._data
 
     def text(self, name: str) -> str:
+        """It reaches logs and tables, so it is one line that can be printed."""
         value = self._get(name)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
             raise self._wrong(name, "a text", value)
         return value
 
