@@ -212,8 +212,10 @@ class _Reader:
     def text(self, name: str) -> str:
         """It reaches logs and tables, so it is one line that can be printed."""
         value = self._get(name)
-        if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        if not isinstance(value, str):
             raise self._wrong(name, "a text", value)
+        if len(value) > MAX_TEXT or not value.isprintable():
+            raise self._wrong(name, f"a text in one line, at most {MAX_TEXT} characters", value)
         return value
 
     def time(self, name: str) -> str:
