@@ -142,7 +142,7 @@ def test_an_election_is_seen_by_what_the_members_say_themselves(trusting: Trust,
     assert states(trusting) == {ONE: "Master", TWO: "Slave"}
     clock.now += 1
     # Hearsay of before the election has a higher position, and used to win.
-    before = a_member(ONE, "Slave", writer_checkpoint=999)
+    before = a_member(ONE, "Slave", epoch_number=3, writer_checkpoint=999)
     trusting.posted(ClusterInfo((before,), SEED), SEED.ip)
     assert states(trusting) == {ONE: "Master", TWO: "Slave"}
     assert trusting.due() == []

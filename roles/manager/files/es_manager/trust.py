@@ -146,10 +146,10 @@ class Trust:
                 self._ahead.discard(member.key)
                 self._to_ask.pop(member.key, None)
                 believed.append(member)
-            elif self._contradicts(member):
-                self._ask(member.key, DOUBT)
-            else:
+            elif _role(member) == _role(self._membership.members[member.key]):
                 believed.append(member)
+            elif self._may_be_right(member, self._membership.members[member.key]):
+                self._ask(member.key, DOUBT)
         # Without a speaker nobody's entry is taken as it is: the server's own rules decide.
         changes = self._membership.receive(ClusterInfo(tuple(believed), speaker or self._membership.own.key))
         return lines + self._news(changes)
@@ -157,12 +157,10 @@ class Trust:
     def _is_ahead(self, member: Member) -> bool:
         return seconds(member.time_stamp) - seconds(self._membership.now()) > FAR_AHEAD_S
 
-    def _contradicts(self, member: Member) -> bool:
-        """Whether hearsay says something else of a member than the member did, and may be right."""
-        stored = self._membership.members.get(member.key)
-        if stored is None or not (stored.is_alive or member.is_alive):
-            return stored is None
-        if _role(member) == _role(stored):
+    @staticmethod
+    def _may_be_right(member: Member, stored: Member) -> bool:
+        """Whether hearsay that says something else of a member than itself did is news. Old news is nothing."""
+        if not (stored.is_alive or member.is_alive):
             return False
         return member.epoch_number > stored.epoch_number or seconds(member.time_stamp) > seconds(stored.time_stamp)
 
