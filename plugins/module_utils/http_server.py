@@ -37,6 +37,11 @@ DISCARD_BYTES = 256 * 1024
 DISCARD_TIMEOUT_S = 1.0
 # Bodies up to this size are bounded by the number of connections, larger ones by the budget.
 FREE_BODY_BYTES = 16 * 1024
+# What the kernel keeps for a client that does not read.
+SEND_BUFFER_BYTES = 16 * 1024
+# A client with more requests on one connection than that, and no end of them, waits between the answers.
+AT_ONCE = 5
+PAUSE_S = 0.25
 ACCEPT_RETRY_S = 0.25
 # accept(2): the listener is no socket that listens. Everything else passes.
 LISTENER_IS_LOST = (errno.EBADF, errno.EINVAL, errno.ENOTSOCK, errno.EOPNOTSUPP)
@@ -110,7 +115,8 @@ class _Connection(t.NamedTuple):
 class HttpServer:
     """Serves ``handler`` on one endpoint: ``await start()``, later ``await stop()``.
 
-    ``wants_body`` looks at a request without its body; of one that it does not want, no body is read.
+    ``max_requests`` bounds those of one connection, which then are not answered as fast as they come. ``wants_body``
+    looks at a request without its body; of one that it does not want, no body is read.
     """
 
     def __init__(
@@ -120,6 +126,7 @@ class HttpServer:
         *,
         max_body_bytes: int = 1024 * 1024,
         max_connections: int = 256,
+        max_requests: int | None = None,
         wants_body: t.Callable[[Request], bool] = lambda _request: True,
         budget: Budget | None = None,
     ) -> None:
@@ -127,6 +134,7 @@ class HttpServer:
         self._handler = handler
         self._max_body_bytes = max_body_bytes
         self._max_connections = max_connections
+        self._max_requests = max_requests
         self._wants_body = wants_body
         self._budget = budget or Budget(max_connections * max_body_bytes)
         self._connections: dict[asyncio.Task[None], _Connection] = {}
@@ -141,6 +149,7 @@ class HttpServer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             listener.bind(tuple(self.endpoint))
             listener.listen(128)
             listener.setblocking(False)
@@ -209,8 +218,11 @@ class HttpServer:
         try:
             local = Endpoint(*connection.getsockname()[:2])
             reader, writer = await _streams(connection)
-            while await self._serve_one(reader, writer, peer, local):
-                pass
+            number = 1
+            while await self._serve_one(reader, writer, peer, local, is_last=number == self._max_requests):
+                number += 1
+                if self._max_requests and number > AT_ONCE:
+                    await asyncio.sleep(PAUSE_S)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass  # the peer is gone, or does not read: nobody is left to answer
         finally:
@@ -221,7 +233,13 @@ class HttpServer:
                 writer.transport.abort()
 
     async def _serve_one(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Endpoint, local: Endpoint
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        peer: Endpoint,
+        local: Endpoint,
+        *,
+        is_last: bool,
     ) -> bool:
         """Answer one request; False when the connection is to be closed."""
         try:
@@ -246,7 +264,7 @@ class HttpServer:
             await _write(writer, Response.of_text(str(error), error.status), keep=False)
             await _discard(reader, writer)
             return False
-        keep = request.headers.get("connection", "").lower() != "close"
+        keep = not is_last and request.headers.get("connection", "").lower() != "close"
         await _write(writer, response, keep=keep, head=request.method == "HEAD")
         return keep
 

@@ -32,6 +32,7 @@ STATES = frozenset({MANAGER}) | MASTERS | SLAVES | JOINING | READ_ONLY | NO_ROLE
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_MEMBERS = 4096
+MAX_TEXT = 256
 
 
 @dataclass(frozen=True)
@@ -210,9 +211,12 @@ class _Reader:
         return name in self._data
 
     def text(self, name: str) -> str:
+        """It reaches logs and tables, so it is one line that can be printed."""
         value = self._get(name)
         if not isinstance(value, str):
             raise self._wrong(name, "a text", value)
+        if len(value) > MAX_TEXT or not value.isprintable():
+            raise self._wrong(name, f"a text in one line, at most {MAX_TEXT} characters", value)
         return value
 
     def time(self, name: str) -> str:

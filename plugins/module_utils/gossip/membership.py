@@ -59,6 +59,9 @@ class Membership:
     def set_own(self, own: Member) -> None:
         self._members[self._own] = own
 
+    def now(self) -> str:
+        return self._now()
+
     @property
     def members(self) -> t.Mapping[Endpoint, Member]:
         return self._members
@@ -90,10 +93,7 @@ class Membership:
 
         ``master``: whom a database node follows. Of it only its own word and the connection to it count.
         """
-        if len(info.members) > MAX_MEMBERS:
-            raise GossipError(f"expected at most {MAX_MEMBERS} members, but came {len(info.members)}")
-        for member in info.members:
-            _require_relayable(member)
+        require_relayable(info)
         own_id = self._members[self._own].instance_id
         lines = []
         after = dict(self._members)
@@ -153,8 +153,24 @@ def _is_newer(member: Member, existing: Member) -> bool:
     return member.time_stamp != existing.time_stamp and seconds(member.time_stamp) > seconds(existing.time_stamp)
 
 
-def _require_relayable(member: Member) -> None:
+def require_relayable(info: ClusterInfo) -> None:
     """Whatever is merged is passed on to servers, which refuse a whole message for one field they cannot read."""
+    if len(info.members) > MAX_MEMBERS:
+        raise GossipError(f"expected at most {MAX_MEMBERS} members, but came {len(info.members)}")
+    for member in info.members:
+        _require_relayable(member)
+
+
+def is_relayable(member: Member) -> bool:
+    """Whether servers can read this entry."""
+    try:
+        _require_relayable(member)
+    except GossipError:
+        return False
+    return True
+
+
+def _require_relayable(member: Member) -> None:
     endpoints = (member.internal_http, member.external_http, member.internal_tcp, member.external_tcp)
     for ip in (endpoint.ip for endpoint in endpoints):
         if not _is_ip(ip):
@@ -170,11 +186,12 @@ def _require_relayable(member: Member) -> None:
 
 @functools.lru_cache(maxsize=4 * MAX_MEMBERS)
 def _is_ip(text: str) -> bool:
+    """A plain address: what follows a ``%`` may be any text, and means something on one machine only."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
 
 
 def _changes(before: Members, after: Members, why: str) -> list[str]:
@@ -210,4 +227,12 @@ def _name(member: Member) -> str:
     return f"manager {member.key}" if member.is_manager else f"database node {member.key}"
 
 
-__all__ = ["DEAD_MEMBER_REMOVAL_S", "MAX_MEMBERS", "STARTUP_INTERVAL_S", "STARTUP_ROUNDS", "Membership"]
+__all__ = [
+    "DEAD_MEMBER_REMOVAL_S",
+    "MAX_MEMBERS",
+    "STARTUP_INTERVAL_S",
+    "STARTUP_ROUNDS",
+    "Membership",
+    "is_relayable",
+    "require_relayable",
+]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import printable
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import ClusterInfo, Member
 
@@ -110,7 +111,7 @@ def _read_info(target: Target, info: Result | None) -> tuple[str, str]:
     state, es_version = data.get("state"), data.get("esVersion")
     return (
         _STATES.get(state.lower(), "") if isinstance(state, str) else "",
-        es_version if isinstance(es_version, str) else "",
+        printable(es_version, 40) if isinstance(es_version, str) else "",
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, GossipError
-from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json, printable
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
 
@@ -163,7 +163,11 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
         return {"url": url, "server": str(info.server), "members": len(info.members)}
     try:
         data = parse_json(answer.body)
-        return {"url": url, "version": str(data["esVersion"]), "state": str(data["state"])}
+        return {
+            "url": url,
+            "version": printable(str(data["esVersion"]), 40),
+            "state": printable(str(data["state"]), 40),
+        }
     except (ValueError, KeyError, TypeError):
         start = answer.body[:80].decode("utf-8", "replace")
         raise GossipError(

@@ -18,6 +18,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membersh
 from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import Handler, HttpServer, Response
 from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Taken
 from es_manager.server import GossipServer
+from es_manager.trust import Trust
 
 IPS = ("127.0.93.1", "127.0.93.2", "127.0.93.3")
 ALL = [Endpoint(ip, 30777) for ip in IPS]
@@ -38,7 +39,7 @@ class Managers:
             internal, external = Endpoint(ip, 30777), Endpoint(ip, 30778)
             own = Member.manager("c0c063f9-481d-41e2-aee3-309a9b61c87f", utc_now(), internal, external)
             membership = Membership(own, rng=random.Random(1), now=utc_now)
-            self._servers.append(GossipServer(membership, internal=internal, external=external))
+            self._servers.append(GossipServer(Trust(membership), internal=internal, external=external))
         handlers = {**dict.fromkeys(strangers, _not_found), **(answers or {})}
         self._servers += [HttpServer(Endpoint(ip, 30777), handler) for ip, handler in handlers.items()]
         for server in self._servers:

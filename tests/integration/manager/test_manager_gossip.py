@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.server
 import json
 import signal
+import threading
 
 import pytest
 
@@ -78,6 +81,10 @@ TEST_HOSTILE = [
     {"isAlive": 1},
     {"internalHttpIp": "node2.example"},
     {"internalHttpIp": "127.0.0.1\r\nX: y"},
+    {"internalHttpIp": "fe80::1%\r\nX: y"},
+    {"externalHttpIp": "fe80::1%eth0"},
+    {"state": "Master\r\nX: y"},
+    {"instanceId": "c0c063f9-481d-41e2-aee3-309a9b61c87f\n"},
     {"externalTcpIp": ""},
     {"internalHttpPort": 0},
     {"internalHttpPort": 65536},
@@ -120,6 +127,32 @@ def member(ip, port=2112, **changes):
 
 def message(*members, ip="127.0.31.250", port=2112):
     return json.dumps({"members": members, "serverIp": ip, "serverPort": port})
+
+
+@contextlib.contextmanager
+def speaking(*members, ip="127.0.31.250", port=2112):
+    """Somebody who answers gossip there, with these members."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = message(*members, ip=ip, port=port).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer((ip, port), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def post(machine, body):
@@ -186,8 +219,9 @@ def test_a_hostile_post_changes_nothing(relay):
     bad = [member("127.0.31.250", **{"epochNumber": 7, **changes}) for changes in TEST_HOSTILE]
     assert [post(relay, message(good, each))[0] for each in bad] == [400] * len(bad)
     assert list(relay.gossip()) == [f"{relay.ip}:30777"]
-    assert post(relay, message(good))[0] == 200
-    assert "127.0.31.251:2112" in relay.gossip()
+    with speaking(good, ip="127.0.31.251"):
+        assert post(relay, message(good, ip="127.0.31.251"))[0] == 200
+        eventually(lambda: "127.0.31.251:2112" in relay.gossip())
 
 
 def test_nobody_tells_a_manager_who_it_is(relay):
@@ -199,14 +233,51 @@ def test_nobody_tells_a_manager_who_it_is(relay):
 
 
 def test_members_that_do_not_answer_are_dead_and_the_log_says_so_once(relay):
-    assert post(relay, message(member("127.0.31.250")))[0] == 200
+    with speaking(member("127.0.31.250")):
+        assert post(relay, message(member("127.0.31.250")))[0] == 200
+        relay.await_log("the master is now 127.0.31.250:2112; it was none")
     relay.await_log("database node 127.0.31.250:2112 is dead: http://127.0.31.250:2112/gossip: no answer")
     assert relay.gossip()["127.0.31.250:2112"]["isAlive"] is False
     log = relay.logged()
     assert "database node 127.0.31.250:2112 joined: says 127.0.31.250:2112" in log
-    assert "the master is now 127.0.31.250:2112; it was none" in log
     assert "there is no live master any more; it was 127.0.31.250:2112" in log
     assert log.count("is dead") == 1
+
+
+def test_forged_members_are_not_listed_not_passed_on_and_not_back_after_a_restart(new_machine, tmp_path):
+    one, other = new_machine(), new_machine()
+    for machine, seed in ((one, other), (other, one)):
+        machine.configure(GossipSeed=[f"{seed.ip}:30777"])
+        machine.start()
+    eventually(lambda: other.gossip()[f"{one.ip}:30777"]["instanceId"], lambda found: found != EMPTY_ID)
+    keys = {f"{one.ip}:30777", f"{other.ip}:30777"}
+    for time in ("9999-12-31T23:59:59Z", "2026-11-22T22:46:08Z"):
+        forged = [member("127.0.31.250", 1000 + number, timeStamp=time) for number in range(900)]
+        (tmp_path / "forged").write_text(json.dumps(json.loads(message(*forged)), separators=(",", ":")))
+        assert post(one, f"@{tmp_path}/forged")[0] == 200
+    lie = member(other.ip, 30777, state="Manager", isAlive=False, epochNumber=7, timeStamp="2026-11-29T00:00:00Z")
+    assert post(one, message(lie))[0] == 200
+    assert one.gossip().keys() == keys
+    one.stop()
+    one.start()
+    eventually(lambda: other.gossip()[f"{one.ip}:30777"]["isAlive"])
+    assert one.gossip().keys() == other.gossip().keys() == keys
+    assert "127.0.31.250" not in one.logged() + other.logged()
+
+
+def test_a_member_is_asked_when_others_say_something_else_of_it(relay):
+    slave, master = member("127.0.31.251", state="Slave"), member("127.0.31.250", timeStamp="2026-11-22T22:46:09Z")
+    with speaking(master), speaking(slave, ip="127.0.31.251"):
+        for each in (master, slave):
+            post(relay, message(each, ip=each["internalHttpIp"]))
+        eventually(lambda: len(relay.gossip()) == 3)
+        # What the winner of an election says of the others for a second (measured on 5.0.11), and old news.
+        unknown = {**slave, "state": "Unknown", "timeStamp": "2026-11-22T22:46:10Z"}
+        assert post(relay, message(master, unknown))[0] == 200
+        old = {**master, "state": "Slave", "writerCheckpoint": 99999, "timeStamp": "2026-11-22T22:46:08Z"}
+        assert post(relay, message(slave, old, ip="127.0.31.251"))[0] == 200
+        states = {key: each["state"] for key, each in relay.gossip().items() if each["state"] != "Manager"}
+        assert states == {"127.0.31.250:2112": "Master", "127.0.31.251:2112": "Slave"}
 
 
 def test_managers_relay_what_nodes_say_to_all_machines(new_machine):
@@ -224,8 +295,9 @@ def test_managers_relay_what_nodes_say_to_all_machines(new_machine):
         ),
         lambda views: views == [keys] * 3,
     )
-    assert post(first, message(member("127.0.31.250")))[0] == 200
-    eventually(lambda: ["127.0.31.250:2112" in machine.gossip() for machine in machines], all)
+    with speaking(member("127.0.31.250")):
+        assert post(first, message(member("127.0.31.250")))[0] == 200
+        eventually(lambda: ["127.0.31.250:2112" in machine.gossip() for machine in machines], all)
     third.stop(signal.SIGKILL)
     eventually(lambda: first.gossip()[f"{third.ip}:30777"]["isAlive"], lambda alive: not alive)
     eventually(lambda: second.gossip()[f"{third.ip}:30777"]["isAlive"], lambda alive: not alive)

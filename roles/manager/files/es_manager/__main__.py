@@ -22,6 +22,7 @@ from es_manager import VERSION, logs, options, rounds
 from es_manager.lasting import described, lasting
 from es_manager.server import GossipServer
 from es_manager.supervisor import State, Supervisor
+from es_manager.trust import Trust
 
 log = logging.getLogger("es-manager")
 
@@ -69,6 +70,7 @@ async def _run(settings: options.Settings) -> None:
         loop.add_signal_handler(number, stopped.set)
     own = Member.manager(str(uuid.uuid4()), utc_now(), settings.internal, settings.external)
     membership = Membership(own, rng=random.Random(), now=utc_now)  # noqa: S311 -- whom to gossip with is no secret
+    trust = Trust(membership, listed=settings.lease_clients)
     supervisor = None
     if settings.watchdog:
         state = State(settings.watchdog.state)
@@ -80,20 +82,21 @@ async def _run(settings: options.Settings) -> None:
             time_window_s=settings.watchdog.time_window_s,
             # Set by systemd (systemd.exec(5)); without a unit nothing would start another manager.
             patience_s=PATIENCE_S if "INVOCATION_ID" in os.environ else float("inf"),
+            on_change=trust.stir,
         )
-    server = GossipServer(membership, internal=settings.internal, external=settings.external)
+    server = GossipServer(trust, internal=settings.internal, external=settings.external)
     await server.start()
     log.info(
         "es-manager %s, pid %d, serves gossip on %s and %s", VERSION, os.getpid(), settings.internal, settings.external
     )
     for line in settings.warnings:
         log.warning("%s", line)
-    for line in membership.add_seeds(settings.seeds):
+    for line in trust.found(settings.seeds):
         log.info("%s", line)
     if supervisor:
         await supervisor.start()
     try:
-        await _until_stopped(stopped, server, supervisor, _rounds(settings, membership))
+        await _until_stopped(stopped, server, supervisor, _rounds(settings, trust))
         log.info("es-manager was asked to stop")
         if supervisor:
             await supervisor.stop()
@@ -102,12 +105,12 @@ async def _run(settings: options.Settings) -> None:
     log.info("es-manager stopped")
 
 
-def _rounds(settings: options.Settings, membership: Membership) -> list[t.Coroutine[t.Any, t.Any, None]]:
+def _rounds(settings: options.Settings, trust: Trust) -> list[t.Coroutine[t.Any, t.Any, None]]:
     """What goes on for ever, and is never a reason to end: without it the watchdog still does its work."""
 
     def gossip() -> t.Awaitable[None]:
         return rounds.gossip(
-            membership,
+            trust,
             own_ip=settings.internal.ip,
             interval_s=settings.gossip_interval_s,
             timeout_s=settings.gossip_timeout_s,
@@ -115,7 +118,7 @@ def _rounds(settings: options.Settings, membership: Membership) -> list[t.Corout
 
     def discover() -> t.Awaitable[None]:
         name, port = t.cast("tuple[str, int]", settings.dns)
-        return rounds.discover(membership, name, port, nameservers=settings.nameservers)
+        return rounds.discover(trust, name, port, nameservers=settings.nameservers)
 
     return [lasting("gossip", gossip), *([lasting("discovery", discover)] if settings.dns else [])]
 

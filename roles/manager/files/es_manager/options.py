@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import typing as t
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 from es_manager.supervisor import Node
+from es_manager.trust import Network
 
 ANY_IPS = ("0.0.0.0", "::")
 # The newest table of options has those of all versions before.
@@ -41,6 +43,7 @@ class Settings:
     seeds: tuple[Endpoint, ...]
     gossip_interval_s: float
     gossip_timeout_s: float
+    lease_clients: tuple[Network, ...]
     log: Path | None
     watchdog: Watchdog | None
     warnings: tuple[str, ...]
@@ -87,10 +90,18 @@ def settings(effective: layers.Effective, environment: t.Mapping[str, str]) -> S
         seeds=() if by_dns else value("GossipSeed"),
         gossip_interval_s=value("GossipIntervalMs") / 1000,
         gossip_timeout_s=value("GossipTimeoutMs") / 1000,
+        lease_clients=_networks(effective),
         log=log,
         watchdog=watched,
         warnings=(*effective.ignored, *warnings),
     )
+
+
+def _networks(effective: layers.Effective) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(text, strict=False) for text in effective.value("LeaseClients"))
+    except ValueError as error:
+        return _refuse(effective, "LeaseClients", f"is no list of addresses: {error}", "Write IPs, or networks")
 
 
 def _watchdog(

@@ -23,18 +23,22 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.http_server imp
     Response,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from es_manager import logs
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
+    from es_manager.trust import Trust
 
 log = logging.getLogger("es-manager")
+network = logging.getLogger(logs.NETWORK)
 
 HEADERS = {
     "Cache-Control": "max-age=0, no-cache, must-revalidate",
     "Vary": "Accept",
     "Access-Control-Allow-Origin": "*",
 }
+# Of one connection, as Mono's listener (measured: "Keep-Alive: timeout=15,max=100").
+MAX_REQUESTS = 100
 # All bodies of more than a few KB at one time. Gossip of a cluster has some KB.
 BODIES_BYTES = 4 * 1024 * 1024
 JSON_RANGES = frozenset({"", "*/*", "application/*", "application/json"})
@@ -43,14 +47,14 @@ JSON_RANGES = frozenset({"", "*/*", "application/*", "application/json"})
 class GossipServer:
     """Serves the membership on both endpoints of the manager."""
 
-    def __init__(self, membership: Membership, *, internal: Endpoint, external: Endpoint) -> None:
-        self._membership = membership
+    def __init__(self, trust: Trust, *, internal: Endpoint, external: Endpoint) -> None:
+        self._trust = trust
         self._internal = internal
         self._leases = lease.Book(clock=time.monotonic)
         budget = Budget(BODIES_BYTES)
 
         def serve(at: Endpoint) -> HttpServer:
-            return HttpServer(at, self._answer, wants_body=self._wants_body, budget=budget)
+            return HttpServer(at, self._answer, max_requests=MAX_REQUESTS, wants_body=self._wants_body, budget=budget)
 
         self._servers = {"Int": serve(internal), "Ext": serve(external)}
 
@@ -83,6 +87,7 @@ class GossipServer:
             and request.method == "POST"
             and request.path in ("/gossip", lease.PATH)
             and _is_json(request)
+            and (request.path != lease.PATH or self._trust.is_machine(request.peer.ip))
         )
 
     async def _answer(self, request: Request) -> Response:
@@ -107,6 +112,8 @@ class GossipServer:
         if request.path == "/ping":
             return Response.of_json({"text": "Ping request successfully handled"})
         if request.path == lease.PATH:
+            if not self._trust.is_machine(request.peer.ip):
+                return Response.of_text(_no_lease(request.peer.ip), 403)
             return self._lend(request) if request.method == "POST" else Response.of_json(self._holder())
         return self._receive(request) if request.method == "POST" else self._show(request)
 
@@ -116,7 +123,7 @@ class GossipServer:
             "format" not in request.query and not ranges & JSON_RANGES
         ):
             return Response.of_text("Gossip is available as application/json", 406)
-        return Response.of_json(members.render(self._membership.info()))
+        return Response.of_json(members.render(self._trust.info()))
 
     def _lend(self, request: Request) -> Response:
         if not _is_json(request):
@@ -138,12 +145,21 @@ class GossipServer:
         if not _is_json(request):
             return Response.of_text("Gossip is received as application/json", 415)
         try:
-            lines = self._membership.receive(members.parse(request.body, where=f"gossip from {request.peer.ip}"))
+            info = members.parse(request.body, where=f"gossip from {request.peer.ip}")
+            lines = self._trust.posted(info, request.peer.ip)
         except GossipError as error:
             return Response.of_text(str(error), 400)
         for line in lines:
-            log.info("%s", line)
-        return Response.of_json(members.render(self._membership.info()))
+            network.info("%s", line)
+        return Response.of_json(members.render(self._trust.info()))
+
+
+def _no_lease(ip: str) -> str:
+    return (
+        f"{ip} may not use the lease on stopping nodes: it is not this machine, not one of this manager's seeds or "
+        f"addresses of its DNS name, and not in its option LeaseClients. If {ip} is a machine of the cluster, write it "
+        f"there: eventstore_manager_options: {{LeaseClients: [{ip}]}}"
+    )
 
 
 def _is_json(request: Request) -> bool:
