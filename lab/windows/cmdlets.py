@@ -245,9 +245,8 @@ def _processes(machine: Machine) -> list[dict[str, t.Any]]:
     stored = machine.read("services")
     hides = machine.setting("hides_command_lines")
     rows = [(each.pid, 700, stored[name]["image"]) for name, each in services.running(machine)]
-    for name, child, config in services.children(machine):
-        program = re.sub(r"[^\\]+$", software.NAMES[0], stored[name]["image"].split('"')[1])
-        rows.append((child.pid, child.ppid(), f'"{program}" --config {config}'))
+    for _name, node, config in services.nodes(machine):
+        rows.append((node.pid, node.ppid(), f'"c:\\EventStore\\{software.NAMES[0]}" --config {config}'))
     rows += [(row["pid"], row["parent"], row["command"]) for row in machine.setting("foreign")]
     return [
         {"processid": pid, "parentprocessid": parent, "commandline": None if hides else command}

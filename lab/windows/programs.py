@@ -323,12 +323,13 @@ def _netstat(machine: Machine, _program: str, arguments: list[str]) -> Done:
 def _registered(machine: Machine) -> list[tuple[int, list[str]]]:
     """The URLs that http.sys listens on, and for which process, in the shape in which it shows them."""
     found = []
-    for name, manager in services.running(machine):
-        nodes = [(child.pid, config) for service, child, config in services.children(machine) if service == name]
-        for pid, config in [(manager.pid, machine.read("services")[name]["config"]), *nodes]:
-            urls = services.urls_of(machine, config, is_manager=pid == manager.pid)
-            shown = [re.sub(r"http://([0-9.]+):(\d+)/", r"HTTP://\1:\2:\1/", url) for url in urls if _answers(url)]
-            found += [(pid, shown)] if shown else []
+    stored = machine.read("services")
+    managers = [(each.pid, stored[name]["config"], True) for name, each in services.running(machine)]
+    nodes = [(each.pid, config, False) for _name, each, config in services.nodes(machine)]
+    for pid, config, is_manager in [*managers, *nodes]:
+        urls = services.urls_of(machine, config, is_manager=is_manager)
+        shown = [re.sub(r"http://([0-9.]+):(\d+)/", r"HTTP://\1:\2:\1/", url) for url in urls if _answers(url)]
+        found += [(pid, shown)] if shown else []
     return found + [(each["pid"], each["urls"]) for each in machine.setting("foreign") if each.get("urls")]
 
 

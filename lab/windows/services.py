@@ -7,6 +7,7 @@ What the vendor's manager reads from its files is translated: its paths become p
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 import sys
@@ -100,15 +101,19 @@ def running(machine: Machine) -> list[tuple[str, psutil.Process]]:
     return [(name, each) for name, each in found if each]
 
 
-def children(machine: Machine) -> list[tuple[str, psutil.Process, str]]:
-    """The database nodes below the services that run: (service, process, configuration file as Windows has it)."""
-    found = []
-    for name, manager in running(machine):
-        files = machine.read(f"run/{name}/nodes")
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for child in manager.children(recursive=True):
-                found += [(name, child, files[word]) for word in child.cmdline() if word in files]
-    return found
+def nodes(machine: Machine) -> list[tuple[str, psutil.Process, str]]:
+    """The database nodes that run, also those that outlived their manager: (service, process, file on Windows)."""
+    files = {
+        word: (path.parent.name, config)
+        for path in (machine.folder / "run").glob("*/nodes.json")
+        for word, config in json.loads(path.read_text(encoding="utf-8")).items()
+    }
+    return [
+        (files[word][0], process, files[word][1])
+        for process in psutil.process_iter(["cmdline"])
+        for word in (process.info["cmdline"] or ())
+        if word in files
+    ]
 
 
 def start(machine: Machine, name: str) -> int:

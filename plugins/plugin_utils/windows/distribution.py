@@ -87,7 +87,7 @@ class Distribution:
     def _prefetch(self) -> None:
         """Ask at once what is asked of a version that is there or is not; what cannot be asked is refused later."""
         parent, drive = ntpath.dirname(self._home), self._home[0]
-        directories = [path for path in self._params["directories"] if not path_problem(path, windows=True)]
+        directories = [path for path in self._all_directories if not path_problem(path, windows=True)]
         given = [script.read_file(self._marker), script.kind_of(self._home), script.free_bytes(drive)]
         self._host.prefetch(
             script.kind_of(self._program),
@@ -140,9 +140,13 @@ class Distribution:
                 f"is damaged: {error}", where=self._marker, hint=f"Move {self._home} away, and run again"
             ) from error
 
+    @property
+    def _all_directories(self) -> list[str]:
+        return [*filter(None, [self._params["config_dir"]]), *self._params["directories"]]
+
     def _missing_directories(self) -> list[str]:
         missing = []
-        for path in [*filter(None, [self._params["config_dir"]]), *self._params["directories"]]:
+        for path in self._all_directories:
             kind = self._host.kind_of(script.check_path(path, where="directories"))
             if kind == FILE:
                 raise DistributionError("is there, and is no directory", where=path, hint="Move it away")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a Windows machine can run its part of the plan. Looks only, with what every Windows has.
 
-Not looked at, as nothing reliable tells it in every language: who may write to the directories, firewalls, accounts.
+Not looked at, as nothing reliable tells it in every language: firewalls, accounts other than the service's own.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _prefetch(host: Host, plan: Plan) -> None:
     """Ask in one start of PowerShell what is asked below one by one."""
     software, manager = plan["software"], plan["manager"]
     programs = [software["executable"], *([MANAGER_PROGRAM] if manager else [])]
-    paths = [*(ntpath.join(software["home"], program) for program in programs), software["root"], *plan["directories"]]
+    paths = [*(ntpath.join(software["home"], program) for program in programs), *_places(plan)]
     files = [service["config"] for service in _all(plan)] + ([manager["watchdog"]["path"]] if manager else [])
     commands = [
         *([services.query(script.check_service_name(manager["service"]))] if manager else []),
@@ -212,8 +212,13 @@ def _taken(endpoint: Endpoint, pid: int) -> Problem:
     )
 
 
+def _places(plan: Plan) -> list[str]:
+    """What has to be a directory, if it is there."""
+    return list(dict.fromkeys([plan["software"]["root"], plan["config_dir"], *plan["directories"]]))
+
+
 def _directories(host: Host, plan: Plan) -> Problems:
-    for path in dict.fromkeys([plan["software"]["root"], plan["config_dir"], *plan["directories"]]):
+    for path in _places(plan):
         if host.kind_of(path) == FILE:
             yield Problem(
                 "not-a-directory",
@@ -308,7 +313,7 @@ def _trusted(plan: Plan) -> list[str]:
 
     A directory below C: inherits from it that all accounts that have logged on may change what is in it.
     """
-    return list(dict.fromkeys([plan["software"]["root"], *(ntpath.dirname(each["config"]) for each in _all(plan))]))
+    return [plan["software"]["root"], plan["config_dir"]]
 
 
 def _all(plan: Plan) -> list[dict[str, t.Any]]:

@@ -218,6 +218,31 @@ def test_a_stop_that_the_cluster_can_do_without_is_done_and_a_restart_waits_unti
     wait_for(lambda: has_full_cluster(NET))
 
 
+def test_a_node_that_outlived_its_manager_is_seen_behind_http_sys_and_no_second_one_is_started(site: Site) -> None:
+    """It binds its TCP ports itself; those of HTTP are the process 4's, as netstat has it."""
+    node1 = site.machines["node1"]
+    (node,) = [each for _service, each, _config in services.nodes(node1.machine)]
+    manager = psutil.Process(node1.services[SERVICE]["pid"])
+    manager.kill()
+    manager.wait(10)
+    before = node1.changes()
+    plays = Ansible(site.ansible.folder / "orphan")
+    started, stopped = plays.tasks({"node1": node1}, [es_service("started"), es_service("stopped")])["node1"]
+    assert node1.refused() == []
+    assert f"{NET}.11:1112 (process {node.pid})" in started["msg"]
+    assert f"{NET}.11:2113 (process {node.pid})" in started["msg"]
+    assert "process 4" not in started["msg"]
+    assert f"(process {node.pid})" in stopped["warnings"][0]
+    assert node1.changes() == before
+    assert node.is_running()
+    done = site.play("site.yml", "--limit", "node1", "--tags", "all")
+    assert f"Stop process {node.pid}" in " ".join(done.stdout.split())
+    node.kill()
+    node.wait(10)
+    assert plays.tasks({"node1": node1}, [es_service("started")])["node1"][0]["changed"]
+    wait_for(lambda: has_full_cluster(NET))
+
+
 def test_a_roll_to_another_version_is_planned_and_refused_before_anything_is_brought(site: Site) -> None:
     before = {host: (machine.services, machine.changes()) for host, machine in site.machines.items()}
     done = site.play("rolling_upgrade.yml", "-e", "eventstore_version=3.9.4", "-e", "upgrade_accept=3.9.4")
