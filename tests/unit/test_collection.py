@@ -97,6 +97,20 @@ def test_role_is_complete(role: Path) -> None:
         assert (role / name).is_file(), f"{name_of(role)} has no {name}"
 
 
+@pytest.mark.parametrize("playbook", sorted(ROOT.glob("playbooks/*.yml")), ids=lambda path: path.stem)
+def test_no_playbook_ends_well_without_a_machine(playbook: Path) -> None:
+    """The first play fails where the group of the others has no machine; those after it have no other group."""
+    first, *plays = yaml.safe_load(playbook.read_text(encoding="utf-8"))
+    group = "{{ eventstore_inventory_group | default('eventstore') }}"
+    if playbook.stem == "check_group":
+        assert (first["hosts"], plays) == (f"{group},all,localhost", [])
+        assert first["name"].endswith(group)
+        return
+    assert first["ansible.builtin.import_playbook"] == "check_group.yml"
+    assert plays[0]["hosts"] == group
+    assert {play["hosts"] for play in plays} <= {group, "rolling_last", "recover_first", "recover_last"}
+
+
 @in_every_role
 def test_galaxy_gets_the_role_in_the_words_of_its_argument_spec(role: Path) -> None:
     info = load(role / "meta/main.yml")["galaxy_info"]
