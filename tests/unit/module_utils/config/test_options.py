@@ -106,6 +106,7 @@ def test_manager_defaults():
     assert {option.name for option in option_set("manager", "3.4.0") if option.builtin} == {
         "NodeExecutable",
         "Nameservers",
+        "LeaseClients",
     }
 
 

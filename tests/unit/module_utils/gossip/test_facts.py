@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import types
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import wait
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, report, view
@@ -20,6 +21,24 @@ ONE = [*GOOD[:1], node(2, REFUSED), node(3, REFUSED)]
 def params(**changes):
     defaults = {name: spec.get("default") for name, spec in facts.ARGUMENT_SPEC.items()}
     return {**defaults, "endpoints": ["10.0.0.1:2113"], "cluster_size": 3, **changes}
+
+
+@pytest.fixture(autouse=True)
+def time(monkeypatch):
+    """A clock that goes on by what is slept, and a little with each call, whatever else the computer does."""
+    now = [1000.0]
+
+    def advance(seconds):
+        now[0] += seconds
+
+    def monotonic():
+        advance(0.001)
+        return now[0]
+
+    clock = types.SimpleNamespace(monotonic=monotonic, sleep=advance)
+    for module in (facts, wait):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
 
 
 @pytest.fixture
@@ -137,7 +156,7 @@ def test_until_fails_with_the_problems_and_the_last_facts(sweeps, until, views, 
     assert "n3 on host3 (10.0.0.3:2113) does not answer: connection refused" in str(caught.value)
 
 
-def test_settle_begins_anew_after_a_break(sweeps):
+def test_settle_begins_anew_after_a_break(sweeps, time):
     asked = sweeps(GOOD, GOOD, ONE, GOOD)
     start = time.monotonic()
     facts.gather(params(until="quorum", settle=0.2))
@@ -163,7 +182,7 @@ def test_one_sweep_says_that_it_is_one(sweeps):
     assert (found["sweeps"], found["seconds"], found["calm_s"]) == (1, 0.0, 0.0)
 
 
-def test_watch_asks_for_so_long_and_tells_what_happened_meanwhile(sweeps):
+def test_watch_asks_for_so_long_and_tells_what_happened_meanwhile(sweeps, time):
     asked = sweeps(GOOD, FALLEN, FALLEN, AGAIN)
     start = time.monotonic()
     found = facts.gather(params(watch=0.4))
@@ -204,7 +223,7 @@ def codes(found):
     return [problem["code"] for problem in found["problems"]]
 
 
-def test_what_may_be_told_only_when_it_stays_costs_more_sweeps_and_nothing_else_does(sweeps, monkeypatch):
+def test_what_may_be_told_only_when_it_stays_costs_more_sweeps_and_nothing_else_does(sweeps, monkeypatch, time):
     monkeypatch.setattr(report, "CONFIRM_AFTER_S", 0.3)
     asked = sweeps(TWO_MASTERS)
     start = time.monotonic()
