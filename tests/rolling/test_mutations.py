@@ -17,11 +17,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 UTILS = "plugins/module_utils"
 GUARD, LEASE, PERMISSION = f"{UTILS}/guard.py", f"{UTILS}/lease.py", f"{UTILS}/service/permission.py"
+FAMILY = f"{UTILS}/service/family.py"
 SWITCH, RECOVERY = f"{UTILS}/service/switch.py", f"{UTILS}/recovery.py"
 TESTS = {
     GUARD: "tests/unit/module_utils/test_guard.py",
     LEASE: "tests/unit/module_utils/test_lease.py",
     PERMISSION: "tests/unit/module_utils/service/test_permission.py",
+    FAMILY: "tests/unit/module_utils/service/test_family.py",
     SWITCH: "tests/unit/module_utils/service/test_switch.py",
     RECOVERY: "tests/unit/module_utils/test_recovery.py",
 }
@@ -97,6 +99,15 @@ MUTATIONS = [
     (PERMISSION, "not stuck and time.monotonic() - moved > self._stall_s", "False and stuck"),
     (PERMISSION, "                stuck = problem()", "                stuck = ''"),
     (PERMISSION, "return guard.missing(cluster, stop)", "return []"),
+    (FAMILY, '"python" in program and ', ""),
+    (FAMILY, "return MANAGER_MODULE in archive.namelist()", "return True"),
+    (FAMILY, "for word in words[:2]", "for word in words"),
+    (FAMILY, "    if source and processes.is_later(source, started):", "    if False:"),
+    (FAMILY, "        if source is None:\n            return None", "        if False:\n            return None"),
+    (FAMILY, " or not processes.environment_is_visible(pid)", ""),
+    (FAMILY, "any(each.told for each in members) or ", ""),
+    (FAMILY, " or not set(above[top]) & covered", ""),
+    (FAMILY, "if known_as(each) & known]", "if False]"),
     (SWITCH, "and staged.read_bytes() != path.read_bytes()", ""),
     (SWITCH, "owner.st_mode & most & 0o7777", "most & 0o7777"),
     (SWITCH, "                    _copy(path, _beside(path, self.start))\n", ""),

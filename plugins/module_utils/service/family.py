@@ -206,10 +206,11 @@ def with_config(paths: t.Iterable[str]) -> list[int]:
     """The processes that were started with one of these files and are no asking for options or help."""
     wanted = {os.path.realpath(path) for path in paths}
     own = {os.getpid(), *processes.ancestors(os.getpid())}
+    found = (pid for pid in processes.all_pids() if pid not in own and config_file(pid) in wanted)
     return sorted(
         pid
-        for pid in processes.all_pids()
-        if pid not in own and config_file(pid) in wanted and not _ASKS.intersection(map(str.lower, _arguments(pid)))
+        for pid in found
+        if not _ASKS.intersection(map(str.lower, _arguments(pid))) and not processes.is_of_container(pid)
     )
 
 

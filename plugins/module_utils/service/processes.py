@@ -84,6 +84,11 @@ def directory(pid: int) -> str:
     return _link(pid, "cwd")
 
 
+def is_of_container(pid: int) -> bool:
+    """Whether it has pids of its own, so that its files are others of the same names; no, where that is not seen."""
+    return _link(pid, "ns/pid") not in ("", _link(os.getpid(), "ns/pid"))
+
+
 def ancestors(pid: int) -> list[int]:
     """Parent, grandparent and so on; without the first process of all."""
     found: list[int] = []
@@ -132,9 +137,19 @@ def descendants(pids: t.Iterable[int]) -> list[int]:
 
 
 def files_below(pid: int, directory: str) -> list[str]:
-    """The open files of the process below a directory; none if they may not be seen."""
+    """The files below a directory that the process has open to write; none if they may not be seen."""
     top = os.path.join(os.path.realpath(directory), "")
-    return sorted({target for target in _descriptors(pid) if target.startswith(top)})
+    return sorted({target for name, target in _descriptors(pid) if target.startswith(top) and _writes(pid, name)})
+
+
+def _writes(pid: int, descriptor: str) -> bool:
+    """A backup reads; proc(5), fdinfo: flags, in octal digits, with the two lowest bits 0 for O_RDONLY."""
+    try:
+        lines = (PROC / str(pid) / "fdinfo" / descriptor).read_text().splitlines()
+    except OSError:
+        return False
+    flags = next((line.split()[1] for line in lines if line.startswith("flags:")), "0")
+    return flags[-1] not in "04"
 
 
 def group(leader: int) -> list[int]:
@@ -259,15 +274,15 @@ def _address(text: str) -> Endpoint:
 
 
 def _socket_inodes(pid: int) -> set[int]:
-    return {int(target[8:-1]) for target in _descriptors(pid) if target.startswith("socket:[")}
+    return {int(target[8:-1]) for _name, target in _descriptors(pid) if target.startswith("socket:[")}
 
 
-def _descriptors(pid: int) -> t.Iterator[str]:
-    """What the open descriptors of a process stand for."""
+def _descriptors(pid: int) -> t.Iterator[tuple[str, str]]:
+    """(number, what it stands for) of the open descriptors of a process."""
     with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
         for descriptor in (PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
-                yield os.readlink(descriptor)
+                yield descriptor.name, os.readlink(descriptor)
 
 
 def _link(pid: int, name: str) -> str:
@@ -292,6 +307,7 @@ __all__ = [
     "group",
     "holder",
     "is_later",
+    "is_of_container",
     "is_running",
     "listening",
     "overlap",

@@ -107,7 +107,9 @@ def held_by_others(endpoints: t.Iterable[Endpoint], *, name: str, config: str, o
 
 
 def data_used_by_others(directory: str, *, config: str, own: t.Container[int]) -> list[str]:
-    """Who has files of a database open: two nodes on one database destroy it, and the server refuses no second one."""
+    """Who writes to a database: two nodes on one database destroy it, and the server refuses no second one."""
+    if not directory.startswith("/"):
+        return []  # below whichever directory the server runs in
     found = {pid: processes.files_below(pid, directory) for pid in processes.all_pids() if pid not in own}
     return [
         f"{processes.describe(pid)} has {files[0]} open, which is below Db of {config}; stop it"

@@ -60,7 +60,7 @@ def test_what_is_a_node(members, expected):
 def archive(tmp_path):
     path = tmp_path / "es-manager.pyz"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("__main__.py", "print('up', flush=True); input()")
+        file.writestr("__main__.py", "print('up', flush=True); input()\n")
         file.writestr("es_manager/__main__.py", "")
     return path
 
@@ -92,6 +92,7 @@ def test_what_only_has_the_manager_in_its_command_line_is_none(archive, tmp_path
     script = tmp_path / "run-node.sh"
     script.write_text("echo up; read x\n")
     assert not is_manager("/bin/sh", script, archive)
+    assert not is_manager("/bin/cat", archive, "-")
     node.rename(archive)  # the name alone
     assert not is_manager(sys.executable, archive)
 
@@ -194,6 +195,17 @@ def test_who_was_started_with_a_file_is_found_whatever_its_command_line(node, tm
     (tmp_path / "link.yaml").symlink_to("database.yaml")
     pid = node(words=[word.format(tmp_path) for word in words])
     assert family.with_config([str(tmp_path / "database.yaml")]) == ([pid] if chooses else [])
+
+
+def test_the_same_path_in_a_container_is_another_file(node, tmp_path, monkeypatch):
+    pid = node()
+    assert not processes.is_of_container(pid)
+    real = os.readlink
+    monkeypatch.setattr(
+        processes.os, "readlink", lambda path: "pid:[1]" if str(path) == f"/proc/{pid}/ns/pid" else real(path)
+    )
+    assert processes.is_of_container(pid)
+    assert family.with_config([str(tmp_path / "database.yaml")]) == []
 
 
 def test_addresses_are_those_of_the_options_and_defaults_are_nobody_s(node):

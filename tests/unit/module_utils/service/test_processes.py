@@ -138,8 +138,10 @@ def test_the_unit_of_a_process_is_read_from_its_control_group(proc, text, unit):
 def test_what_a_process_has_and_where_it_is(tmp_path):
     (tmp_path / "db" / "x").mkdir(parents=True)
     (tmp_path / "db-2").mkdir()
+    (tmp_path / "db" / "chunk").touch()
     os.symlink(tmp_path / "db", tmp_path / "link")
-    code = "import sys; files = [open(name, 'w') for name in sys.argv[1:]]; print('up', flush=True); input()"
+    code = "import sys; files = [open(name, 'ab+') for name in sys.argv[1:]]; read = open('db/chunk'); "
+    code += "print('up', flush=True); input()"
     command = [sys.executable, "-c", code, "db/x/writer.chk", "db-2/writer.chk"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path) as child:
         child.stdout.readline()
