@@ -158,8 +158,14 @@ def client_doubt(options: Options) -> str:
         return ""
     return (
         f"HTTP clients that use the advertised {others} get 400 Invalid host, as no prefix answers to it: set "
-        f"ExtHttpPrefixes: ['http://*:{options['ExtHttpPort']}/'] and AddInterfacePrefixes: false"
+        f"{any_prefixes(options)}"
     )
+
+
+def any_prefixes(options: Options) -> str:
+    """Options with which both sides answer to every name; an IP beside * on one port is an address in use on Linux."""
+    each = (f"{side}HttpPrefixes: ['http://*:{options[f'{side}HttpPort']}/']" for side in SIDES)
+    return f"{', '.join(each)} and AddInterfacePrefixes: false"
 
 
 def _one_sided(side: str) -> str:
@@ -195,6 +201,7 @@ __all__ = [
     "Prefix",
     "advertised",
     "answers_to",
+    "any_prefixes",
     "asked",
     "client_doubt",
     "http_listeners",

@@ -47,9 +47,6 @@ def _prefixes(effective: layers.Effective) -> t.Iterator[str]:
         doubt = addresses.prefix_doubt(effective.by_name, side)
         if doubt and (side == "Ext" or effective.value("ClusterSize") > 1):
             yield f"{_place(f'{side}HttpPrefixes', effective[f'{side}HttpPrefixes'])}: the {word} HTTP server {doubt}"
-    doubt = addresses.client_doubt(effective.by_name)
-    if doubt:
-        yield f"{_place('ExtIpAdvertiseAs', effective['ExtIpAdvertiseAs'])}: {doubt}"
 
 
 def _place(name: str, setting: layers.Setting) -> str:

@@ -199,14 +199,8 @@ def _prefixes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
                 yield Problem(
                     "http-prefix",
                     f"{server.label}: its {word} HTTP server {doubt}",
-                    f"Set {_any_prefixes(server)} in {server.variable}",
+                    f"Set {addresses.any_prefixes(server.options)} in {server.variable}",
                 )
-
-
-def _any_prefixes(server: Server) -> str:
-    """Options with which both sides answer to every name; an IP beside * on one port is an address in use on Linux."""
-    each = (f"{side}HttpPrefixes: ['http://*:{server.options[f'{side}HttpPort']}/']" for side in addresses.SIDES)
-    return f"{', '.join(each)} and AddInterfacePrefixes: false"
 
 
 def _discovery(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
