@@ -28,6 +28,7 @@ TEST_REFUSED = [
     ({"NodeExecutable": "true"}, "NodeExecutable (true) is no program"),
     ({"IntHttpPort": 2113}, "clashes with the node of"),
     ({"GossipSeed": "node2:30777"}, "could not be converted to IPEndPoint[]"),
+    ({"LeaseClients": ["node9"]}, "is no list of addresses: 'node9' does not appear"),
     ({"EnableWatchdogg": True}, "Did you mean EnableWatchdog?"),
 ]
 
@@ -97,6 +98,11 @@ def test_environment_and_command_line_are_stronger_than_the_file(write):
     arguments = write({"GossipIntervalMs": 1, "GossipTimeoutMs": 1})
     settings = load([*arguments, "--gossip-timeout-ms", "3000"], {"EVENTSTORE_GOSSIP_INTERVAL_MS": "2000"})
     assert (settings.gossip_interval_s, settings.gossip_timeout_s) == (2, 3)
+
+
+def test_who_may_use_the_lease_is_listed_in_the_environment(write):
+    settings = load(write(), {"EVENTSTORE_LEASE_CLIENTS": "198.51.100.9,203.0.113.0/24"})
+    assert [str(each) for each in settings.lease_clients] == ["198.51.100.9/32", "203.0.113.0/24"]
 
 
 def test_the_environment_counts_for_the_node_too(write):

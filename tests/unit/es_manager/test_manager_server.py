@@ -54,7 +54,7 @@ def test_a_stranger_neither_ends_nor_takes_nor_reads_a_lease(server: GossipServe
         refused = ask(server, STRANGER, **body)
         assert refused.status == 403
         assert STRANGER in refused.body.decode()
-        assert "eventstore_manager_options: {LeaseClients: [198.51.100.9]}" in refused.body.decode()
+        assert "eventstore_environment: {EVENTSTORE_LEASE_CLIENTS: 198.51.100.9}" in refused.body.decode()
     assert ask(server, STRANGER, "GET").status == 403
     assert json.loads(ask(server, SEED, "GET").body)["owner"] == "alice"
 

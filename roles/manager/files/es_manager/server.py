@@ -158,7 +158,7 @@ def _no_lease(ip: str) -> str:
     return (
         f"{ip} may not use the lease on stopping nodes: it is not this machine, not one of this manager's seeds or "
         f"addresses of its DNS name, and not in its option LeaseClients. If {ip} is a machine of the cluster, write it "
-        f"there: eventstore_manager_options: {{LeaseClients: [{ip}]}}"
+        f"there: eventstore_environment: {{EVENTSTORE_LEASE_CLIENTS: {ip}}}"
     )
 
 

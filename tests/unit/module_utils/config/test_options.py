@@ -104,6 +104,7 @@ def test_manager_defaults():
     assert (defaults["EnableWatchdog"], defaults["WatchdogConfig"]) == (True, "")
     assert (defaults["GossipIntervalMs"], defaults["GossipTimeoutMs"]) == (1000, 500)
     assert {option.name for option in option_set("manager", "3.4.0") if option.builtin} == {
+        "LeaseClients",
         "NodeExecutable",
         "Nameservers",
         "LeaseClients",
