@@ -14,6 +14,8 @@ import clean_tree
 import yaml
 
 SKIPPED = 77
+# The importer's own limit, on a busy computer; the check ansible-lint takes its time and is stricter.
+BUSY = "Timeout on call to ansible-lint"
 
 
 def main() -> int:
@@ -40,7 +42,7 @@ def main() -> int:
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stdout.splitlines() if re.match("(WARNING|ERROR)", line)]
+    complaints = [line for line in done.stdout.splitlines() if re.match("(WARNING|ERROR)", line) and BUSY not in line]
     if done.returncode or complaints or "completed successfully" not in done.stdout:
         print(done.stdout)
         print(*["Galaxy would say:", *complaints], sep="\n  ", file=sys.stderr)
