@@ -107,7 +107,6 @@ def test_manager_defaults():
         "LeaseClients",
         "NodeExecutable",
         "Nameservers",
-        "LeaseClients",
     }
 
 
