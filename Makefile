@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ARGS goes to ansible-playbook, T names single checks:  make lab ARGS=--check    make test T="unit mypy"
 .POSIX:
-.PHONY: help lab stop clean test test-matrix rolling molecule bench requirements
+.PHONY: help lab stop clean fuzz test test-matrix rolling molecule bench requirements
 
 help: # This text
 	@sed -n 's/^\([a-z-]*\): # \(.*\)/\1|\2/p' Makefile | \
@@ -39,6 +39,10 @@ bench: # Measure what tests/bench measures
 	  case $$bench in *_server.py) continue ;; esac; \
 	  echo "== $$bench"; .venv/bin/python "$$bench" || exit 1; \
 	done
+
+fuzz: # Feed every parser 100,000 mutated inputs; takes an hour
+	@scripts/venv dev
+	@FUZZ=100000 .venv/bin/python -m pytest -q -n 2 tests/unit/test_fuzz.py
 
 requirements: # Pin the newest packages that requirements/*.in allow
 	@scripts/venv dev

@@ -10,6 +10,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.modules.es_distribution import check_url
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:
@@ -28,6 +29,8 @@ class ActionModule(HostAction):
             raise AnsibleActionFail(f"On the controller: {error}") from error
 
     def _bring_what_is_needed(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self._task.args.get("url"):
+            check_url(str(self._task.args["url"]))  # before it is sent anywhere
         args = {**self._task.args, "programs": self._programs()}
         result: dict[str, t.Any] = self._execute_module(module_args=args, task_vars=task_vars)
         needs = result.pop("needs", [])

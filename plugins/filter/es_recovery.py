@@ -27,8 +27,8 @@ options:
     required: true
   results:
     description:
-      - For each machine that could be reached, the results of a loop of M(ansible.builtin.slurp) over pairs of a node
-        of the plan and the name of a file, V(epoch.chk) or V(writer.chk). A file that is not there has no C(content).
+      - For each machine that could be reached, the results of a loop of M(ansible.builtin.slurp) over pairs of the name
+        of a node and that of a file, V(epoch.chk) or V(writer.chk). A file that is not there has no C(content).
     type: dict
     required: true
 """
@@ -59,9 +59,7 @@ def es_recovery(
     for host, read in results.items():
         for result in read:
             node, file = result["item"]
-            checkpoints.setdefault(str(host), {}).setdefault(str(node["name"]), {})[str(file)] = str(
-                result.get("content", "")
-            )
+            checkpoints.setdefault(str(host), {}).setdefault(str(node), {})[str(file)] = str(result.get("content", ""))
     return recover(gossip, plan, checkpoints)
 
 

@@ -8,11 +8,13 @@ directory, or that holds what software does not: devices, pipes, hard links, two
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import typing as t
 import zipfile
@@ -25,6 +27,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import D
 MAX_ENTRIES = 100_000
 MAX_BYTES = 4 * 1024**3
 MAX_LINK_BYTES = 4096
+MAX_NAME_BYTES = 2048
 
 REFUSED = "Nothing was unpacked. Get the archive again from its vendor, and compare its checksum with the published one"
 
@@ -148,14 +151,22 @@ def _reading(where: str, what: str) -> t.Iterator[None]:
         yield
     except (
         EOFError,
+        IndexError,  # zipfile and tarfile on odd names and fields
+        KeyError,
         NotImplementedError,
+        OverflowError,
         RuntimeError,
         ValueError,
         gzip.BadGzipFile,
+        struct.error,
         tarfile.TarError,
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
+        raise DistributionError(f"cannot read {what}: {error}", where=where, hint=REFUSED) from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # a seek to where nothing is; others are the disk's
+            raise
         raise DistributionError(f"cannot read {what}: {error}", where=where, hint=REFUSED) from error
 
 
@@ -200,6 +211,9 @@ def _parts(where: str, name: str) -> tuple[str, ...]:
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
         raise _refused(where, name, "has a name that could lead out of the directory")
+    sizes = [len(os.fsencode(part)) for part in parts]
+    if sum(sizes) > MAX_NAME_BYTES or any(size > 255 for size in sizes):
+        raise _refused(where, name[:60], "has a name that is too long for a file")
     return parts
 
 
@@ -242,7 +256,7 @@ def _stays_inside(link: Entry, links: set[tuple[str, ...]]) -> bool:
 
     Through another link ``..`` means another directory than the text says.
     """
-    if link.target.startswith("/") or "\0" in link.target or not link.target:
+    if link.target.startswith("/") or "\0" in link.target or not 0 < len(os.fsencode(link.target)) <= MAX_NAME_BYTES:
         return False
     steps = [step for step in link.target.split("/") if step not in ("", ".")]
     at = list(link.path[:-1])

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import typing as t
 from pathlib import Path
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import journal
 from ansible_collections.eventstore.cluster.plugins.module_utils.directories import refuse_planted_links
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
 
@@ -16,6 +16,8 @@ if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import Desired
+
+TEMPORARY = ".es_config-new-"
 
 
 def read_text(path: str) -> str | None:
@@ -45,8 +47,12 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
     directory = os.path.dirname(target)
     kept = module.backup_local(target) if backup and os.path.exists(target) else None
     try:
-        # In the same directory, so that the move is a rename, and on disk before it.
-        handle, temporary = tempfile.mkstemp(prefix=".es_", dir=directory)
+        # In the same directory, so that the move is a rename, and on disk before it. Always of the same name, so that
+        # what a run that was killed has left goes with the next one.
+        temporary = os.path.join(directory, f"{TEMPORARY}{os.path.basename(target)}")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(text.encode())
@@ -78,14 +84,46 @@ def current(module: AnsibleModule, path: str, check: t.Callable[[str | None], ob
 
 
 def replace(module: AnsibleModule, files: t.Sequence[Desired]) -> list[dict[str, t.Any]]:
-    """Bring the files to what is desired, all or, where a directory is missing, none; the result of each."""
+    """Bring the files to what is desired, all or, where a directory is missing, none; the result of each.
+
+    They are replaced one after the other. A run that is killed in between leaves a journal, and the next ends its work.
+    """
     for each in files:
         directory = os.path.dirname(each.path)
         if not module.check_mode and not os.path.isdir(directory or "."):
             raise ConfigError(
                 f"the directory {directory} is missing", where=each.path, hint="Create it first; nothing was written"
             )
-    return [_replace(module, each) for each in files]
+    paths, changes = [each.path for each in files], [each.path for each in files if each.result["changed"]]
+    killed = sorted({path for each in files for path in journal.unfinished(each.path)})
+    if killed:
+        module.warn(f"A run was killed, or failed, while it wrote {', '.join(killed)}: they may not fit")
+    if module.check_mode:
+        results = [_replace(module, each) for each in files]
+    else:
+        with _os_errors(paths[0]):
+            journal.begin(changes if len(changes) > 1 else [])
+        results = [_replace(module, each) for each in files]
+        _clear(paths)
+    results[0]["changed"] = results[0]["changed"] or any(path in killed for path in paths)
+    return results
+
+
+def _clear(paths: t.Sequence[str]) -> None:
+    """All are as they are to be: forget a run that was killed, and what it left."""
+    with _os_errors(paths[0]):
+        journal.end(paths)
+        for path in map(os.path.realpath, paths):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(os.path.dirname(path), f"{TEMPORARY}{os.path.basename(path)}"))
+
+
+@contextlib.contextmanager
+def _os_errors(path: str) -> t.Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"its directory cannot be written to: {error.strerror}", where=path) from error
 
 
 def _replace(module: AnsibleModule, file: Desired) -> dict[str, t.Any]:

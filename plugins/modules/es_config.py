@@ -44,7 +44,10 @@ options:
     description:
       - Several files of one machine in one go, in place of O(path), O(kind) and O(options). All other options are for
         each of them.
-      - Nothing is written unless all of them can be.
+      - Nothing is written unless all of them can be. They are then replaced one after the other, each in one step.
+      - A run that is killed in between leaves files of two runs, and beside them the file V(.es_config-unfinished) that
+        names them. The next run that writes them says so and ends its work; until then M(eventstore.cluster.es_service)
+        warns of them where it starts something. There is no such file on Windows.
       - Only with O(state=present).
     type: list
     elements: dict
@@ -245,7 +248,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
+from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import DiscreetModule, require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import KINDS
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
@@ -286,12 +289,11 @@ RULES: dict[str, t.Any] = {
 }
 
 
-class ConfigModule(AnsibleModule):
-    """A module that knows the secrets among its options before it logs how it was invoked."""
+class ConfigModule(DiscreetModule):
+    """A module that knows the secrets among its options."""
 
-    def _log_invocation(self) -> None:
-        self.no_log_values.update(desired.secrets(self.params))
-        super()._log_invocation()
+    def secrets(self) -> set[str]:
+        return desired.secrets(self.params)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:

@@ -179,8 +179,10 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.archive import 
     checksum,
     open_archive,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import DiscreetModule
 from ansible_collections.eventstore.cluster.plugins.module_utils.directories import give, is_given, is_kept, keep
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.secret import has_credentials, without_credentials
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "home": {"type": "path", "required": True},
@@ -336,7 +338,7 @@ def _download(module: AnsibleModule) -> str:
     if info["status"] != 200:
         raise DistributionError(
             f"expected status 200, got {info['status']}: {info['msg']}",
-            where=url,
+            where=without_credentials(url),
             hint="Nothing was unpacked. Mend the url, or put the archive on the controller and give it as src",
         )
     path = os.path.join(module.tmpdir, "archive")
@@ -344,7 +346,9 @@ def _download(module: AnsibleModule) -> str:
         for block in iter(lambda: answer.read(BLOCK_BYTES), b""):
             file.write(block)
             if file.tell() > MAX_BYTES:
-                raise DistributionError(f"sends more than {MAX_BYTES} bytes", where=url, hint="Nothing was unpacked")
+                raise DistributionError(
+                    f"sends more than {MAX_BYTES} bytes", where=without_credentials(url), hint="Nothing was unpacked"
+                )
     return path
 
 
@@ -370,13 +374,22 @@ def _home(params: dict[str, t.Any]) -> Path:
             hint="Write sha256: and the 64 hexadecimal digits that sha256sum prints",
         )
     if params["url"]:
-        url = urlsplit(params["url"])
-        if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
-            raise DistributionError(
-                "url is no http or https address, or holds a user or password",
-                hint="Write https://HOST/PATH; user and password go to the file .netrc of the user on the host",
-            )
+        check_url(params["url"])
     return home
+
+
+def check_url(address: str) -> None:
+    """Refuse what is no address, or holds a password; the error shows nothing of it."""
+    try:
+        url = urlsplit(address)
+        is_plain = url.scheme in ("http", "https") and bool(url.hostname) and not has_credentials(address)
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise DistributionError(
+            "url is no http or https address, or holds a user or password",
+            hint="Write https://HOST/PATH; user and password go to the file .netrc of the user on the host",
+        )
 
 
 def _owner(params: dict[str, t.Any], *, check_mode: bool) -> tuple[int, int]:
@@ -406,7 +419,7 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int], chec
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
+    module = DiscreetModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     os.umask(0o022)  # a stricter one of root's would keep the service's user from the software
     try:
         module.exit_json(**run(module))

@@ -381,7 +381,6 @@ import time
 BEGAN = time.monotonic()
 
 import os
-import re
 import signal
 import socket
 import sys
@@ -390,8 +389,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
-from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import require_yaml
+from ansible_collections.eventstore.cluster.plugins.module_utils import accounts, journal
+from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import DiscreetModule, require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
@@ -400,6 +399,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     ServiceError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.secret import tells_of_secret
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, systemd
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
@@ -460,23 +460,21 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 RUNS = ("started", "restarted", "installed")
 RULES: dict[str, t.Any] = {"required_if": [("state", state, ("executable", "config")) for state in RUNS]}
-SECRET = re.compile("pass|secret|token|credential|key", re.IGNORECASE)
 
 
-class ServiceModule(AnsibleModule):
-    """A module that knows the secrets among its options before it logs how it was invoked."""
+class ServiceModule(DiscreetModule):
+    """A module that knows the secrets in what a service is started with."""
 
-    def _log_invocation(self) -> None:
-        self.no_log_values.update(_secrets(self.params))
-        super()._log_invocation()
+    def secrets(self) -> set[str]:
+        return _secrets(self.params)
 
 
 def _secrets(params: t.Mapping[str, t.Any]) -> set[str]:
-    found = {str(value) for name, value in params["environment"].items() if SECRET.search(str(name))}
+    found = {str(value) for name, value in params["environment"].items() if tells_of_secret(str(name))}
     words = params["arguments"]
     for word, following in zip(words, [*words[1:], ""]):
         name, equals, value = word.partition("=")
-        if word.startswith("-") and SECRET.search(name):
+        if word.startswith("-") and tells_of_secret(name):
             found.add(value if equals else following)
     return found - {""}
 
@@ -596,6 +594,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     effective = _effective(module, definition, options, params["arguments"], source)
     if effective is not None:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
+    if params["config"] and params["state"] in RUNS and journal.unfinished(params["config"]):
+        module.warn(
+            f"A run was killed while it wrote {', '.join(journal.unfinished(params['config']))}: they may not fit."
+            " Write them again, with playbook eventstore.cluster.site"
+        )
     enabled = params["enabled"]
     if enabled is None and params["state"] in RUNS and provider.unit:
         enabled = True

@@ -11,11 +11,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.doubts import doubts
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
-    VERSIONS,
     OptionSet,
     option_set,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+from ansible_collections.eventstore.cluster.plugins.module_utils.secret import is_secret_option, tells_of_secret
 
 Params = t.Mapping[str, t.Any]
 
@@ -163,19 +163,20 @@ def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
         text
         for each in each_file(params)
         for name, value in each["options"].items()
-        if _is_secret(str(name))
+        if is_secret_option(str(name))
         for text in _texts(value)
     }
     prefix = layers.PREFIX
     found.update(
         str(value)
         for name, value in params["environment"].items()
-        if name.upper().startswith(prefix) and _is_secret(name[len(prefix) :].replace("_", ""))
+        if tells_of_secret(name)
+        or (name.upper().startswith(prefix) and is_secret_option(name[len(prefix) :].replace("_", "")))
     )
     inside = False
     for word in params["arguments"]:
         name, equals, value = word.lstrip("-").partition("=")
-        if word.startswith("-") and _is_secret(name):
+        if word.startswith("-") and is_secret_option(name):
             found.add(value)
             inside = not equals
         elif inside:
@@ -191,12 +192,6 @@ def _texts(value: object) -> t.Iterator[str]:
             yield from _texts(each)
     else:
         yield str(value)
-
-
-def _is_secret(name: str) -> bool:
-    known = option_set("database", VERSIONS[-1])
-    option = known.find(name) or known.find(known.nearest(name) or "")
-    return bool(option and option.secret)
 
 
 def _new_text(params: Params, options: OptionSet, before: str | None, wanted: dict[str, values.Value]) -> str:

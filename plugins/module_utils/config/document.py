@@ -33,6 +33,9 @@ _TABS = re.compile(
 _PLAIN = re.compile(r"[A-Za-z0-9/\\._](?:[A-Za-z0-9/\\._,@+=%()$-]|:(?=[^ ])|(?<=[^ ]) (?=[^ ]))*")
 
 
+MAX_BRACKETS = 200
+
+
 @dataclass(frozen=True)
 class Item:
     """``raw``: a text, or a tuple of texts for a list. ``line`` to ``last_line`` count from 1."""
@@ -90,6 +93,10 @@ def is_blank(text: str) -> bool:
 
 
 def _compose(text: str, where: str) -> list[t.Any]:
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise ConfigError(
+            f"not valid YAML: more than {MAX_BRACKETS} brackets", where=where
+        )  # PyYAML takes their square in time
     text = _TABS.sub(lambda match: match[0].replace("\t", " "), text)
     try:
         return list(yaml.compose_all(text, Loader=yaml.SafeLoader))

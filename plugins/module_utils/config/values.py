@@ -19,7 +19,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
     option_set,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, FormatError
 
 Value = t.Union[bool, int, float, str, tuple[str, ...], tuple[Endpoint, ...], None]
 
@@ -41,13 +41,13 @@ _SERVER_TYPES = {
 def parse(option: Option, raw: str) -> Value:
     """The value the server makes of ``raw``; a list comes here as the server sees it, joined by commas.
 
-    ValueError where the server refuses the text. Lists are tuples, ``endpoint[]`` a tuple of Endpoint.
+    FormatError where the server refuses the text. Lists are tuples, ``endpoint[]`` a tuple of Endpoint.
     """
     try:
         return _READERS[option.type](option, raw)
     except (ValueError, OSError):
         shown = "" if option.secret else f" {raw!r}"
-        raise ValueError(f"the value{shown} could not be converted to {_SERVER_TYPES[option.type]}") from None
+        raise FormatError(f"the value{shown} could not be converted to {_SERVER_TYPES[option.type]}") from None
 
 
 def _parse_bool(_option: Option, raw: str) -> bool:

@@ -13,6 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.secret import has_credentials
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
 
 PREFIX = "eventstore_"
@@ -69,6 +70,12 @@ def _matches(pattern: str, expected: str) -> Check:
 
 def _path(value: str, windows: bool) -> str:
     return path_problem(value, windows=windows)
+
+
+def _archive(value: str, _windows: bool) -> str:
+    if has_credentials(value):
+        return "holds a user or a password, which would be shown; they go to the file .netrc of the user on the host"
+    return "" if value.strip() else "is empty"
 
 
 def _at_least_one(value: int, _windows: bool) -> str:
@@ -268,7 +275,7 @@ SETTINGS: tuple[Setting, ...] = (
         "str",
         None,
         "Archive of the software, a path on the controller or a URL; if unset the software has to be there.",
-        check=lambda value, _windows: "" if value.strip() else "is empty",
+        check=_archive,
     ),
     Setting(
         "eventstore_archive_checksum",
@@ -450,7 +457,8 @@ def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: l
         value = int(value)  # a template gives a text up to ansible-core 2.18
     problem = ""
     if not isinstance(value, kind) or isinstance(value, bool):
-        problem = f"is {_shown(value)}, not {kind_name}"
+        # What was to be a mapping of options or variables may hold a password.
+        problem = f"is {_shown(value) if kind is not dict else f'a {type(value).__name__}'}, not {kind_name}"
     elif setting.elements and not _all_are(value, setting.elements):
         problem = f"has an item that is not {_PYTHON_TYPES[setting.elements][1]}"
     elif setting.choices and value not in setting.choices:

@@ -31,6 +31,7 @@ _READING_BITS = 0x1 | 0x10000000 | 0x80000000
 _CHANGING = {"FA", "FW", "GA", "GW", "DC", "SD", "WD", "WO"}
 _CHANGING_BITS = 0x2 | 0x40 | 0x10000 | 0x40000 | 0x80000 | 0x10000000 | 0x40000000
 
+_MASK = re.compile("0X[0-9A-F]{1,8}")
 _ACE = re.compile(r"\(([^()]*)\)")
 _DACL = re.compile(r"(?:O:[^:]+(?:G:[^:]+)?|G:[^:]+)?D:([A-Z_]*)((?:\([^()]*\))*)")
 
@@ -52,7 +53,7 @@ def entries(sddl: str) -> list[Entry] | None:
     read = []
     for written in _ACE.findall(found[2]):
         parts = [part.strip().upper() for part in written.split(";")]
-        if len(parts) < 6:
+        if len(parts) < 6 or (parts[2].startswith("0X") and not _MASK.fullmatch(parts[2])):
             return None
         read.append(Entry(parts[0], parts[1], parts[2], ALIASES.get(parts[5], parts[5])))
     return read
@@ -80,7 +81,7 @@ def may_local_service_change(sddl: str) -> bool:
 
 
 def _changes(rights: str) -> bool:
-    if re.fullmatch("0X[0-9A-F]{1,8}", rights):
+    if rights.startswith("0X"):
         return bool(int(rights, 16) & _CHANGING_BITS)
     return bool(_CHANGING & set(words(rights)))
 

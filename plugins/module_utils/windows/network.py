@@ -17,10 +17,12 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 _IP = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 # A socket that listens has no other end, whatever its state is called.
 _LISTENING = re.compile(
-    rf"^\s*TCP\s+((?:{_IP}|\[[0-9a-f:]+\]):[1-9][0-9]*)\s+(?:0\.0\.0\.0|\[::\]):0\s+\S.*?\s([0-9]+)\s*$", re.M | re.I
+    rf"^[ \t]*TCP[ \t]+((?:{_IP}|\[[0-9a-f:]+\]):[1-9][0-9]*)[ \t]+(?:0\.0\.0\.0|\[::\]):0"
+    r"[ \t]+\S.*?[ \t]([0-9]{1,10})[ \t\r]*$",
+    re.M | re.I,
 )
 # An address of the machine is reached through itself, whatever "on-link" is called.
-_OWN = re.compile(rf"^\s*({_IP})\s+255\.255\.255\.255\s+\S.*?\s\1\s+[0-9]+\s*$", re.MULTILINE)
+_OWN = re.compile(rf"^[ \t]*({_IP})[ \t]+255\.255\.255\.255[ \t]+\S.*?[ \t]\1[ \t]+[0-9]+[ \t\r]*$", re.MULTILINE)
 _MULTICAST = ("224.", "255.")
 # Mandatory labels of an administrator's elevated session, and of the system itself.
 _ELEVATED = re.compile(r"\bS-1-16-(12288|16384)\b")
@@ -32,10 +34,12 @@ ANY = "0.0.0.0"
 # Of ``netsh http show servicestate view=requestq``, in public captures: a queue begins at the left edge; in it are
 # its processes, as numbers alone (Windows Server 2012) or as "ID: 4796, image: ..." (later), and its URLs. One of an
 # address ends with it: HTTP://127.0.0.1:8000:127.0.0.1/.
-_QUEUE = re.compile(r"^\S.*[:\uff1a]", re.MULTILINE)
-_QUEUE_PROCESS = re.compile(r"^\s+(?:\S[^:\uff1a]*[:\uff1a]\s*([0-9]{1,10}),\s.*|([0-9]{1,10}))\s*$", re.MULTILINE)
+_QUEUE = re.compile(r"^\S[^:\uff1a\n]*[:\uff1a]", re.MULTILINE)
+_QUEUE_PROCESS = re.compile(
+    r"^[ \t]+(?:\S[^:\uff1a\n]*[:\uff1a][ \t]*([0-9]{1,10}),[ \t].*|([0-9]{1,10}))[ \t\r]*$", re.MULTILINE
+)
 _QUEUE_URL = re.compile(
-    r"^\s+<?https?://(\[[0-9a-f:.%]+\]|[^/:\s]+):([0-9]{1,5})(?::[^/\s]+)?/\S*\s*$", re.MULTILINE | re.IGNORECASE
+    r"^[ \t]+<?https?://(\[[0-9a-f:.%]+\]|[^/:\s]+):([0-9]{1,5})(?::[^/\s]+)?/\S*[ \t\r]*$", re.M | re.I
 )
 
 

@@ -47,7 +47,7 @@ def machine(request):
         "eventstore_cluster_mode": request.param,
         "eventstore_database_options": {"CertificatePassword": SECRET},
         "eventstore_environment": {"TOKEN": SECRET},
-        "eventstore_archive": f"https://me:{SECRET}@archives.example/es.zip",
+        "eventstore_archive": f"https://archives.example/es.zip?key={SECRET}",
         "eventstore_archive_checksum": "sha256:" + "0" * 64,
     }
     made = plan({f"node{n}": {"eventstore_int_ip": f"127.0.71.{n}", **group} for n in (1, 2, 3)})
