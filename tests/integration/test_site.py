@@ -245,6 +245,12 @@ def test_every_topology_comes_from_the_inventory_alone(
         assert (states.count("Master"), states.count("Slave"), states.count("Manager")) == (1, nodes - 1, managers)
         again = other.deploy()
         assert set(changed(again.stdout).values()) == {0}
+        removed = other.play("playbooks/remove.yml", "-e", "stop_cluster=cluster1")
+        assert removed.returncode == 0, removed.stdout + removed.stderr
+        assert not other.processes("es-manager.pyz")
+        assert not other.processes("eventstored")
+        assert not list(other.lab.glob("node*/config/*.yaml"))
+        assert len(list(other.lab.glob("node*/data*/events.log"))) == nodes
     finally:
         other.remove()
 
