@@ -10,6 +10,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:
@@ -80,5 +81,5 @@ def _without_secrets(plan: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _service(service: dict[str, t.Any]) -> dict[str, t.Any]:
-    options = {name: value for name, value in service["options"].items() if name == "Db"}
-    return {**service, "options": options, "environment": {}}
+    options = {name: value for name, value in service["options"].items() if name in data.WHERE}
+    return {**service, "options": options, "environment": data.where_of(service)}
