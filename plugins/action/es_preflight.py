@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ntpath
 import time
 import typing as t
 
@@ -52,6 +53,7 @@ class ActionModule(HostAction):
             check_checksum(path, str(software["checksum"]).lower())
             with open_archive(path) as archive:
                 archive.require(software["executable"])
+                archive.require_version(ntpath.basename(software["home"]))
         except EventStoreError as error:
             hint = error.hint.replace("Nothing was unpacked. ", "")
             yield {"code": "archive", "text": f"eventstore_archive {error.where}: {error.problem}", "hint": hint}
