@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
@@ -55,6 +56,7 @@ class ActionModule(HostAction):
         check_checksum(path, self._task.args["checksum"].lower())
         with open_archive(path) as archive:
             archive.require(self._task.args.get("executable", "eventstored"))
+            archive.require_version(os.path.basename(os.path.normpath(self._task.args["home"])))
             return path, archive.top_level()
 
     def _programs(self) -> t.Any:

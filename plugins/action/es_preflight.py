@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ntpath
 import time
 import typing as t
 
@@ -10,6 +11,7 @@ from ansible.errors import AnsibleError
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:
@@ -51,6 +53,7 @@ class ActionModule(HostAction):
             check_checksum(path, str(software["checksum"]).lower())
             with open_archive(path) as archive:
                 archive.require(software["executable"])
+                archive.require_version(ntpath.basename(software["home"]))
         except EventStoreError as error:
             hint = error.hint.replace("Nothing was unpacked. ", "")
             yield {"code": "archive", "text": f"eventstore_archive {error.where}: {error.problem}", "hint": hint}
@@ -80,5 +83,5 @@ def _without_secrets(plan: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _service(service: dict[str, t.Any]) -> dict[str, t.Any]:
-    options = {name: value for name, value in service["options"].items() if name == "Db"}
-    return {**service, "options": options, "environment": {}}
+    options = {name: value for name, value in service["options"].items() if name in data.WHERE}
+    return {**service, "options": options, "environment": data.where_of(service)}

@@ -24,6 +24,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import alarms, happened
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:
@@ -76,8 +77,19 @@ class ActionModule(HostAction):
         ):
             self._task.args["cluster"] = {"owner": f"{play}:{host}", **last.seen_by(play), **given}
             result = run()
+            self._tell_what_happened(result, host)
             last.write(result.get("seen"))
             return result
+
+    def _tell_what_happened(self, result: dict[str, t.Any], host: str) -> None:
+        """What the cluster went through during a restart: in a line, and as warnings where data may be lost."""
+        seen = result.get("seen")
+        watched = seen.pop("watched", None) if seen else None
+        if watched:
+            result["watched"] = watched
+            back = f"{host}: {self._task.args.get('name')} is back after {watched['seconds']:.0f} s"
+            display.display(f"{back}: {happened(watched)}")
+            result.setdefault("warnings", []).extend(f"{host}: {line}" for line in alarms(watched))
 
 
 class Last:

@@ -22,7 +22,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
 
 MAX_ENTRIES = 100_000
 MAX_BYTES = 4 * 1024**3
@@ -75,6 +76,19 @@ class Archive:
                 f"has no file {executable}; it has {', '.join(self.top_level()[:20]) or 'nothing'}",
                 where=self._path,
                 hint="Nothing was unpacked. Is it the archive for this operating system, and is executable right?",
+            )
+
+    def require_version(self, version: str) -> None:
+        """Refuse an archive whose top directory names another version, as the vendor's do: EventStore-OSS-Linux-v4.1.4.
+
+        ``version`` may be any name, and says nothing then; of a hotfix the directory may name what it is one of.
+        """
+        wanted, found = _release(version), _release(self.top.rpartition("-v")[2])
+        if wanted and found and wanted[:3] != found[:3]:
+            raise DistributionError(
+                f"is the archive of another version: expected {version}, found {self.top}",
+                where=self._path,
+                hint="Nothing was unpacked. Set eventstore_version to the archive's, or give this version's archive",
             )
 
     def unpack(self, directory: Path) -> None:
@@ -200,6 +214,13 @@ def _limited(where: str, infos: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
         if count >= MAX_ENTRIES:
             raise DistributionError(f"has more than {MAX_ENTRIES} entries", where=where, hint=REFUSED)
         yield info
+
+
+def _release(text: str) -> Version | None:
+    try:
+        return Version.parse(text)
+    except UpgradeError:
+        return None
 
 
 def _mode(mode: int) -> int:

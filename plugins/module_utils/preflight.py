@@ -29,7 +29,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     TopologyError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import last, processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, last, processes
 from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
 
 Plan = t.Mapping[str, t.Any]
@@ -87,6 +87,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
     installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
     absent_user, absent_group = _absent_accounts(plan)
     last_versions = last.last_versions(plan)
+    left_behind = list(_data(plan))
     problems = [
         *_python(),
         *_clock(now, controller_time),
@@ -100,6 +101,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         *_files(plan),
         *_dns(plan),
         *_last_version(plan, last_versions),
+        *([] if plan.get("start_empty") else left_behind),
     ]
     return {
         "problems": [problem._asdict() for problem in problems],
@@ -371,6 +373,22 @@ def _last_version(plan: Plan, last_versions: t.Mapping[str, str]) -> Problems:
                 "Run again the playbook that has begun it, rolling_upgrade or full_stop_upgrade. If the data are those"
                 f" of {version} nevertheless, say so: -e preflight_last_version={version}",
             )
+
+
+def _data(plan: Plan) -> Problems:
+    """A node that would be started without the data it had: its directory was changed, emptied or is not mounted."""
+    for node in plan["nodes"]:
+        try:
+            place = data.planned(node)
+            used = data.used_for(node["config"], processes.all_pids())
+            before = data.place(["--config", node["config"]], {})
+            found = data.losses(place, [*used, before.db if before else None])
+            if before and not found:
+                found = data.index_left_behind(place, before)
+        except EventStoreError as error:
+            yield Problem("data-unreadable", f"{error.where}: {error.problem}", error.hint)
+            continue
+        yield from (Problem(*loss) for loss in found)
 
 
 def _space(plan: Plan, *, installed: bool) -> Problems:

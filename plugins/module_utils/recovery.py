@@ -56,7 +56,7 @@ def recover(gossip: Facts, plan: Facts, checkpoints: t.Mapping[str, Facts]) -> d
     if len(full) < quorum:
         return {**answer, "problems": [_too_few(full, found, missing, size)]}
     hosts = list(dict.fromkeys(each.host for each in full))
-    rest = [each.host for each in ranked if each.host not in hosts]
+    rest = [each.host for each in ranked if not each.has_data]
     running = [each.name for each in full if each.name in states]
     answer["lines"].append(
         f"{len(full)} nodes have data, so that one of them has every acknowledged write. Order: {', '.join(hosts)}"

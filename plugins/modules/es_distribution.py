@@ -35,7 +35,10 @@ attributes:
     support: full
 options:
   home:
-    description: Absolute path of the directory to unpack to. Other versions lie beside it.
+    description:
+      - Absolute path of the directory to unpack to. Other versions lie beside it.
+      - If its last part is a version, an archive is refused whose top directory has another version in its name, as
+        C(EventStore-OSS-Linux-v4.1.4) has.
     type: path
     required: true
   state:
@@ -324,6 +327,7 @@ def _unpack(module: AnsibleModule, home: Path) -> list[str]:
     check_checksum(path, params["checksum"])
     with open_archive(path) as archive:
         archive.require(params["executable"])
+        archive.require_version(home.name)
         if not module.check_mode:
             distribution.unpack(archive, home, params["executable"], params["checksum"])
         return archive.top_level()

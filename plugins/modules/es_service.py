@@ -144,7 +144,8 @@ options:
       - Right before the stop, the lease is renewed and the age of the last look is checked, on a clock that counts the
         time in which the machine was suspended; what is older than 5 seconds is done again. Of a cluster without
         managers, a pause of a whole virtual machine that its own clock does not show is not noticed.
-      - After V(restarted), the module returns when the nodes are in sync and have caught up.
+      - After V(restarted), the module returns when the nodes are in sync and have caught up, all that were in sync
+        before are so again, and the cluster was calm for O(cluster.calm). It says what happened, see RV(watched).
       - Without it, a running node of a cluster of several is not stopped at all. A service that does not run, or a
         node that runs with C(ClusterSize) 1, needs none.
     type: dict
@@ -172,6 +173,12 @@ options:
         description: Seconds without any progress after which restarted nodes are not waited for any longer.
         type: float
         default: 120.0
+      calm:
+        description:
+          - Seconds for which, after a restart, there must be one master, one epoch, and no start and no end of a node.
+            A node that comes back can bring about elections, which end other nodes.
+        type: float
+        default: 2.0
       override:
         description:
           - The cluster's name once more, as typed by the operator, to stop without asking anybody. The cluster may lose
@@ -197,6 +204,15 @@ options:
             description: For how long.
             type: float
             required: true
+  start_empty:
+    description:
+      - Where a node has its database is noted in a file beside its configuration, with C(.data) behind the name. A node
+        that has no database there any more, nor the same one where its options say now, is not started. Its disk may
+        not be mounted, its data may be in another directory, and when all nodes start empty, nothing is left.
+      - With this option, the note goes and the node starts empty, to get everything from the others. The module asks
+        the endpoints of O(cluster) first, and refuses unless these have a quorum without the nodes of the service.
+    type: bool
+    default: false
   upgrade:
     description:
       - Makes the restart an upgrade to O(version). Between the stop and the start, each of O(upgrade.files) is replaced
@@ -362,6 +378,26 @@ seen:
   sample:
     state: "master 192.168.1.11:2112, epoch 4, in sync: 192.168.1.11:2112 c0c063f9-481d-41e2-aee3-309a9b61c87f"
     seconds: 0.4
+watched:
+  description:
+    - What has happened to the cluster since the look before the stop, as C(watched) of
+      M(eventstore.cluster.es_gossip_facts). The wanted restart is not in it. Also shown as one line, and as a warning
+      where data may be lost.
+  returned: after a restart that O(cluster) was asked for
+  type: dict
+  sample:
+    began: "2026-11-28T11:54:55Z"
+    seconds: 12.4
+    sweeps: 118
+    calm_s: 2.1
+    elections: 1
+    epochs: [5, 6]
+    masters: [node1/database, node2/database]
+    two_masters_s: 0.0
+    two_masters: []
+    no_quorum_s: 0.0
+    restarted: []
+    ended: []
 commands:
   description: The commands that changed something, or would have in check mode.
   returned: on Windows, changed
@@ -426,6 +462,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "run_dir": {"type": "path", "default": "/run/eventstore"},
     "writable": {"type": "list", "elements": "path", "default": []},
     "timeout": {"type": "int", "default": 60},
+    "start_empty": {"type": "bool", "default": False},
     "cluster": {
         "type": "dict",
         "options": {
@@ -435,6 +472,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "settle": {"type": "float", "default": 1.0},
             "wait": {"type": "float", "default": 15.0},
             "stall": {"type": "float", "default": 120.0},
+            "calm": {"type": "float", "default": 2.0},
             "override": {"type": "str"},
             "break_lease": {"type": "str"},
             "owner": {"type": "str"},
@@ -556,9 +594,9 @@ def _effective(
 
 
 def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> permission.Cluster | None:
-    """Whom a stop has to ask; None where nothing is stopped, or nobody was named. ``began``: when the task came."""
+    """Whom a stop or an empty start has to ask; None without these, or if not given. ``began``: when the task came."""
     given = params["cluster"]
-    if given is None or params["state"] not in ("stopped", "restarted", "absent"):
+    if given is None or (params["state"] not in ("stopped", "restarted", "absent") and not params["start_empty"]):
         return None
     owner = given["owner"] or f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getpid()}"
     return permission.Cluster({**given, "owner": owner}, began)
@@ -611,6 +649,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         cluster=cluster_of(params, BEGAN),
         check_mode=module.check_mode,
         upgrade=upgrade,
+        start_empty=params["start_empty"],
     )
     if params["state"] == "restarted":
         # A controller that goes away takes its connection along, and must not leave a restart half done.

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import zipfile
 
 import pytest
 
@@ -16,6 +19,8 @@ NODES = [f"{NET}.{last}:2113" for last in (11, 12, 13)]
 UPGRADE = "playbooks/rolling_upgrade.yml"
 OLD, NEW = "4.0.3", "4.1.4"
 TO = ("-e", f"eventstore_version={NEW}")
+WRONG = "4.1.3"  # the name under which an archive of 4.1.4 is given
+TO_WRONG = ("-e", f"eventstore_version={WRONG}", "-e", f"upgrade_accept={WRONG}")
 ACCEPT = (*TO, "-e", f"upgrade_accept={NEW}")
 FULL_STOP = ("-e", "upgrade_shortest=true", "-e", f"upgrade_accept={OLD}", "-e", "stop_cluster=cluster1")
 
@@ -127,6 +132,60 @@ def test_a_machine_that_fails_comes_back_on_its_old_version_and_the_roll_stops(s
     assert {host: (site.lab / host / "config/database.yaml").read_bytes() for host in HOSTS} == before
     for host in HOSTS:
         (site.lab / host / "data/lab-refuses").unlink()
+
+
+@pytest.fixture
+def archive_of_another_version(site: Site):
+    """The archive of 4.1.4 under the name of 4.1.3. Gives a function that leaves its top directory out."""
+    new, wrong = (site.lab / f"EventStore-Lab-v{version}.zip" for version in (NEW, WRONG))
+
+    def write(content: bytes) -> None:
+        wrong.write_bytes(content)
+        wrong.with_name(f"{wrong.name}.sha256").write_text(hashlib.sha256(content).hexdigest())
+
+    def without_top() -> None:
+        with zipfile.ZipFile(new) as named, zipfile.ZipFile(wrong, "w") as flat:
+            flat.writestr("eventstored", named.read(f"EventStore-Lab-v{NEW}/eventstored"))
+        write(wrong.read_bytes())
+
+    write(new.read_bytes())
+    yield without_top
+    for path in (wrong, wrong.with_name(f"{wrong.name}.sha256")):
+        path.unlink()
+    for host in HOSTS:
+        shutil.rmtree(site.lab / host / "software" / WRONG, ignore_errors=True)
+        for path in (site.lab / host / "config").glob(f"*.{WRONG}"):
+            path.unlink()
+
+
+def test_an_archive_that_says_it_is_another_version_is_refused_before_anything_is_stopped(
+    site: Site, archive_of_another_version
+) -> None:
+    del archive_of_another_version
+    before = state(site)
+    done = site.play(UPGRADE, *TO_WRONG)
+    assert done.returncode != 0
+    assert f"is the archive of another version: expected {WRONG}, found EventStore-Lab-v{NEW}" in text(done.stdout)
+    assert state(site) == before
+
+
+def test_a_machine_that_runs_another_version_than_the_wanted_one_goes_back_and_the_roll_stops(
+    site: Site, archive_of_another_version
+) -> None:
+    archive_of_another_version()
+    before = {host: (site.lab / host / "config/database.yaml").read_bytes() for host in HOSTS}
+    with Watcher(NODES) as watcher:
+        done = site.play(UPGRADE, *TO_WRONG)
+        wait_for(lambda: has_full_cluster(NET))
+    assert done.returncode != 0
+    said = text(done.stdout)
+    assert f"{WRONG} failed:" in said, done.stdout
+    assert f"the node answers as {NEW}.0, so its software is another version's" in said
+    assert f"runs {OLD} again, with its files" in said
+    assert len({address for address, _from, _to in watcher.outages}) == 1
+    assert watcher.worst == 1, watcher.worst_nodes
+    assert set(versions().values()) == {f"{OLD}.0"}
+    assert {host: (site.lab / host / "config/database.yaml").read_bytes() for host in HOSTS} == before
 
 
 def test_the_roll_takes_the_master_last_goes_on_where_it_stopped_and_loses_nothing(site: Site) -> None:

@@ -179,7 +179,8 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert removed.returncode == 0, removed.stdout + removed.stderr
     left = {str(path.relative_to(site.lab)) for path in site.lab.glob("node1/*/*")}
     assert "node1/data/events.log" in left
-    assert not [path for path in left if path.startswith(("node1/config/", "node1/software/")) and path[-1] != "~"]
+    kept = [path for path in left if path.startswith(("node1/config/", "node1/software/")) and path[-1] != "~"]
+    assert kept == ["node1/config/database.yaml.data"]  # where the data are, which a later deployment must not miss
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
@@ -196,6 +197,7 @@ def test_data_on_a_mount_are_removed_and_the_mount_stays(site: Site) -> None:
     assert (site.lab / "left").read_text().split() == ["node1/data:", "node2/disk:"]
     assert (site.lab / "node2/data").is_symlink()
     assert not (site.lab / "node3/data").exists()
+    assert not list(site.lab.glob("node*/config/*.data"))
     site.play("playbooks/remove.yml", *REMOVE_DATA)
     assert set(changed(site.play("playbooks/remove.yml", *REMOVE_DATA).stdout).values()) == {0}
 
@@ -245,6 +247,12 @@ def test_every_topology_comes_from_the_inventory_alone(
         assert (states.count("Master"), states.count("Slave"), states.count("Manager")) == (1, nodes - 1, managers)
         again = other.deploy()
         assert set(changed(again.stdout).values()) == {0}
+        removed = other.play("playbooks/remove.yml", "-e", "stop_cluster=cluster1")
+        assert removed.returncode == 0, removed.stdout + removed.stderr
+        assert not other.processes("es-manager.pyz")
+        assert not other.processes("eventstored")
+        assert not list(other.lab.glob("node*/config/*.yaml"))
+        assert len(list(other.lab.glob("node*/data*/events.log"))) == nodes
     finally:
         other.remove()
 

@@ -15,11 +15,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import l
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import (
+    data,
     family,
     permission,
     processes,
     readiness,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import is_release
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
@@ -32,6 +34,8 @@ if t.TYPE_CHECKING:
 KILL_TIMEOUT_S = 10.0
 # A node that truncates its database ends once and comes back (measured on 3.4.0); one that goes on ending does not.
 STARTS = 4
+# How long a node that was started may take until it has made its database, before it opens a port.
+DATABASE_TIMEOUT_S = 5.0
 
 
 @dataclass
@@ -77,6 +81,7 @@ class Control:
         cluster: permission.Cluster | None = None,
         check_mode: bool = False,
         upgrade: Upgrade | None = None,
+        start_empty: bool = False,
     ) -> None:
         self._definition = definition
         self._provider = provider
@@ -87,6 +92,7 @@ class Control:
         self._check_mode = check_mode
         self._listeners = readiness.listeners(effective) if effective else []
         self._upgrade = upgrade
+        self._start_empty = start_empty
         self._starts: dict[tuple[str, ...], set[tuple[int, int | None]]] = {}
         self._node_entries = self._read_watchdog()
         self._nodes = (
@@ -111,7 +117,7 @@ class Control:
             stops = (active or bool(members)) and (ends or state == "restarted")
             self._refuse_contradictions(pid, members)
             if starts:
-                self._refuse_obstacles(members, stops=stops)
+                self._refuse_obstacles(result, members, stops=stops)
                 if self._upgrade and self._upgrade.revive:
                     self._upgrade.previous._refuse_no_way_back()
             # What is to run is written before anything is stopped, what is to go is removed after it. Of an upgrade it
@@ -208,6 +214,7 @@ class Control:
             self._install(result, present=True, enabled=enabled)
             self._start(result)
             self._wait_for_nodes()
+            self._refuse_other_version(switch.end)
             result.seen = permitted.wait_until_back(self._ends_again)
         except ServiceError as failure:
             failed = failure
@@ -249,6 +256,33 @@ class Control:
         problem, _listen = waited.last
         if problem:
             raise ServiceError(problem, where=self._definition.name, hint="Look into its log")
+
+    def _refuse_other_version(self, wanted: str) -> None:
+        """ServiceError if a node says that it is another version: an archive can have the name of another one."""
+        pids = [pid for command in self._nodes for pid in processes.find(command)]
+        if self._definition.kind == "database":
+            pids += filter(None, [self._provider.pid()])
+        for effective in filter(None, map(family.effective_of, pids)):
+            answer = self._answer_of(effective)
+            said = answer.get("version", "")
+            if said and not is_release(said, wanted):
+                raise ServiceError(
+                    f"the node answers as {said}, so its software is another version's",
+                    where=answer["url"],
+                    hint=f"Set eventstore_version to {said.rpartition('.')[0]}, or give the archive of {wanted}",
+                )
+
+    def _answer_of(self, node: Effective) -> dict[str, t.Any]:
+        """What a node with these options answers; empty if it does not in time, or goes on ending."""
+        endpoint = readiness.http_endpoint(readiness.listeners(node))
+
+        def observe() -> readiness.Look:
+            return readiness.look("database", endpoint, name=self._definition.name, own=self.family())
+
+        def is_over(look: readiness.Look) -> bool:
+            return not look.problem or bool(self._ends_again())
+
+        return wait_until(observe, is_over, timeout_s=self._definition.timeout_s).last.answer
 
     def _refuse_no_way_back(self) -> None:
         program = self._definition.program
@@ -292,7 +326,7 @@ class Control:
                 others[0], where=name, hint="Nothing was done. Give the provider and the name of what runs"
             )
 
-    def _refuse_obstacles(self, members: t.Sequence[int], *, stops: bool) -> None:
+    def _refuse_obstacles(self, result: Result, members: t.Sequence[int], *, stops: bool) -> None:
         definition = self._definition
         if self._effective:
             readiness.http_endpoint(self._listeners)
@@ -309,6 +343,7 @@ class Control:
         own = {pid for pid in members if stops or (definition.kind == "manager" and not family.is_manager(pid))}
         problems += readiness.obstacles(self._listeners, name=definition.name, config=self._config, own=own)
         problems += self._second_processes(own)
+        problems += self._lost_data(result)
         if problems:
             raise ServiceError(
                 "; ".join(dict.fromkeys(problems)),
@@ -343,8 +378,10 @@ class Control:
     def _start(self, result: Result) -> None:
         if self._check_mode:
             return
+        self._forget_lost_data(result)
         self._provider.start()
         self._wait_until_ready(result, self._provider.pid(), fresh=True)
+        self._note_data(result, timeout_s=DATABASE_TIMEOUT_S)
 
     def _wait_until_ready(self, result: Result, pid: int | None, *, fresh: bool) -> None:
         name, timeout_s = self._definition.name, self._definition.timeout_s
@@ -384,8 +421,12 @@ class Control:
         return ServiceError(problem, where=self._definition.name, hint=hint)
 
     def _look_at_running(self, result: Result, pid: int) -> None:
+        if self._start_empty:  # a manager that runs has not started a node whose data are gone
+            self._lost_data(result)  # fails where the others have no quorum
+            self._forget_lost_data(result)
         if not self._check_mode:
             self._provider.adopt(pid)
+            self._note_data(result)
         if not self._listeners:  # check mode, and the configuration is not there
             return
         reasons = self.restart_reasons(pid)
@@ -450,6 +491,61 @@ class Control:
         if not waited.ok:
             left = ", ".join(processes.describe(pid) for pid in waited.last) or self._provider.status()
             raise ServiceError(f"it cannot be stopped: {left}", where=self._definition.name)
+
+    # -- data --------------------------------------------------------------------------------------------------------
+
+    def _places(self) -> list[data.Place]:
+        """Where the nodes that a start brings up look for their data."""
+        if self._definition.kind == "database":
+            return [data.place_of(self._effective, self._config)] if self._effective else []
+        current = self._upgrade.switch.current if self._upgrade else Path
+        found = (data.place(command[1:], self._definition.environment, current) for command in self._nodes)
+        return [place for place in found if place]
+
+    def _losses(self) -> list[tuple[data.Place, data.Loss]]:
+        """The data that nodes would be started without."""
+        pids = self.family()
+        return [
+            (place, loss) for place in self._places() for loss in data.losses(place, data.used_for(place.config, pids))
+        ]
+
+    def _lost_data(self, result: Result) -> list[str]:
+        """Why nodes must not be started on what is in their directories; nothing where the others can fill them."""
+        losses = self._losses()
+        if losses and self._start_empty:
+            permission.refuse_to_empty(self._cluster, self._members())
+            return []
+        problems = [f"{loss.text}. {loss.hint}" for _place, loss in losses]
+        others = len(self._places()) - len({place for place, _loss in losses})
+        if self._definition.kind == "manager" and others and not self.family():
+            # It does not start such a node itself, and the others may be what the quorum needs.
+            result.warnings += problems
+            return []
+        return problems
+
+    def _forget_lost_data(self, result: Result) -> None:
+        for place in dict.fromkeys(place for place, _loss in self._losses()):
+            result.change(str(data.note_path(place.config)), f"{data.noted(place.config)}\n", "")
+            if not self._check_mode:
+                data.forget(place.config)
+
+    def _note_data(self, result: Result, timeout_s: float = 0.0) -> None:
+        """Note where each node has its database, so that no later start is on an empty directory."""
+
+        def note() -> bool:
+            pids = self.family()
+            waits = False
+            for place in self._places():
+                used = data.used_for(place.config, pids)
+                for directory in used:
+                    data.note(place.config, directory)
+                waits |= not used and not place.in_memory
+            return not waits
+
+        try:
+            wait_until(note, bool, timeout_s=timeout_s)
+        except ServiceError as error:
+            result.warnings.append(f"{self._definition.name}: where its data are is not noted: {error}")
 
     # -- knowledge -------------------------------------------------------------------------------------------------
 

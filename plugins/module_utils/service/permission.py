@@ -16,13 +16,17 @@ from ansible_collections.eventstore.cluster.plugins.module_utils import guard
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.lease import MAX_S, Taken
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
+    from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 
 SWEEP_TIMEOUT_S = 2.0
+# For so long a cluster has to stay as it is after a rejoin. Its elections came within 1.6 s (measured on 5.0.11).
+CALM_S = 2.0
 # How long a lease lasts beyond the next sign of life of who has it.
 LEASE_S = 60.0
 # A decision and a renewed lease that are older than this are made again. Without a pause they are some ms old.
@@ -32,7 +36,8 @@ ATTEMPTS = 3
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-# ``state``: guard.signature of a cluster; ``seconds``: for so long it has been seen like this, or nothing.
+# ``state``: guard.signature of a cluster; ``seconds``: for so long it has been seen like this; ``watched``: what has
+# happened since the look before the stop (gossip.watch); or nothing.
 Seen = dict[str, t.Any]
 
 
@@ -73,6 +78,9 @@ class Cluster:
         self._settle_s: float = given["settle"]
         self._wait_s: float = given["wait"]
         self._stall_s: float = given["stall"]
+        self._calm_s: float = given.get("calm", CALM_S)
+        self._watch = Watch()
+        self._in_sync: frozenset[Endpoint] = frozenset()
         self._break: str = given.get("break_lease") or ""
         self._decided_at = float("-inf")
         seen: Seen = given.get("seen") or {"state": "", "seconds": 0.0}
@@ -85,8 +93,8 @@ class Cluster:
             from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
 
             self._borrower = Borrower(managers, given["owner"], cluster=self.name)
-        for option in ("settle", "wait", "stall"):
-            if not 0 <= given[option] < float("inf"):
+        for option in ("settle", "wait", "stall", "calm"):
+            if not 0 <= given.get(option, 0) < float("inf"):
                 raise ServiceError(f"expected a number from 0 on, but came {given[option]}", where=f"cluster.{option}")
         if self.override and self.override != self.name:
             raise ServiceError(
@@ -112,6 +120,7 @@ class Cluster:
         def decide() -> None:
             self._decide(members.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
 
+        self._watch = Watch(address for addresses in members.stop.nodes for address in addresses)
         with self._lease(seconds) as warnings:
             decide()
             yield Permission(
@@ -168,7 +177,9 @@ class Cluster:
         )
 
     def _look(self, size: int) -> view.Cluster:
-        return view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
+        cluster = view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
+        self._watch.add(cluster, time.monotonic())
+        return cluster
 
     def _decide(self, stop: guard.Stop, size: int, *, settle_s: float, wait_s: float) -> None:
         """Return when the cluster can do without these nodes, and no election or restart was within the settle time."""
@@ -196,6 +207,7 @@ class Cluster:
         waited = wait_until(look, may_stop, timeout_s=settle_s + wait_s)
         if waited.ok:
             self._decided_at = asked_at
+            self._in_sync = frozenset(node.key for node in history[-1].in_sync)
             return
         problems = waited.last or [_RESTLESS]
         names = ", ".join(node.name for node in guard.taken(history[-1], stop)) or "its database nodes"
@@ -212,7 +224,7 @@ class Cluster:
 
     def _wait_until_back(self, stop: guard.Stop, size: int, problem: t.Callable[[], str]) -> Seen:
         """Wait while it comes nearer: what a node has to copy may take hours, but standing still is a failure."""
-        best: dict[object, int] = {}
+        best: dict[object, float] = {}
         moved = renewed = since = time.monotonic()
         state = ""
 
@@ -223,16 +235,15 @@ class Cluster:
             now_is = guard.signature(cluster)
             if now_is != state:
                 state, since = now_is, now
-            for node in guard.taken(cluster, stop):
-                lag = cluster.lag_bytes(node)
-                key = (node.key, node.state, lag is None)
-                if key not in best or (lag or 0) < best[key]:
-                    best[key] = lag or 0
+            lacks = guard.missing(cluster, stop) or self._absent(cluster)
+            for key, left in self._still_to_do(cluster, back=not lacks):
+                if key not in best or left < best[key]:
+                    best[key] = left
                     moved = now
             if now - renewed > LEASE_S / 3:
                 self._renew(LEASE_S)
                 renewed = now
-            return guard.missing(cluster, stop)
+            return lacks or self._unrest()
 
         stuck = ""
 
@@ -247,11 +258,44 @@ class Cluster:
         waited = wait_until(look, is_over, timeout_s=float("inf"))
         if waited.last:
             raise ServiceError(
-                f"it was started again, but {stuck}: {'; '.join(waited.last)}",
+                f"it was started again, but {stuck}: {'; '.join([*waited.last, *lines(self._watch.facts())])}",
                 where=f"{stop.service} of {self.name}",
                 hint="It was left running. Look into its log before another node is stopped",
             )
-        return {"state": state, "seconds": time.monotonic() - since}
+        return {"state": state, "seconds": time.monotonic() - since, "watched": self._watch.facts()}
+
+    def _still_to_do(self, cluster: view.Cluster, *, back: bool) -> t.Iterator[tuple[object, float]]:
+        """What to wait for, each with a number that falls as it comes nearer."""
+        for node in cluster.nodes:
+            lag = cluster.lag_bytes(node)
+            yield (node.key, node.state, lag is None), lag or 0
+        if back:
+            yield "calm", -self._watch.calm_s
+
+    def _absent(self, cluster: view.Cluster) -> list[str]:
+        """The nodes that a rejoin has ended: of others that were in sync before."""
+        away = [node for node in cluster.nodes if node.key in self._in_sync and node not in cluster.in_sync]
+        return [f"{node.name} was in sync before the stop, and is not now" for node in away]
+
+    def _unrest(self) -> list[str]:
+        """Whether elections may still follow: a healthy cluster had its next one 1 s after that of the rejoin, two
+        masters, and a node that ended itself 1.6 s after that (measured on 5.0.11).
+        """
+        calm_s = self._watch.calm_s
+        return [] if calm_s >= self._calm_s else [f"only for {calm_s:.1f} s there was one master and one epoch"]
+
+    def refuse_to_empty(self, members: Members) -> None:
+        """ServiceError unless the others have a quorum, from which a node that is started empty gets everything."""
+        cluster = self._look(max(self._size, members.cluster_size or 0, 1))
+        gone = {node.key for node in guard.taken(cluster, members.stop)}
+        left = [node.name for node in cluster.in_sync if node.key not in gone]
+        if cluster.master is None or len(left) < cluster.quorum_size:
+            raise ServiceError(
+                f"start_empty is given, but without its own {len(left)} of {cluster.cluster_size} nodes are in sync "
+                f"and {cluster.quorum_size} are needed: what was acknowledged could be lost for ever",
+                where=f"{members.stop.service} of {self.name} was not started",
+                hint="Bring the nodes that have data to quorum first: playbook eventstore.cluster.recover",
+            )
 
 
 _RESTLESS = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
@@ -278,4 +322,15 @@ def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mo
         )
 
 
-__all__ = ["Cluster", "Members", "Permission", "Seen", "permit"]
+def refuse_to_empty(cluster: Cluster | None, members: Members) -> None:
+    """ServiceError unless a node of the service can be filled from the others."""
+    if cluster is None:
+        raise ServiceError(
+            "start_empty is given, and cluster is not, so whether the others have a quorum cannot be asked",
+            where=f"{members.stop.service} was not started",
+            hint="Give cluster with name, endpoints and cluster_size",
+        )
+    cluster.refuse_to_empty(members)
+
+
+__all__ = ["Cluster", "Members", "Permission", "Seen", "permit", "refuse_to_empty"]

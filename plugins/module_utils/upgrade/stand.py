@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import is_release
 
 Facts = t.Mapping[str, t.Any]
 
@@ -21,7 +20,7 @@ def stand(
     ``looks``: machine -> what was seen on it, of all that can be reached. ``failures``: machine -> why it failed.
     """
     versions = {each["name"]: each["es_version"] for each in gossip["members"] if each["es_version"]}
-    running = [name for name, version in versions.items() if _same(version, plan["version"])]
+    running = [name for name, version in versions.items() if is_release(version, plan["version"])]
     old = [name for name in versions if name not in running] if hop and hop["mode"] == STOP_ALL else []
     problems = [f"{host}: {why}" for host, why in failures.items()]
     missing = [host for host in plan["hosts"] if host not in looks]
@@ -65,14 +64,6 @@ def _next(plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequ
             f" preflight_last_version={hop['from']}"
         )
         yield from doors
-
-
-def _same(said: str, version: str) -> bool:
-    """A server says 4.1.1.0 also where it is 4.1.1-hotfix1."""
-    try:
-        return Version.parse(said)[:3] == Version.parse(version)[:3]
-    except UpgradeError:
-        return False
 
 
 __all__ = ["stand"]

@@ -41,6 +41,14 @@ class Version(t.NamedTuple):
         return f"{release}-hotfix{self.hotfix}" if self.hotfix else release
 
 
+def is_release(said: str, version: str) -> bool:
+    """Whether what a server says is this release; it says 4.1.1.0 also where it is 4.1.1-hotfix1."""
+    try:
+        return Version.parse(said)[:3] == Version.parse(version)[:3]
+    except UpgradeError:
+        return False
+
+
 class Span(t.NamedTuple):
     """The versions from ``first`` on and before ``end``."""
 
@@ -62,4 +70,4 @@ def series(name: str) -> Span:
     return Span(Version(major, minor, 0), Version(major, minor + 1, 0))
 
 
-__all__ = ["Span", "Version", "series", "span"]
+__all__ = ["Span", "Version", "is_release", "series", "span"]

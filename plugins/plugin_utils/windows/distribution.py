@@ -179,6 +179,7 @@ class Distribution:
         check_checksum(path, self._checksum)
         with open_archive(path) as archive:
             archive.require(self._executable)
+            archive.require_version(ntpath.basename(self._home))
             for entry in archive.entries:
                 if entry.kind == "link" or path_problem(ntpath.join(self._home, *entry.path), windows=True):
                     raise DistributionError(

@@ -107,6 +107,8 @@ def refuse_foreign(params: Params) -> None:
         problems.append(f"provider is {params['provider']}, and this machine is Windows")
     given = [option for option in ("arguments", "environment", "user", "group") if params[option]]
     problems += [f"{option} is given, and the vendor's installer takes none" for option in given]
+    if params["start_empty"]:
+        problems.append("start_empty is given, and where the data of a node were is not noted on Windows")
     if params["upgrade"]:
         problems.append(
             "upgrade is given, and the way back would need the installer of the vendor, which may do nothing"

@@ -88,7 +88,7 @@ def test_become_is_refused_on_windows_before_anything_is_sent(make_action, machi
 def archive(tmp_path):
     path = tmp_path / "es.zip"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("eventstored", "program")
+        file.writestr("EventStore-OSS-Linux-v4.1.4/eventstored", "program")
     return path
 
 
@@ -98,17 +98,22 @@ def archive(tmp_path):
     [
         ({"checksum": "sha256:" + "0" * 64}, "is not the archive that was asked for"),
         ({"executable": "other"}, "other"),
+        (
+            {"home": "c:\\es\\4.1.3"},
+            "is the archive of another version: expected 4.1.3, found EventStore-OSS-Linux-v4.1.4",
+        ),
         ({"archive": "/none.zip"}, "eventstore_archive /none.zip cannot be read on the controller"),
         ({"archive": "https://archives.example/es.zip"}, None),
         ({}, None),
     ],
-    ids=["checksum", "program", "missing", "url", "good"],
+    ids=["checksum", "program", "version", "missing", "url", "good"],
 )
 def test_an_archive_that_the_host_needs_is_looked_at_before_anything_is_made(
     make_action, monkeypatch, archive, windows, wrong, problem
 ):
     checksum = "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest()
-    software = {"archive": str(archive), "checksum": checksum, "executable": "eventstored", **wrong}
+    software = {"archive": str(archive), "checksum": checksum, "executable": "eventstored", "home": "/opt/4.1.4"}
+    software.update(wrong)
     action = make_action({"plan": {"software": software}}, windows=windows)
     seen = {"problems": [], "software_installed": False}
     monkeypatch.setattr(windows_preflight, "look", lambda *_args, **_named: copy.deepcopy(seen))

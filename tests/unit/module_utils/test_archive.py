@@ -273,3 +273,34 @@ def test_names_what_is_in_an_archive_without_the_program(tmp_path: Path) -> None
                 DistributionError, match=f"has no file {wanted}; it has EventStore.ClusterNode.exe, web/"
             ):
                 opened.require(wanted)
+
+
+@pytest.mark.parametrize(
+    ("top", "version", "refused"),
+    [
+        ("EventStore-OSS-Linux-v4.1.4", "4.1.3", True),
+        ("EventStore-OSS-Ubuntu-16.04-v3.4.0", "16.4.0", True),
+        ("EventStore-OSS-Linux-v4.1.4", "4.1.4", False),
+        ("EventStore-OSS-Linux-v4.1.1", "4.1.1-hotfix1", False),
+        ("EventStore-OSS-Linux-v4.1.1-hotfix1", "4.1.1", False),
+        ("EventStore-OSS-Linux-v4.1.4", "current", False),
+        ("EventStore-OSS-Linux", "4.1.3", False),
+        ("eventstore-v4", "4.1.3", False),
+    ],
+)
+def test_the_version_that_an_archive_says_it_is(tmp_path: Path, top: str, version: str, refused: bool) -> None:
+    path = write_tar(tmp_path / "a.tar.gz", [Item(f"{top}/eventstored"), Item(f"{top}/web/index.html")])
+    with open_archive(str(path)) as opened:
+        if not refused:
+            opened.require_version(version)
+            return
+        with pytest.raises(DistributionError) as error:
+            opened.require_version(version)
+    assert f"expected {version}, found {top}" in str(error.value)
+    assert str(path) in str(error.value)
+    assert "eventstore_version" in str(error.value)
+
+
+def test_an_archive_without_a_top_directory_says_no_version(tmp_path: Path) -> None:
+    with open_archive(str(write_zip(tmp_path / "a.zip", [Item("eventstored"), Item("x-v4.1.4")]))) as opened:
+        opened.require_version("4.1.3")

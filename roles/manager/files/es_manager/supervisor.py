@@ -29,7 +29,7 @@ from pathlib import Path
 from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import family, processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family, processes
 from es_manager import output
 from es_manager.lasting import described, lasting
 
@@ -46,6 +46,7 @@ LOCK_PATIENCE_S = 2.0
 POLL_S = 0.05
 PING_INTERVAL_S = 10.0
 PING_TIMEOUT_S = 5.0
+DATA_INTERVAL_S = 2.0
 MAX_OUTPUT_BYTES = 10 * 1024 * 1024
 # A start that was not possible is no failure of the node: it is tried again soon, and for ever.
 LONGEST_RETRY_S = 4.0
@@ -408,6 +409,10 @@ class Supervisor:
         while node.name in self._processes or not self._stopping.is_set():
             started = time.monotonic()
             try:
+                if not recorded and node.name not in self._processes:
+                    is_new |= await self._waited_for_data(node)  # it may have been started by hand
+                    if self._stopping.is_set():
+                        return
                 # A start at once has no time to look for one that somebody else started; in a pause there was.
                 process = self._processes.get(node.name) or self._begin(node, recorded, look=is_new)
                 how = await self._stay(node, process)
@@ -432,6 +437,20 @@ class Supervisor:
             recorded = None
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause_s)
+
+    async def _waited_for_data(self, node: Node) -> bool:
+        """Whether it took time until the node's data were there, as of a disk that comes late: no start without."""
+        told = ""
+        while not self._stopping.is_set():
+            problem = data.obstacle(node.command[1:], os.environ)
+            if not problem or find_running(node.command):
+                break
+            if problem != told:
+                log.error("node %s is not started: %s", node.name, problem)
+            told = problem
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), DATA_INTERVAL_S)
+        return bool(told)
 
     def _lose_patience(self, node: Node, error: Exception, *, started: float) -> None:
         """A new manager has new descriptors and adopts what runs. Only a unit makes one."""

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +17,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import S
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
 from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission
-from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, manager, node
+from ansible_collections.eventstore.cluster.plugins.module_utils.wait import Waited
+from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, manager, node, replay
 
 DATABASES = [{"kind": "database", "address": f"10.0.0.{number}:2113"} for number in (1, 2, 3)]
 MANAGERS = [{"kind": "manager", "address": f"10.0.0.{number}:30778"} for number in (1, 2, 3)]
@@ -22,6 +26,8 @@ WHOLE = [node(number, HEALTHY) for number in (1, 2, 3)]
 ELECTED = [node(number, cluster_of("Slave", "Master", "Slave")) for number in (1, 2, 3)]
 ONE_DOWN = [node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)]
 JOINING = [node(number, cluster_of("Master", "CatchingUp", "Slave")) for number in (1, 2, 3)]
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "gossip"
+NODE3 = permission.Members(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.3", 2112)}),)), 3)
 NODE2 = permission.Members(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.2", 2112)}),)), 3)
 
 
@@ -75,8 +81,9 @@ def lent(monkeypatch):
 
 
 def cluster(endpoints=DATABASES, **changes):
-    given = {"name": "c", "endpoints": endpoints, "cluster_size": 3, "settle": 0.05, "wait": 0.3, "stall": 0.2}
-    return permission.Cluster({**given, "owner": "me", **changes})
+    given = {"name": "c", "endpoints": endpoints, "cluster_size": 3, "owner": "me"}
+    times = {"settle": 0.05, "wait": 0.3, "stall": 0.2, "calm": 0.0}
+    return permission.Cluster({**given, **times, **changes})
 
 
 def permit(asked, members=NODE2, *, check_mode=False):
@@ -380,7 +387,52 @@ def test_a_node_that_ends_again_and_again_is_not_waited_for(sweeps):
         permitted.wait_until_back(lambda: "it was started 4 times")
 
 
-@pytest.mark.parametrize("option", ["settle", "wait", "stall"])
+def test_it_waits_until_no_election_follows_that_of_the_rejoin(sweeps, monkeypatch):
+    """As recorded on 5.0.11: n3 is back, then n1 and n2 are master at once, n1 ends itself and comes back."""
+    sweeps[0][:] = [WHOLE]
+    permitted = permit(cluster(calm=2.0, stall=60.0), NODE3)
+    clock = SimpleNamespace(now=0.0)
+    frames = json.loads((FIXTURES / "two-masters-after-a-rejoin.frames.json").read_text())
+    recorded = replay(frames)
+
+    def ask(_targets, _timeout_s):
+        clock.now, seen = next(recorded, (clock.now + 0.1, view.Cluster(ELECTED, 3)))
+        return seen.views
+
+    def at_once(observe, holds, *, timeout_s):
+        del timeout_s
+        last = observe()
+        while not holds(last):
+            last = observe()
+        return Waited(True, last, 0.0)
+
+    monkeypatch.setattr(permission.facts, "ask", ask)
+    monkeypatch.setattr(permission, "wait_until", at_once)
+    monkeypatch.setattr(permission.time, "monotonic", lambda: clock.now)
+    watched = permitted.wait_until_back(lambda: "")["watched"]
+    assert clock.now >= frames[-1][0] + 2.0
+    assert (watched["two_masters"], watched["ended"]) == (["n1", "n2"], ["n1"])
+    assert watched["calm_s"] >= 2.0
+
+
+def test_a_node_that_a_rejoin_has_ended_is_waited_for(sweeps):
+    sweeps[0][:] = [WHOLE]
+    permitted = permit(cluster())
+    sweeps[0][:] = [ONE_DOWN]
+    with pytest.raises(ServiceError, match="n3 was in sync before the stop, and is not now"):
+        permitted.wait_until_back(lambda: "")
+
+
+def test_a_cluster_that_never_comes_to_rest(monkeypatch, sweeps):
+    sweeps[0][:] = [WHOLE]
+    permitted = permit(cluster(calm=5.0))
+    elections = itertools.cycle([WHOLE, ELECTED])
+    monkeypatch.setattr(permission.facts, "ask", lambda _targets, _timeout_s: next(elections))
+    with pytest.raises(ServiceError, match=r"no nearer for 0\.2 s: only for 0\.0 s .* [0-9]+ elections: epoch"):
+        permitted.wait_until_back(lambda: "")
+
+
+@pytest.mark.parametrize("option", ["settle", "wait", "stall", "calm"])
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])
 def test_numbers_that_are_none(option, value):
     with pytest.raises(ServiceError, match=f"cluster.{option}"):

@@ -46,7 +46,7 @@ IS_THERE = kind(PROGRAM, "FILE")
 PARAMS: dict[str, t.Any] = {
     **{"name": "es", "kind": "manager", "state": "started", "provider": "auto", "enabled": None, "version": "3.4.0"},
     **{"executable": PROGRAM, "config": CONFIG, "timeout": 10.0, "arguments": [], "environment": {}, "user": None},
-    **{"group": None, "upgrade": None, "cluster": None},
+    **{"group": None, "upgrade": None, "cluster": None, "start_empty": False},
 }
 
 
@@ -443,6 +443,7 @@ def test_check_mode_tells_the_commands_and_runs_none(wanted: str, steps: list[St
         ({"user": "x"}, "user is given"),
         ({"group": "x"}, "group is given"),
         ({"upgrade": {"from": "3.3.0"}}, "the way back would need"),
+        ({"start_empty": True}, "is not noted on Windows"),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(given: dict[str, t.Any], told: str) -> None:

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the turns of a roll have brought about, for its summary: one that ended well can have had two masters."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import lines
+
+Facts = t.Mapping[str, t.Any]
+
+# In results of es_service that roles have registered.
+REGISTERED = ("manager_service", "database_services")
+
+
+def turns(results: t.Mapping[str, Facts], after: Facts) -> list[str]:
+    """A line for each machine that was restarted, in the order of their turns, and what happened after the last one.
+
+    ``results``: machine -> its variables; ``after``: ``watched`` of the time since the last turn.
+    """
+    watched = [(host, each) for host, variables in results.items() for each in _watched(variables)]
+    watched.sort(key=lambda turn: str(turn[1]["began"]))
+    told = [f"{host}, {each['seconds']:.0f} s: {happened(each)}" for host, each in watched]
+    return [*told, f"after the last turn, {after['seconds']:.0f} s: {happened(after)}"] if told else []
+
+
+def alarms(watched: Facts) -> list[str]:
+    """The lines of what may have lost writes: two masters, and nodes that ended by themselves."""
+    return lines({**watched, "elections": 0, "no_quorum_s": 0.0, "restarted": []})
+
+
+def _watched(variables: Facts) -> t.Iterator[Facts]:
+    for name in REGISTERED:
+        registered = variables.get(name) or {}
+        for result in registered.get("results", [registered]):
+            if result.get("watched"):
+                yield result["watched"]
+
+
+def happened(watched: Facts) -> str:
+    """What was seen in a span of time, in a line."""
+    return "; ".join(lines(watched)) or "no election, and no other node began or ended"
+
+
+__all__ = ["alarms", "happened", "turns"]
