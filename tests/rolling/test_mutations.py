@@ -95,7 +95,6 @@ MUTATIONS = [
         "                pass\n            decide()",
     ),
     (PERMISSION, '            self._seen_state = ""\n', ""),
-    (PERMISSION, '        self._decided_at = float("-inf")\n\n        def look', "\n        def look"),
     (PERMISSION, "not stuck and time.monotonic() - moved > self._stall_s", "False and stuck"),
     (PERMISSION, "                stuck = problem()", "                stuck = ''"),
     (PERMISSION, "return guard.missing(cluster, stop)", "return []"),

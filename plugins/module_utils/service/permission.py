@@ -185,7 +185,6 @@ class Cluster:
         """Return when the cluster can do without these nodes, and no election or restart was within the settle time."""
         history: list[view.Cluster] = []
         since = asked_at = 0.0
-        self._decided_at = float("-inf")
 
         def look() -> list[Problem]:
             nonlocal since, asked_at
