@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def test_there_is_something_to_test() -> None:
     assert len(FILES) > 100
     assert MODULES
     assert ROLES
+
+
+def test_the_page_of_problem_codes_is_what_the_code_says() -> None:
+    command = [sys.executable, "scripts/problem_codes.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_action_group_names_every_module_and_nothing_else() -> None:
