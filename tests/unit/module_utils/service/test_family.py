@@ -97,6 +97,14 @@ def test_what_only_has_the_manager_in_its_command_line_is_none(archive, tmp_path
     assert not is_manager(sys.executable, archive)
 
 
+def test_another_archive_of_python_is_none(tmp_path):
+    path = tmp_path / "es-manager.pyz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("__main__.py", "print('up', flush=True); input()\n")
+        file.writestr("lab/node/program.py", "")
+    assert not is_manager(sys.executable, path, "--config", "x")
+
+
 def test_a_manager_whose_archive_is_gone_counts_as_a_node(archive):
     with subprocess.Popen([sys.executable, archive], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         child.stdout.readline()
