@@ -47,7 +47,7 @@ def machine(tmp_path, monkeypatch):
             "eventstore_log_dir": f"{tmp_path}/log",
             "eventstore_manager_log_dir": f"{tmp_path}/log/manager",
             "eventstore_run_dir": f"{tmp_path}/run",
-            "eventstore_archive": "https://user:hunter2@archives.example/es.zip",
+            "eventstore_archive": "https://archives.example/es.zip",
             "eventstore_archive_checksum": "sha256:" + "0" * 64,
             **variables,
         }
