@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # ARGS goes to ansible-playbook, T names single checks:  make lab ARGS=--check    make test T="unit mypy"
 .POSIX:
-.PHONY: help lab stop clean fuzz test test-matrix rolling molecule bench requirements
+.PHONY: help lab stop clean fuzz test test-slow test-matrix rolling molecule bench requirements
 
 help: # This text
 	@sed -n 's/^\([a-z-]*\): # \(.*\)/\1|\2/p' Makefile | \
@@ -21,6 +21,10 @@ clean: # Stop the lab and remove everything that make has made
 test: # Every check, the cheapest first
 	@scripts/venv dev
 	@.venv/bin/python scripts/test.py $(T)
+
+test-slow: # The integration tests that make test leaves out, as they take minutes and rarely break
+	@scripts/venv dev
+	@.venv/bin/python -m pytest tests/integration -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 test-matrix: # Unit and integration tests on every supported ansible-core
 	@scripts/test-matrix

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -32,7 +33,7 @@ CHECKS = {
     "ansible-lint": "ansible-lint -q",
     "galaxy": "python scripts/galaxy.py",
     # They wait more than they work.
-    "integration": "python -m pytest tests/integration -n 3 --dist loadfile --no-loadscope-reorder",
+    "integration": "python -m pytest tests/integration -m 'not slow' --durations 10 -n 3 --dist loadfile --no-loadscope-reorder",
 }
 # Each of these keeps one processor busy, so two run at once.
 PAIRED = ("sanity", "machines", "types", "docs", "ansible-lint", "galaxy")
@@ -71,7 +72,7 @@ def run(name: str, summary: list[str], *, at_its_end: bool = False) -> bool:
     lines = []
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        CHECKS[name].split(),
+        shlex.split(CHECKS[name]),
         cwd=ROOT,
         env=environment,
         stdin=subprocess.DEVNULL,

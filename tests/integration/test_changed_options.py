@@ -16,7 +16,7 @@ NODES = [f"{NET}.{last}:2113" for last in (11, 12, 13)]
 NEEDED = "is needed and not done"
 
 
-@pytest.fixture(scope="module", params=["managers", "nodes"])
+@pytest.fixture(scope="module", params=[pytest.param("managers", marks=pytest.mark.slow), "nodes"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     made = Site(tmp_path_factory.mktemp("options"), NET, eventstore_cluster_mode=request.param)
     try:

@@ -22,7 +22,7 @@ ONE_MODE = pytest.mark.parametrize("site", ["managers"], indirect=True)
 MOVED = ("-e", '{"eventstore_data_dir": "{{ lab_machine }}/moved"}')
 
 
-@pytest.fixture(scope="module", params=["managers", "nodes"])
+@pytest.fixture(scope="module", params=["managers", pytest.param("nodes", marks=pytest.mark.slow)])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     made = Site(tmp_path_factory.mktemp("data"), NET, eventstore_cluster_mode=request.param)
     try:

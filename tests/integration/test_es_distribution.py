@@ -58,10 +58,11 @@ def play(directory: Path, *arguments: str, **options: t.Any) -> Play:
     return Play(json.loads(base64.b64decode(result.partition('"')[0])), shown)
 
 
-def make_archive(path: Path, program: str = "program", name: str = "eventstored") -> str:
+def make_archive(path: Path, program: str = "program", name: str = "eventstored", version: str = "3.4.0") -> str:
     """Write a tar.gz in the vendor's shape; its checksum."""
+    top = f"EventStore-v{version}"
     with tarfile.open(path, "w:gz") as file:
-        for member, content in ((f"EventStore-v3.4.0/{name}", program), ("EventStore-v3.4.0/web/index.html", "page")):
+        for member, content in ((f"{top}/{name}", program), (f"{top}/web/index.html", "page")):
             info = tarfile.TarInfo(member)
             info.size = len(content)
             info.mode = 0o755
@@ -141,9 +142,10 @@ def test_brings_a_program_alone_with_the_archive_and_again(tmp_path: Path, home:
 
 
 def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(tmp_path: Path, home: Path) -> None:
-    checksum = make_archive(tmp_path / "a.tar.gz")
     for version in ("3.0.0", "3.1.0"):
-        play(tmp_path, src="a.tar.gz", checksum=checksum, home=str(home.with_name(version)))
+        checksum = make_archive(tmp_path / f"{version}.tar.gz", version=version)
+        play(tmp_path, src=f"{version}.tar.gz", checksum=checksum, home=str(home.with_name(version)))
+    checksum = make_archive(tmp_path / "a.tar.gz")
     left = home.with_name(".es_distribution-3.4.0")
     left.mkdir()
     (left / "eventstored").write_text("half")

@@ -194,6 +194,7 @@ def test_what_windows_has_not_is_told(variables: dict[str, t.Any], code: str) ->
     ("first", "second", "is_wrong"),
     [
         ("09:51:30", None, False),
+        ("09:53:00", "09:53:05", False),  # the middle of the two counts
         ("09:52:40", "09:52:40", False),  # it took 40 s to ask, so it can be anywhere between 30 s and 70 s ahead
         ("09:52:40", "09:53:13", True),
         ("09:53:30", None, True),
