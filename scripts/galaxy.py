@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ def main() -> int:
         )
         return SKIPPED
     built = tree.parent / "built"
+    shutil.rmtree(built, ignore_errors=True)  # of another version
     build = "ansible-galaxy collection build --force --output-path"
     subprocess.check_call([*build.split(), built], cwd=tree)
     (tarball,) = built.glob("*.tar.gz")

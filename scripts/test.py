@@ -33,7 +33,8 @@ CHECKS = {
     "ansible-lint": "ansible-lint -q",
     "galaxy": "python scripts/galaxy.py",
     # They wait more than they work.
-    "integration": "python -m pytest tests/integration -m 'not slow' --durations 10 -n 3 --dist loadfile --no-loadscope-reorder",
+    "integration": "python -m pytest tests/integration -m 'not slow' --durations 10"
+    " -n 3 --dist loadfile --no-loadscope-reorder",
 }
 # Each of these keeps one processor busy, so two run at once.
 PAIRED = ("sanity", "machines", "types", "docs", "ansible-lint", "galaxy")

@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.files 
 DOCUMENTATION = r"""
 name: es_files
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: List the configuration files of one machine of a plan
 description:
   - Turns a machine of the plan into what O(eventstore.cluster.es_config#module:files) takes.

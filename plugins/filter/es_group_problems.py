@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.topology.group 
 DOCUMENTATION = r"""
 name: es_group_problems
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: Say why a play would not work on the machines of a cluster
 description:
   - Says whether the inventory has the group, and whether C(--limit) leaves any of its machines.

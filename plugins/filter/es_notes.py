@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.status import n
 DOCUMENTATION = r"""
 name: es_notes
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: Write advice about machines as text for an operator
 description:
   - Turns the C(notes) of M(eventstore.cluster.es_preflight) about several machines into one line for each note.

@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.status import o
 DOCUMENTATION = r"""
 name: es_outcome
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: Say on which machines of a cluster something was done, and on which not
 description:
   - Names the machines that a play has come to its end with, those that failed or could not be reached, and those that

@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import
 DOCUMENTATION = r"""
 name: es_recovery
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: Explain a cluster without quorum, and say which machines to start first
 description:
   - Turns the checkpoints in the databases' directories into an order of starts, the highest position first, and refuses

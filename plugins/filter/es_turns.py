@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns i
 DOCUMENTATION = r"""
 name: es_turns
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: Say what the turns of a rolling restart or upgrade have brought about
 description:
   - Elections, epochs, two masters at once, nodes that ended by themselves or were started again, for each machine that

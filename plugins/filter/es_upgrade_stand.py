@@ -10,7 +10,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.stand i
 DOCUMENTATION = r"""
 name: es_upgrade_stand
 author: The eventstore.cluster founders (@eventstore-cluster)
-version_added: 1.0.0
+version_added: 2.0.0
 short_description: Say where each machine is in the middle of an upgrade
 description:
   - Says whether an upgrade can go on. If not, what each machine runs or has run last, what to type next, and whether

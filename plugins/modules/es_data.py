@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: es_data
 short_description: Remove the data of Event Store database nodes
-version_added: 1.0.0
+version_added: 2.0.0
 description:
   - Removes directories with everything in them. A mount point is emptied and stays, and so does a link together with
     the directory that it leads to.

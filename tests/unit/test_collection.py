@@ -65,7 +65,7 @@ def test_module_uses_the_shared_attributes(module: str) -> None:
     text = (ROOT / f"plugins/modules/{module}.py").read_text(encoding="utf-8")
     documentation = yaml.safe_load(text.partition('DOCUMENTATION = r"""')[2].partition('"""')[0])
     assert "eventstore.cluster.attributes" in documentation["extends_documentation_fragment"]
-    assert documentation["version_added"] == "1.0.0"
+    assert documentation["version_added"] in load(ROOT / "changelogs/changelog.yaml")["releases"]
     assert {"check_mode", "diff_mode", "platform"} <= documentation["attributes"].keys()
 
 

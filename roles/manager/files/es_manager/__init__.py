@@ -3,4 +3,4 @@
 
 from __future__ import annotations
 
-VERSION = "1.0.0"  # of the collection
+VERSION = "2.0.0"  # of the collection
