@@ -12,7 +12,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
@@ -49,8 +49,8 @@ def ensure_dns(directory: Path, endpoint: Endpoint, records: Records) -> bool:
         )
     state = {
         "pid": process.pid,
-        "started": processes.start_time(process.pid),
-        "boot": processes.boot_id(),
+        "started": procfs.start_time(process.pid),
+        "boot": procfs.boot_id(),
         "arguments": arguments,
     }
     _state_file(directory).write_text(json.dumps(state), encoding="utf-8")
@@ -84,7 +84,7 @@ def stop_dns(directory: Path) -> bool:
 
 
 def _is_gone(pid: int, started: int) -> bool:
-    return not processes.is_running(pid, started)
+    return not procfs.is_running(pid, started)
 
 
 def _state_file(directory: Path) -> Path:
@@ -102,9 +102,9 @@ def _state(directory: Path) -> dict[str, t.Any]:
 def _running(directory: Path) -> bool:
     state = _state(directory)
     pid, started = state.get("pid"), state.get("started")
-    if not isinstance(pid, int) or not isinstance(started, int) or state.get("boot") != processes.boot_id():
+    if not isinstance(pid, int) or not isinstance(started, int) or state.get("boot") != procfs.boot_id():
         return False
-    return processes.is_running(pid, started)
+    return procfs.is_running(pid, started)
 
 
 __all__ = ["ensure_dns", "stop_dns"]

@@ -14,7 +14,7 @@ import clean_tree
 ROOT = Path(__file__).resolve().parent.parent
 LEAST_TESTS = 20
 # Programs and tests; the rules for plugins do not fit them.
-NOT_ANSIBLE = ("lab/", "scripts/", "tests/bench/", "tests/integration/", "tests/unit/")
+NOT_ANSIBLE = ("lab/", "scripts/", "tests/bench/", "tests/doubles/", "tests/integration/", "tests/unit/")
 # Where ansible-core 2.16 to 2.21 look for pip's bootstrap script before they download it from a host of their own.
 BOOTSTRAPS = ("get_pip_23_1_2.py", "get_pip_24_2.py", "get_pip_25_2.py")
 

@@ -11,7 +11,7 @@ import typing as t
 import uuid
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.addresses import advertised
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.addresses import advertised
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import discovery, members
@@ -21,7 +21,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membersh
     STARTUP_ROUNDS,
     Membership,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_client import request
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.client import request
 from lab.node.log import FileBallotBox, FileLog
 from lab.node.peers import Peer
 from lab.node.raft import Kind, Raft, Request, Role, Unsafe

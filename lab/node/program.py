@@ -11,12 +11,11 @@ import typing as t
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import (
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import (
     Handler,
     HttpServer,
     Request,

@@ -13,11 +13,11 @@ import resource
 import typing as t
 from html import escape
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_client import request as send
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import Request, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.client import request as send
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import Request, Response
 from lab.node.node import NotReady, WriteTimeout
 from lab.node.peers import unpack
 from lab.node.streams import BadEvents, to_payload

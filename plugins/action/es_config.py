@@ -8,8 +8,8 @@ import typing as t
 
 from ansible.module_utils.common.parameters import remove_values
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import wanted
 from ansible_collections.eventstore.cluster.plugins.modules.es_config import ARGUMENTS, RULES
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
@@ -28,7 +28,7 @@ class ActionModule(HostAction):
         files.refuse_posix(params)
         if params["state"] == "absent":
             return files.remove(host, params)
-        hidden = desired.secrets(params)
+        hidden = wanted.secrets(params)
         try:
             result = _write(host, params)
         except EventStoreError as error:
@@ -40,13 +40,13 @@ def _write(host: Host, params: dict[str, t.Any]) -> dict[str, t.Any]:
     from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files
 
     warnings: list[str] = []
-    given = desired.each_file(params)
+    given = wanted.each_file(params)
     listed = [(each.get("options") or {}).get("WatchdogConfig") for each in given if each.get("nodes") is not None]
     files.prefetch(host, [*(each["path"] for each in given), *(str(path) for path in listed if path)])
     current = functools.partial(files.current, host, force=params["force"], warn=warnings.append)
-    results = files.replace(host, desired.desire_all(params, current), backup=params["backup"])
+    results = files.replace(host, wanted.desire_all(params, current), backup=params["backup"])
     warnings += [warning for each in results for warning in each.pop("warnings")]
-    return {**desired.merged(params, results), "warnings": warnings}
+    return {**wanted.merged(params, results), "warnings": warnings}
 
 
 __all__ = ["ActionModule"]

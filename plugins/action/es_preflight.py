@@ -9,9 +9,9 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:

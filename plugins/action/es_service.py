@@ -20,10 +20,10 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import alarms, happened
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import (
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.wanted import (
     desire_watchdog,
     refuse_damaged_watchdog,
 )

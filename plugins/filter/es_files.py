@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ansible half of module_utils/topology/files."""
+"""The Ansible half of module_utils/plan/files."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.files import files
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.files import files
 
 DOCUMENTATION = r"""
 name: es_files

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ansible half of module_utils/topology/group."""
+"""The Ansible half of module_utils/plan/group."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.group import group_problems, strangers
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import group_problems, strangers
 
 DOCUMENTATION = r"""
 name: es_group_problems

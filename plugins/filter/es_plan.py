@@ -12,9 +12,9 @@ from ansible.utils.display import Display
 from jinja2 import Undefined
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.group import confirmation_warning
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import ANSIBLE_VARIABLES, PREFIX
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import confirmation_warning
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import ANSIBLE_VARIABLES, PREFIX
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.vaulted import decrypted, is_vaulted
 
 # Before, a template with something undefined stays as it is; from then on braces that are left are text.

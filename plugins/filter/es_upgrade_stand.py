@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ansible half of module_utils/upgrade/stand."""
+"""The Ansible half of module_utils/upgrade/status."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.stand import stand
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import stand
 
 DOCUMENTATION = r"""
 name: es_upgrade_stand

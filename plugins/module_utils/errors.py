@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The errors of the collection, all with a place and a way out.
 
 EventStoreError

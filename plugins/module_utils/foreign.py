@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """JSON, numbers and text that other programs wrote, read within bounds.
 
 FormatError is all that comes out, so no other code calls json.loads or int on foreign text.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Whether one machine can run its part of the plan. Looks only: nothing is written, started or stopped.
 
 The plan is that of one machine (``plan.hosts[host]``) with the cluster's ``dns`` and ``provider``.
@@ -20,8 +21,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import accounts, watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     EventStoreError,
@@ -29,8 +29,10 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     TopologyError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, last, processes
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import last_version
 
 Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
@@ -86,7 +88,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         )
     installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
     absent_user, absent_group = _absent_accounts(plan)
-    last_versions = last.last_versions(plan)
+    last_versions = last_version.last_versions(plan)
     left_behind = list(_data(plan))
     problems = [
         *_python(),
@@ -112,8 +114,8 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         "software_installed": installed,
         "running": _running(plan),
         "last_versions": last_versions,
-        "full_stop_mark": str(last.full_stop_mark(plan)),
-        "full_stop_begun": last.full_stop_mark(plan).is_file(),
+        "full_stop_mark": str(last_version.full_stop_mark(plan)),
+        "full_stop_begun": last_version.full_stop_mark(plan).is_file(),
     }
 
 
@@ -266,7 +268,7 @@ def _addresses_and_ports(plan: Plan) -> Problems:
                 "Correct eventstore_int_ip or eventstore_ext_ip, or bring the interface up",
             )
     taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.ip not in absent}
-    listening = processes.listening(processes.all_pids()) if errno.EADDRINUSE in taken.values() else []
+    listening = procfs.listening(procfs.all_pids()) if errno.EADDRINUSE in taken.values() else []
     lowest = int(UNPRIVILEGED.read_text()) if plan["user"] else 0
     for endpoint, error in taken.items():
         if endpoint.port < lowest:
@@ -276,7 +278,7 @@ def _addresses_and_ports(plan: Plan) -> Problems:
                 f"Use a port above {lowest - 1}",
             )
         if error == errno.EADDRINUSE:
-            yield from _taken(plan, endpoint, [pid for pid, other in listening if processes.overlap(other, endpoint)])
+            yield from _taken(plan, endpoint, [pid for pid, other in listening if procfs.overlap(other, endpoint)])
         elif error:
             yield Problem(
                 "port-refused",
@@ -297,12 +299,12 @@ def _bind(endpoint: Endpoint) -> int:
 
 
 def _taken(plan: Plan, endpoint: Endpoint, pids: list[int]) -> Problems:
-    strangers = [pid for pid in pids if not _is_ours(plan, processes.command_line(pid))]
+    strangers = [pid for pid in pids if not _is_ours(plan, procfs.command_line(pid))]
     if pids and not strangers:
         return
     if strangers:
         pid = strangers[0]
-        holder = f"process {pid} ({' '.join(processes.command_line(pid)[:4])[:80]})"
+        holder = f"process {pid} ({' '.join(procfs.command_line(pid)[:4])[:80]})"
         hint = f"Stop process {pid}, or plan another port"
     else:
         holder = f"a process that {_account_name()} cannot see"
@@ -366,7 +368,7 @@ def _last_version(plan: Plan, last_versions: t.Mapping[str, str]) -> Problems:
             f" {version} nevertheless, say so: -e preflight_last_version={version}",
         )
     if not last_versions:
-        for path in last.waiting(plan):
+        for path in last_version.waiting(plan):
             yield Problem(
                 OTHER_VERSION,
                 f"{path} waits for an upgrade that was begun, and what ran last is not known",
@@ -380,7 +382,7 @@ def _data(plan: Plan) -> Problems:
     for node in plan["nodes"]:
         try:
             place = data.planned(node)
-            used = data.used_for(node["config"], processes.all_pids())
+            used = data.used_for(node["config"], procfs.all_pids())
             before = data.place(["--config", node["config"]], {})
             found = data.losses(place, [*used, before.db if before else None])
             if before and not found:
@@ -521,8 +523,8 @@ def _running(plan: Plan) -> list[dict[str, t.Any]]:
     """Which of the planned services run already, by the file they were started with."""
     services = {service["config"]: service["service"] for service in _services(plan)}
     found = []
-    for pid in processes.all_pids():
-        words = processes.command_line(pid)
+    for pid in procfs.all_pids():
+        words = procfs.command_line(pid)
         given = [after for word, after in zip(words, words[1:]) if word == "--config"]
         given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
         found += [{"service": services[path], "config": path, "pid": pid} for path in given if path in services]

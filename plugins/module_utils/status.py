@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What an operator reads: the list of problems, and the table of what runs where and where to look next."""
 
 from __future__ import annotations

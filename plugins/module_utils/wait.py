@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Waiting for a condition, on the monotonic clock."""
 
 from __future__ import annotations

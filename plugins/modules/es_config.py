@@ -248,11 +248,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import DiscreetModule, require_yaml
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import KINDS
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import current, remove, replace
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import wanted
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.posix import current, remove, replace
+from ansible_collections.eventstore.cluster.plugins.module_utils.host.module import DiscreetModule, require_yaml
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path"},
@@ -293,17 +293,17 @@ class ConfigModule(DiscreetModule):
     """A module that knows the secrets among its options."""
 
     def secrets(self) -> set[str]:
-        return desired.secrets(self.params)
+        return wanted.secrets(self.params)
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     if params["state"] == "absent":
         return remove(module, params["path"])
-    wanted = desired.desire_all(params, functools.partial(current, module))
-    for warning in (warning for each in wanted for warning in each.warnings):
+    files = wanted.desire_all(params, functools.partial(current, module))
+    for warning in (warning for each in files for warning in each.warnings):
         module.warn(warning)
-    return desired.merged(params, replace(module, wanted))
+    return wanted.merged(params, replace(module, files))
 
 
 def main() -> None:

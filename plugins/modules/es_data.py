@@ -70,8 +70,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import removal
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import removal
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "directories": {"type": "list", "elements": "path", "required": True},

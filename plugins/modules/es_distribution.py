@@ -175,17 +175,20 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import distribution
-from ansible_collections.eventstore.cluster.plugins.module_utils.archive import (
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import (
+    has_credentials,
+    without_credentials,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.directories import give, is_given, is_kept, keep
+from ansible_collections.eventstore.cluster.plugins.module_utils.host.module import DiscreetModule
+from ansible_collections.eventstore.cluster.plugins.module_utils.software import installed
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import (
     MAX_BYTES,
     check_checksum,
     checksum,
     open_archive,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import DiscreetModule
-from ansible_collections.eventstore.cluster.plugins.module_utils.directories import give, is_given, is_kept, keep
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.secret import has_credentials, without_credentials
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "home": {"type": "path", "required": True},
@@ -226,7 +229,7 @@ def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
     """Unpack the version if it is not there, and remove superfluous ones."""
     params = module.params
     given = params["src"] or params["url"]
-    if distribution.is_complete(home, params["executable"], params["checksum"] if given else None):
+    if installed.is_complete(home, params["executable"], params["checksum"] if given else None):
         if not given:
             return {"changed": False}
         result: dict[str, t.Any] = {"changed": False}
@@ -237,18 +240,18 @@ def present(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
         result = {"changed": True, "entries": []}
     else:
         result = {"changed": True, "entries": _unpack(module, home)}
-    superfluous = distribution.superfluous(home, params["keep_versions"])
+    superfluous = installed.superfluous(home, params["keep_versions"])
     if not module.check_mode and "needs" not in result:
         for path in superfluous:
-            distribution.remove(path)
+            installed.remove(path)
     return {**result, "removed": [str(path) for path in superfluous]}
 
 
 def absent(module: AnsibleModule, home: Path) -> dict[str, t.Any]:
     """Remove the version if this collection unpacked it and nothing uses it."""
-    removable = distribution.is_removable(home)
+    removable = installed.is_removable(home)
     if removable and not module.check_mode:
-        distribution.remove(home)
+        installed.remove(home)
     return {"changed": removable, "removed": [str(home)] if removable else []}
 
 
@@ -259,10 +262,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     owner = _owner(params, check_mode=module.check_mode)
     directories = _wrong_directories(params, owner)
     programs = _wrong_programs(params)
-    before = [str(path) for path in distribution.versions(home.parent)]
-    leftovers = distribution.leftovers(home.parent)
+    before = [str(path) for path in installed.versions(home.parent)]
+    leftovers = installed.leftovers(home.parent)
     if leftovers and not module.check_mode:
-        distribution.clear(home.parent)
+        installed.clear(home.parent)
     result = absent(module, home) if params["state"] == "absent" else present(module, home)
     removed = result.setdefault("removed", [])
     if programs and not params["remote_src"]:
@@ -275,11 +278,11 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
             else:
                 give(path, owner, params["directories"])
         for program in programs:
-            distribution.install(Path(program["src"]), Path(program["dest"]))
-    installed = [program["dest"] for program in programs]
+            installed.install(Path(program["src"]), Path(program["dest"]))
+    destinations = [program["dest"] for program in programs]
     after: dict[str, t.Any] = {
         "versions": [path for path in before if path not in removed],
-        "programs": installed,
+        "programs": destinations,
         "directories": directories,
     }
     if "entries" in result:
@@ -315,7 +318,7 @@ def _wrong_programs(params: dict[str, t.Any]) -> list[dict[str, str]]:
         if path.is_dir():
             raise DistributionError("is there, and is no file", where=str(path), hint="Move it away")
         program["checksum"] = program["checksum"] or checksum(program["src"])
-        if not distribution.is_installed(path, program["checksum"]):
+        if not installed.is_installed(path, program["checksum"]):
             wrong.append(program)
     return wrong
 
@@ -329,7 +332,7 @@ def _unpack(module: AnsibleModule, home: Path) -> list[str]:
         archive.require(params["executable"])
         archive.require_version(home.name)
         if not module.check_mode:
-            distribution.unpack(archive, home, params["executable"], params["checksum"])
+            installed.unpack(archive, home, params["executable"], params["checksum"])
         return archive.top_level()
 
 

@@ -425,22 +425,24 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import accounts, journal
-from ansible_collections.eventstore.cluster.plugins.module_utils.argspec import DiscreetModule, require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import tells_of_secret
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     ConfigError,
     EventStoreError,
     ServiceError,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import read_text
-from ansible_collections.eventstore.cluster.plugins.module_utils.secret import tells_of_secret
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, processes, systemd
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import journal
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.posix import read_text
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.host.module import DiscreetModule, require_yaml
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import systemd
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.daemon import ProcessProvider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.process import ProcessProvider
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.switch import Switch
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "name": {"type": "str", "required": True},
@@ -665,7 +667,7 @@ def _outcome(module: AnsibleModule, control: Control, provider: Provider, result
     active = provider.is_active()
     pid = provider.pid()
     family = control.family()
-    held = processes.listening(family)
+    held = procfs.listening(family)
     outcome: dict[str, t.Any] = {
         "changed": result.changed,
         "status": provider.status(),
@@ -673,7 +675,7 @@ def _outcome(module: AnsibleModule, control: Control, provider: Provider, result
         "processes": [
             {
                 "pid": member,
-                "command": processes.command_line(member),
+                "command": procfs.command_line(member),
                 "listening": [str(endpoint) for owner, endpoint in held if owner == member],
             }
             for member in family

@@ -112,13 +112,13 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import (
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import watchdog
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.posix import current, remove, replace
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.wanted import (
     desire_watchdog,
     refuse_damaged_watchdog,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import current, remove, replace
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},

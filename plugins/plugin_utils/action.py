@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The controller half that modules share: which platform the host is, and what runs there."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Inline ``!vault`` values as the texts that they are: up to ansible-core 2.18 they come as objects of another type."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """A Python package and the ``module_utils`` it uses in one runnable file; the same sources give the same bytes.
 
 Entries are stored, not compressed: bytes then depend on no zlib version, so a controller with another one

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "collections")]
 
-from lab.gossip import picture  # noqa: E402
+from tests.doubles.gossip import picture  # noqa: E402
 
 
 def address(number: int) -> str:

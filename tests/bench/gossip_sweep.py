@@ -21,7 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "collections"), str(Path(__file__).parent)
 from gossip_server import address  # noqa: E402
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint  # noqa: E402
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, facts, view  # noqa: E402
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view  # noqa: E402
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep  # noqa: E402
 
 COUNT, HANGING, ROUNDS = 1000, 100, 7
 PORT, HANGING_PORT = 25113, 25114
@@ -41,11 +42,11 @@ def server(port: int, hanging: int = 0, count: int = COUNT, size: int = 3) -> t.
             process.kill()
 
 
-def sweep(port: int, timeout_s: float) -> tuple[float, int]:
+def timed(port: int, timeout_s: float) -> tuple[float, int]:
     """Seconds, and how many answered."""
-    requests = [client.Request(Endpoint(address(number), port), "/gossip") for number in range(COUNT)]
+    requests = [sweep.Request(Endpoint(address(number), port), "/gossip") for number in range(COUNT)]
     start = time.perf_counter()
-    results = client.sweep(requests, timeout_s=timeout_s)
+    results = sweep.sweep(requests, timeout_s=timeout_s)
     return time.perf_counter() - start, sum(not result.error for result in results)
 
 
@@ -67,13 +68,13 @@ def main() -> int:
         config.write_text('write-out = "%{http_code}\\n"\n' + "".join(urls))
         times: dict[str, list[float]] = {"sweep": [], "curl": []}
         for _round in range(ROUNDS):
-            for name, (seconds, answered) in (("sweep", sweep(PORT, 10.0)), ("curl", curl(config))):
+            for name, (seconds, answered) in (("sweep", timed(PORT, 10.0)), ("curl", curl(config))):
                 if answered != COUNT:
                     raise SystemExit(f"{name}: {answered} of {COUNT} answered")
                 times[name].append(seconds)
         hanging = []
         for _round in range(3):
-            seconds, answered = sweep(HANGING_PORT, 2.0)
+            seconds, answered = timed(HANGING_PORT, 2.0)
             if answered != COUNT - HANGING:
                 raise SystemExit(f"with hanging nodes: {answered} of {COUNT - HANGING} answered")
             hanging.append(seconds)

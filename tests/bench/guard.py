@@ -18,8 +18,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint  # noqa: E402
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts  # noqa: E402
-from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop  # noqa: E402
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission  # noqa: E402
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission  # noqa: E402
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.conditions import Stop  # noqa: E402
 from tests.lab_site import Site, has_full_cluster, wait_for  # noqa: E402
 
 NET = "127.0.93"

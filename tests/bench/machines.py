@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-HOSTS = Path(__file__).parents[2] / "lab/hosts"
+HOSTS = Path(__file__).parents[2] / "tests/doubles/hosts"
 BOOT_BAR_S = 5.0
 ROUNDS = 3
 ONE, THREE = "node1=192.168.1.11", "node1=192.168.1.11 node2=192.168.1.12 node3=192.168.1.13"

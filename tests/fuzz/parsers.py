@@ -13,16 +13,25 @@ import tempfile
 import typing as t
 import zipfile
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import foreign, lease, secret, watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.archive import open_archive
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, values, whatif
+from ansible_collections.eventstore.cluster.plugins.module_utils import foreign
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import (
+    document,
+    layers,
+    secret,
+    values,
+    watchdog,
+    whatif,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import open_archive
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import lease
+from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import (
-    access,
+    acl,
     network,
     processes,
     script,
@@ -57,11 +66,11 @@ class Parser(t.NamedTuple):
 
 
 def _answer(raw: bytes) -> None:
-    parser = client.ResponseParser(1024 * 1024)
+    parser = sweep.ResponseParser(1024 * 1024)
     try:
         if not parser.feed(raw):
             parser.end()
-    except client.BadAnswer:
+    except sweep.BadAnswer:
         pass  # what it says instead; the sweep makes a result of it
 
 
@@ -122,9 +131,7 @@ def parsers() -> dict[str, Parser]:
     one["members"] = one["members"][:2]
     gossip.append(json.dumps(one).encode())
     return {
-        "access": Parser(
-            lambda text: (access.is_for_local_service(text), access.may_local_service_change(text)), [SDDL]
-        ),
+        "access": Parser(lambda text: (acl.is_for_local_service(text), acl.may_local_service_change(text)), [SDDL]),
         "archive": Parser(_archive, [_zip(), _tar()]),
         "document": Parser(lambda text: document.read(text, where="x"), [YAML]),
         "document edit": Parser(_edit, [YAML]),

@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import preflight
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
 
 ABSENT = "192.0.2.1"  # TEST-NET-1, on no machine
 

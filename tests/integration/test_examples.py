@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.gossip import picture
-from lab.gossip.server import Act, ScriptedCluster
+from tests.doubles.gossip import picture
+from tests.doubles.gossip.server import Act, ScriptedCluster
 
 ROOT = Path(__file__).parents[2]
 NET = "127.0.57"

@@ -14,10 +14,10 @@ import time
 import psutil
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.conditions import Stop
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
 from tests.lab_site import Site, changed, curl, has_full_cluster, wait_for
 from tests.watcher import Watcher, Writer
 

@@ -16,15 +16,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 UTILS = "plugins/module_utils"
-GUARD, LEASE, PERMISSION = f"{UTILS}/guard.py", f"{UTILS}/lease.py", f"{UTILS}/service/permission.py"
+GUARD, LEASE, PERMISSION = (
+    f"{UTILS}/stopping/conditions.py",
+    f"{UTILS}/stopping/lease.py",
+    f"{UTILS}/stopping/permission.py",
+)
 FAMILY = f"{UTILS}/service/family.py"
-SWITCH, RECOVERY = f"{UTILS}/service/switch.py", f"{UTILS}/recovery.py"
+SWITCH, RECOVERY = f"{UTILS}/service/staged_files.py", f"{UTILS}/recovery.py"
 TESTS = {
-    GUARD: "tests/unit/module_utils/test_guard.py",
-    LEASE: "tests/unit/module_utils/test_lease.py",
-    PERMISSION: "tests/unit/module_utils/service/test_permission.py",
+    GUARD: "tests/unit/module_utils/stopping/test_conditions.py",
+    LEASE: "tests/unit/module_utils/stopping/test_lease.py",
+    PERMISSION: "tests/unit/module_utils/stopping/test_permission.py",
     FAMILY: "tests/unit/module_utils/service/test_family.py",
-    SWITCH: "tests/unit/module_utils/service/test_switch.py",
+    SWITCH: "tests/unit/module_utils/service/test_staged_files.py",
     RECOVERY: "tests/unit/module_utils/test_recovery.py",
 }
 
@@ -65,7 +69,7 @@ MUTATIONS = [
     (PERMISSION, "if waited.ok:", "if True:"),
     (PERMISSION, "del history[:-1]", "pass"),
     (PERMISSION, "and time.monotonic() - since >= settle_s", ""),
-    (PERMISSION, "guard.signature(history[0]) == self._seen_state", "bool(self._seen_state)"),
+    (PERMISSION, "conditions.signature(history[0]) == self._seen_state", "bool(self._seen_state)"),
     (PERMISSION, "                since = time.monotonic()\n", "                since = self._seen_since\n"),
     (PERMISSION, "if now_is != state:", "if not state:"),
     (PERMISSION, "settle_s=self._settle_s, wait_s=self._wait_s)", "settle_s=0, wait_s=self._wait_s)"),
@@ -97,13 +101,13 @@ MUTATIONS = [
     (PERMISSION, '            self._seen_state = ""\n', ""),
     (PERMISSION, "not stuck and time.monotonic() - moved > self._stall_s", "False and stuck"),
     (PERMISSION, "                stuck = problem()", "                stuck = ''"),
-    (PERMISSION, "return guard.missing(cluster, stop)", "return []"),
+    (PERMISSION, "return conditions.missing(cluster, stop)", "return []"),
     (FAMILY, '"python" in program and ', ""),
     (FAMILY, "return MANAGER_MODULE in archive.namelist()", "return True"),
     (FAMILY, "for word in words[:2]", "for word in words"),
-    (FAMILY, "    if source and processes.is_later(source, started):", "    if False:"),
+    (FAMILY, "    if source and procfs.is_later(source, started):", "    if False:"),
     (FAMILY, "        if source is None:\n            return None", "        if False:\n            return None"),
-    (FAMILY, " or not processes.environment_is_visible(pid)", ""),
+    (FAMILY, " or not procfs.environment_is_visible(pid)", ""),
     (FAMILY, "any(each.told for each in members) or ", ""),
     (FAMILY, " or not set(above[top]) & covered", ""),
     (FAMILY, "if known_as(each) & known]", "if False]"),

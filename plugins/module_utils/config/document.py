@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """A configuration file: read as the server reads it, written so that the server reads what was asked for."""
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What a server takes without a word, and no operator can have meant."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, layers, values
 
 
 def doubts(effective: layers.Effective) -> list[str]:

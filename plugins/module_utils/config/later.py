@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Options of later versions: none of them is a slip of the pen for the option whose name is nearest.
 
 Source: the options of the tags 20.10.6, 21.10.11, 22.10.5, 23.10.6, 24.10.4 and 26.1.0.

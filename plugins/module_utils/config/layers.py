@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The four layers: defaults < configuration file < environment < command line, decided as the server decides."""
 
 from __future__ import annotations
@@ -7,8 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, later, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, document, later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 

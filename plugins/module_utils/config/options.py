@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Every option of database nodes and of managers, 3.x-5.x: name, type, default, spellings.
 
 From 3.4 to 5.0 options were only added, none renamed, removed or given another default, so one table serves them all.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What the server reads from a text, and which values are refused before they are written for it."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The dump of options that a server prints at each start and with --what-if: read from 3.x to 25.x, written as 3.x.
 
 3.4 to 20.10: a TAB before each line; 21.10, 22.10: five blanks; from 23.10: in groups. A title is an option's name in

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """How managers and nodes find each other: the addresses of a DNS name, and records against machines.
 
 Servers take all A and AAAA records of ClusterDns, each with the port ClusterGossipPort; SRV records are not used.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The facts ``es_gossip``, from the arguments of a task to the report; the module and the action plugin share it."""
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import CONFIRM_AFTER_S, Doubts, report
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
@@ -119,9 +121,9 @@ class _Look:
 def ask(targets: t.Sequence[view.Target], timeout_s: float) -> list[view.View]:
     """One sweep: the gossip of all, and /info of all that are not known to be managers."""
     informed = [target for target in targets if target.kind != view.MANAGER]
-    requests = [client.Request(target.address, "/gossip") for target in targets]
-    requests += [client.Request(target.address, "/info") for target in informed]
-    results = client.sweep(requests, timeout_s=timeout_s)
+    requests = [sweep.Request(target.address, "/gossip") for target in targets]
+    requests += [sweep.Request(target.address, "/info") for target in informed]
+    results = sweep.sweep(requests, timeout_s=timeout_s)
     infos = dict(zip(informed, results[len(targets) :]))
     return [view.read(target, result, infos.get(target)) for target, result in zip(targets, results)]
 

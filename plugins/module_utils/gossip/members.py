@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Members of a cluster: what ``GET /gossip`` says, in the wire format of every era, and what each state means.
 
 Eras differ in the names of the HTTP endpoints: ``internalHttpIp`` (3.x-5.x), ``httpEndPointIp`` (20.10),

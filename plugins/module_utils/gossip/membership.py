@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Who is in the cluster, as far as one member knows: the servers' rules of merging, without any input or output.
 
 For the built-in manager and for the lab's node. The rules are those of GossipServiceBase.cs (3.4 to 5.0); one is

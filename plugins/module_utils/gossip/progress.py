@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """How far the nodes have come that are not in sync yet: bytes behind, the rate, and how long it may take."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What is wrong with a cluster, in words an operator can act on, and everything as the facts ``es_gossip``.
 
 Each rule is one function of the whole cluster; its order in ``RULES`` is the order of importance.
@@ -12,8 +13,8 @@ from __future__ import annotations
 import itertools
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
     NOT_GOSSIP,
@@ -23,6 +24,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view imp
     lets_gossip_hang,
     live_states,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -312,7 +314,7 @@ def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
 
 def _is_stuck(view: View) -> bool:
     """The kernel takes connections for it, and the process does not answer them."""
-    return view.error == client.TIMEOUT and "connected" in view.text
+    return view.error == sweep.TIMEOUT and "connected" in view.text
 
 
 def _seen_alive(node: Node) -> bool:
@@ -680,13 +682,13 @@ def _never_formed(cluster: Cluster) -> bool:
 _ASK_AGAIN = "Ask again before anything is stopped or changed"
 
 _REMEDIES = {
-    client.REFUSED: "Nothing listens there. On {place} look whether the {kind} runs, and whether it listens at "
+    sweep.REFUSED: "Nothing listens there. On {place} look whether the {kind} runs, and whether it listens at "
     "{address} (ExtIp, ExtHttpPort); if it does not start, its log says why",
-    client.UNREACHABLE: "There is no way to {ip} from here: check address and network, or ask from the machines "
+    sweep.UNREACHABLE: "There is no way to {ip} from here: check address and network, or ask from the machines "
     "themselves (from: target)",
-    client.CLOSED: "On {place} look at the {kind}'s log: it is going down, or something in between closes connections",
-    client.NOT_HTTP: "Something else than Event Store listens there: check the port",
-    client.TOO_LONG: "Something else than Event Store answers there: check address and port",
+    sweep.CLOSED: "On {place} look at the {kind}'s log: it is going down, or something in between closes connections",
+    sweep.NOT_HTTP: "Something else than Event Store listens there: check the port",
+    sweep.TOO_LONG: "Something else than Event Store answers there: check address and port",
     NOT_GOSSIP: "Something else than Event Store answers there, or a proxy in front of it: check address and port",
 }
 # These programs serve HTTP for database nodes up to 5.0: Windows' own, and Mono's.
@@ -707,9 +709,9 @@ def _status_remedy(view: View) -> str:
 
 
 def _remedy(node: Node, view: View) -> str:
-    if view.error == client.STATUS:
+    if view.error == sweep.STATUS:
         text = _status_remedy(view)
-    elif view.error == client.TIMEOUT:
+    elif view.error == sweep.TIMEOUT:
         text = (
             "The {kind} is slow, hangs or is frozen: look at its process on {place}, and restart it if this stays"
             if _is_stuck(view)

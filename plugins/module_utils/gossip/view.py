@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What many answers together say of a cluster: who is master, who is in sync, is there quorum.
 
 No single answer is believed. A dead master stays listed beside the new one, a frozen master looks alive in the gossip
@@ -15,11 +16,12 @@ from dataclasses import dataclass, field
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import printable
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import ClusterInfo, Member
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 
 if t.TYPE_CHECKING:
-    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Result
+    from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
 
 DATABASE, MANAGER = "database", "manager"
 NOT_GOSSIP = "not_gossip"  # beside the client's kinds of failure
@@ -294,7 +296,7 @@ class Cluster:
 
 def lets_gossip_hang(view: View) -> bool:
     """What ClusterSize 1 and seeds not yet resolved look like: 408 after 10 s, or our own deadline before it."""
-    return view.status == 408 or (view.error == client.TIMEOUT and bool(view.state))
+    return view.status == 408 or (view.error == sweep.TIMEOUT and bool(view.state))
 
 
 def live_states(view: View) -> frozenset[tuple[Endpoint, str]]:

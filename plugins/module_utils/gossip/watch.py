@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """A span of time: what happened to a cluster from its first sweep to its last.
 
 That a cluster is healthy now does not say that it was: after a rejoin two nodes were master for 1.6 s, one of them

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Brings one service to a state, with whatever provider: checks first, then acts, then proves."""
 
 from __future__ import annotations
@@ -10,25 +11,20 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
-from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import (
-    data,
-    family,
-    permission,
-    processes,
-    readiness,
-)
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import is_release
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family, readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.conditions import Stop
+from ansible_collections.eventstore.cluster.plugins.module_utils.versions import is_release
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet
     from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
-    from ansible_collections.eventstore.cluster.plugins.module_utils.service.switch import Switch
+    from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
 
 # How long the kernel may take to end a killed process.
 KILL_TIMEOUT_S = 10.0
@@ -148,9 +144,9 @@ class Control:
         main = self._provider.pid()
         roots = [*([] if main is None else [main]), *self._provider.members()]
         for command in self._all_nodes:
-            roots += processes.find(command)
+            roots += procfs.find(command)
         roots += self._outlived()
-        return list(dict.fromkeys([*roots, *processes.descendants(roots)]))
+        return list(dict.fromkeys([*roots, *procfs.descendants(roots)]))
 
     def _outlived(self) -> list[int]:
         """What runs with a file of the service, whatever its command line, and listens, or has started what does.
@@ -160,8 +156,8 @@ class Control:
         found = [*self._same_files(), *(self._upgrade.previous._same_files() if self._upgrade else ())]
         if not found:
             return []
-        listeners = {pid for pid, _endpoint in processes.listening({*found, *processes.descendants(found)})}
-        above = {over for pid in listeners for over in processes.ancestors(pid)}
+        listeners = {pid for pid, _endpoint in procfs.listening({*found, *procfs.descendants(found)})}
+        above = {over for pid in listeners for over in procfs.ancestors(pid)}
         return [pid for pid in found if pid in listeners | above]
 
     def _same_files(self) -> list[int]:
@@ -173,13 +169,13 @@ class Control:
         names = self._changed_variables(pid)
         if names:
             reasons.append(f"the environment differs in {', '.join(names)}")
-        started = processes.started_at(pid)
+        started = procfs.started_at(pid)
         if started is not None and _replaced(self._definition.program, started):
             reasons.append(f"{self._definition.program} was replaced after pid {pid} was started")
         for member in self.family():
-            started = processes.started_at(member)
+            started = procfs.started_at(member)
             for path in self._files_of(member):
-                if started is None or not processes.is_later(path, started):
+                if started is None or not procfs.is_later(path, started):
                     continue
                 changed = self._changed_options(member, path, started)
                 reason = f"{path} was written after pid {member} was started"
@@ -196,9 +192,9 @@ class Control:
         """
         found: set[str] = set()
         for member in self.family():
-            started = processes.started_at(member)
+            started = procfs.started_at(member)
             for path in self._files_of(member):
-                if started is not None and processes.is_later(path, started):
+                if started is not None and procfs.is_later(path, started):
                     found.update(self._changed_options(member, path, started, "cluster") or ())
         return sorted(found)
 
@@ -249,7 +245,7 @@ class Control:
         """A manager answers, whatever its nodes do: wait until they listen; ServiceError if they go on ending."""
 
         def observe() -> tuple[str, bool]:
-            held = {pid for pid, _endpoint in processes.listening(self.family())}
+            held = {pid for pid, _endpoint in procfs.listening(self.family())}
             return self._ends_again(), all(held & _with_children(command) for command in self._nodes)
 
         waited = wait_until(observe, lambda seen: bool(seen[0]) or seen[1], timeout_s=self._definition.timeout_s)
@@ -259,7 +255,7 @@ class Control:
 
     def _refuse_other_version(self, wanted: str) -> None:
         """ServiceError if a node says that it is another version: an archive can have the name of another one."""
-        pids = [pid for command in self._nodes for pid in processes.find(command)]
+        pids = [pid for command in self._nodes for pid in procfs.find(command)]
         if self._definition.kind == "database":
             pids += filter(None, [self._provider.pid()])
         for effective in filter(None, map(family.effective_of, pids)):
@@ -299,7 +295,7 @@ class Control:
         """What a service does that comes to nothing: it, or a node of it, is started again and again."""
         for command in self._nodes or [list(self._definition.argv)]:
             seen = self._starts.setdefault(tuple(command), set())
-            seen.update((pid, processes.start_time(pid)) for pid in processes.find(command))
+            seen.update((pid, procfs.start_time(pid)) for pid in procfs.find(command))
             if len(seen) >= STARTS:
                 return f"{' '.join(command)} was started {len(seen)} times and ended again"
         return ""
@@ -316,7 +312,7 @@ class Control:
         if wrong:
             runs = "is the built-in manager" if managers else "is not the built-in manager, so it counts as a node"
             raise ServiceError(
-                f"kind is {kind}, but {processes.describe(wrong[0])} {runs}",
+                f"kind is {kind}, but {procfs.describe(wrong[0])} {runs}",
                 where=name,
                 hint="Nothing was done. Give the kind of what runs, and its name",
             )
@@ -354,7 +350,7 @@ class Control:
     def _second_processes(self, own: t.Container[int]) -> list[str]:
         """What runs already on what is to be started: the server refuses no second process on its database."""
         problems = [
-            f"{processes.describe(pid)} runs with a configuration file of {self._definition.name}; stop it, or use "
+            f"{procfs.describe(pid)} runs with a configuration file of {self._definition.name}; stop it, or use "
             "state: restarted"
             for pid in self._same_files()
             if pid not in own
@@ -385,10 +381,10 @@ class Control:
 
     def _wait_until_ready(self, result: Result, pid: int | None, *, fresh: bool) -> None:
         name, timeout_s = self._definition.name, self._definition.timeout_s
-        started = processes.start_time(pid) if pid else None
+        started = procfs.start_time(pid) if pid else None
 
         def ended() -> bool:
-            return pid is None or started is None or not processes.is_running(pid, started)
+            return pid is None or started is None or not procfs.is_running(pid, started)
 
         def observe() -> readiness.Look | None:
             if ended():
@@ -457,8 +453,8 @@ class Control:
 
         def alive() -> list[int]:
             for pid in self.family():
-                members.setdefault(pid, processes.start_time(pid))
-            return [pid for pid, started in members.items() if started and processes.is_running(pid, started)]
+                members.setdefault(pid, procfs.start_time(pid))
+            return [pid for pid, started in members.items() if started and procfs.is_running(pid, started)]
 
         def end(pids: list[int]) -> list[int]:
             # A manager takes its nodes along; of one that crashed they are still there.
@@ -483,13 +479,13 @@ class Control:
         waited = wait_until(observe, is_over, timeout_s=timeout_s)
         for pid in waited.last if not waited.ok else ():
             result.warnings.append(
-                f"{self._definition.name}: {processes.describe(pid)} did not end within {timeout_s:g} s and was killed"
+                f"{self._definition.name}: {procfs.describe(pid)} did not end within {timeout_s:g} s and was killed"
             )
             _signal(pid, signal.SIGKILL)
         if not waited.ok:
             waited = wait_until(observe, is_over, timeout_s=KILL_TIMEOUT_S)
         if not waited.ok:
-            left = ", ".join(processes.describe(pid) for pid in waited.last) or self._provider.status()
+            left = ", ".join(procfs.describe(pid) for pid in waited.last) or self._provider.status()
             raise ServiceError(f"it cannot be stopped: {left}", where=self._definition.name)
 
     # -- data --------------------------------------------------------------------------------------------------------
@@ -604,7 +600,7 @@ class Control:
 
     def _files_of(self, pid: int) -> list[Path]:
         """The configuration files of a process: from its command line, and the watchdog file of the manager."""
-        argv = processes.command_line(pid)
+        argv = procfs.command_line(pid)
         paths: list[str | None] = []
         with contextlib.suppress(EventStoreError):
             paths.append(layers.config_file(self._options, argv))
@@ -613,7 +609,7 @@ class Control:
         return [Path(path) for path in paths if path and path.startswith("/")]
 
     def _changed_variables(self, pid: int) -> list[str]:
-        has = processes.environment(pid)
+        has = procfs.environment(pid)
         if not has:  # another user's
             return []
         asked = self._definition.environment
@@ -623,8 +619,8 @@ class Control:
 
 def _with_children(command: t.Sequence[str]) -> set[int]:
     """What runs this command, and what that has started: a wrapper itself does not listen."""
-    found = processes.find(command)
-    return {*found, *processes.descendants(found)}
+    found = procfs.find(command)
+    return {*found, *procfs.descendants(found)}
 
 
 def _replaced(program: str, started: float) -> bool:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Where a database node has its data, and whether it would be started without them.
 
 A node on an empty directory gets everything from the others; when all are, nothing is left, and no server says a word.
@@ -19,8 +20,9 @@ from pathlib import Path
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import EPOCH, WRITER
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import family, processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import write_atomically
 
 NOTE_SUFFIX = ".data"
@@ -176,9 +178,9 @@ def place(
 
 def used_by(pid: int) -> str | None:
     """The directory whose database a process, or one below it, has open; None if there is none that can be seen."""
-    for each in (pid, *processes.descendants([pid])):
+    for each in (pid, *procfs.descendants([pid])):
         with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
-            for descriptor in (processes.PROC / str(each) / "fd").iterdir():
+            for descriptor in (procfs.PROC / str(each) / "fd").iterdir():
                 with contextlib.suppress(OSError):
                     directory, name = os.path.split(os.readlink(descriptor))
                     if name == WRITER or CHUNK.fullmatch(name):
@@ -188,7 +190,7 @@ def used_by(pid: int) -> str | None:
 
 def used_for(config: str, pids: t.Iterable[int]) -> list[str]:
     """The directories whose databases those of the processes have open that were started with this configuration."""
-    mine = (pid for pid in pids if any(config in word.split("=", 1) for word in processes.command_line(pid)))
+    mine = (pid for pid in pids if any(config in word.split("=", 1) for word in procfs.command_line(pid)))
     return list(dict.fromkeys(filter(None, map(used_by, mine))))
 
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """A service as it is asked for, and what every provider of services can do with it."""
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.directories import give, keep
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.directories import give, keep
 
 # What systemd takes as a unit's name without escaping, and every file system as a file's.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

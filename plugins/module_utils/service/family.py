@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What the processes of a service are, and which database nodes they make up: read from what runs.
 
 A task says what somebody believes, and a wrong word there must not pass a node by the guard: what cannot be shown to be
@@ -15,12 +16,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
@@ -50,19 +50,17 @@ Node = list[Process]
 def look(pids: t.Sequence[int]) -> list[Process]:
     """The processes as they run."""
     held: dict[int, set[Endpoint]] = {}
-    for pid, endpoint in processes.listening(pids):
+    for pid, endpoint in procfs.listening(pids):
         held.setdefault(pid, set()).add(endpoint)
-    return [
-        Process(pid, processes.parent(pid), is_manager(pid), frozenset(held.get(pid, ())), _told(pid)) for pid in pids
-    ]
+    return [Process(pid, procfs.parent(pid), is_manager(pid), frozenset(held.get(pid, ())), _told(pid)) for pid in pids]
 
 
 def is_manager(pid: int) -> bool:
     """Whether a Python runs the archive of the built-in manager, as ``python es-manager.pyz`` or by its first line."""
-    words = processes.command_line(pid)
-    program = os.path.basename(processes.program(pid) or (words[0] if words else ""))
+    words = procfs.command_line(pid)
+    program = os.path.basename(procfs.program(pid) or (words[0] if words else ""))
     return "python" in program and any(
-        _is_manager_archive(os.path.join(processes.directory(pid), word)) for word in words[:2]
+        _is_manager_archive(os.path.join(procfs.directory(pid), word)) for word in words[:2]
     )
 
 
@@ -130,11 +128,11 @@ def cluster_size(node: Node) -> int | None:
 
 
 def _cluster_size(pid: int) -> int | None:
-    path, started = config_file(pid), processes.started_at(pid)
-    if started is None or not processes.environment_is_visible(pid):
+    path, started = config_file(pid), procfs.started_at(pid)
+    if started is None or not procfs.environment_is_visible(pid):
         return None
     source = Path(path) if path else None
-    if source and processes.is_later(source, started):
+    if source and procfs.is_later(source, started):
         source = backup_before(source, started)
         if source is None:
             return None
@@ -147,13 +145,13 @@ def backup_before(path: Path, started: float) -> Path | None:
 
     es_config makes it; it has the time of the file that it was made from.
     """
-    backups = [each for each in path.parent.glob(f"{path.name}.*~") if not processes.is_later(each, started)]
+    backups = [each for each in path.parent.glob(f"{path.name}.*~") if not procfs.is_later(each, started)]
     return max(backups, key=lambda each: each.stat().st_mtime, default=None)
 
 
 def _told(pid: int) -> frozenset[Endpoint]:
     """By options: what has none, such as a shell, is told nothing, and a node's defaults are not its."""
-    named = any(name.startswith(layers.PREFIX) for name in processes.environment(pid))
+    named = any(name.startswith(layers.PREFIX) for name in procfs.environment(pid))
     effective = effective_of(pid) if config_file(pid) or named else None
     if effective is None:
         return frozenset()
@@ -163,7 +161,7 @@ def _told(pid: int) -> frozenset[Endpoint]:
 def effective_of(pid: int, kind: str = "database", source: Path | None = None) -> Effective | None:
     """What this process works with, started with its file or with ``source``; None if that cannot be told."""
     path = str(source) if source else config_file(pid)
-    return settings(_arguments(pid), path, processes.environment(pid), kind)
+    return settings(_arguments(pid), path, procfs.environment(pid), kind)
 
 
 def settings(
@@ -187,8 +185,8 @@ def settings(
 
 def config_file(pid: int) -> str | None:
     """The file that the command line of a process chooses, of whatever program it is."""
-    path = chosen_file(processes.command_line(pid))
-    return os.path.realpath(os.path.join(processes.directory(pid), path)) if path else None
+    path = chosen_file(procfs.command_line(pid))
+    return os.path.realpath(os.path.join(procfs.directory(pid), path)) if path else None
 
 
 def chosen_file(command: t.Sequence[str]) -> str | None:
@@ -205,12 +203,12 @@ def chosen_file(command: t.Sequence[str]) -> str | None:
 def with_config(paths: t.Iterable[str]) -> list[int]:
     """The processes that were started with one of these files and are no asking for options or help."""
     wanted = {os.path.realpath(path) for path in paths}
-    own = {os.getpid(), *processes.ancestors(os.getpid())}
-    found = (pid for pid in processes.all_pids() if pid not in own and config_file(pid) in wanted)
+    own = {os.getpid(), *procfs.ancestors(os.getpid())}
+    found = (pid for pid in procfs.all_pids() if pid not in own and config_file(pid) in wanted)
     return sorted(
         pid
         for pid in found
-        if not _ASKS.intersection(map(str.lower, _arguments(pid))) and not processes.is_of_container(pid)
+        if not _ASKS.intersection(map(str.lower, _arguments(pid))) and not procfs.is_of_container(pid)
     )
 
 
@@ -219,7 +217,7 @@ _newest = functools.lru_cache(maxsize=None)(lambda kind: option_set(kind, VERSIO
 
 
 def _arguments(pid: int) -> list[str]:
-    return _options(processes.command_line(pid))
+    return _options(procfs.command_line(pid))
 
 
 def _options(command: t.Sequence[str]) -> list[str]:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Whether a service can start where it is told to listen, and whether it then does what it is for.
 
 A running process proves nothing: a 3.4.0 node whose port is taken or whose address is not on the machine prints
@@ -12,12 +13,13 @@ import socket
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json, printable
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, members
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
@@ -86,10 +88,10 @@ def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Co
             if error.errno != errno.EADDRINUSE:
                 problems.append(f"{endpoint} ({listener.port_option}) cannot be listened on: {error.strerror}")
                 continue
-            pid = processes.holder(endpoint)
+            pid = procfs.holder(endpoint)
             if pid is None or pid not in own:
                 problems.append(
-                    f"{endpoint} is held by {processes.describe(pid)}, not by {name}; "
+                    f"{endpoint} is held by {procfs.describe(pid)}, not by {name}; "
                     f"change {listener.port_option} in {config}, or stop it"
                 )
     return [*foreign.values(), *problems]
@@ -97,12 +99,12 @@ def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Co
 
 def held_by_others(endpoints: t.Iterable[Endpoint], *, name: str, config: str, own: t.Container[int]) -> list[str]:
     """Which of the ports that a node will need something else listens on."""
-    found = processes.listening(processes.all_pids())
+    found = procfs.listening(procfs.all_pids())
     return [
-        f"{endpoint} is held by {processes.describe(pid)}, not by {name}; change it in {config}, or stop it"
+        f"{endpoint} is held by {procfs.describe(pid)}, not by {name}; change it in {config}, or stop it"
         for endpoint in endpoints
         for pid, theirs in found
-        if processes.overlap(theirs, endpoint) and pid not in own
+        if procfs.overlap(theirs, endpoint) and pid not in own
     ]
 
 
@@ -110,9 +112,9 @@ def data_used_by_others(directory: str, *, config: str, own: t.Container[int]) -
     """Who writes to a database: two nodes on one database destroy it, and the server refuses no second one."""
     if not directory.startswith("/"):
         return []  # below whichever directory the server runs in
-    found = {pid: processes.files_below(pid, directory) for pid in processes.all_pids() if pid not in own}
+    found = {pid: procfs.files_below(pid, directory) for pid in procfs.all_pids() if pid not in own}
     return [
-        f"{processes.describe(pid)} has {files[0]} open, which is below Db of {config}; stop it"
+        f"{procfs.describe(pid)} has {files[0]} open, which is below Db of {config}; stop it"
         for pid, files in found.items()
         if files
     ]
@@ -123,7 +125,7 @@ def _clashes(wanted: t.Sequence[Listener], config: str) -> list[str]:
         f"{one.port_option} and {other.port_option} are both {other.endpoint}; give one another port in {config}"
         for number, one in enumerate(wanted)
         for other in wanted[number + 1 :]
-        if processes.overlap(one.endpoint, other.endpoint)
+        if procfs.overlap(one.endpoint, other.endpoint)
     ]
 
 
@@ -136,12 +138,12 @@ def _bind(endpoint: Endpoint) -> None:
 
 def look(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -> Look:
     """Whether the service's own processes hold its external HTTP port, and answer there as they must."""
-    held = [pid for pid, theirs in processes.listening(own) if processes.overlap(theirs, endpoint)]
-    if not held and all(processes.sockets_are_visible(pid) for pid in own):
-        pid = processes.holder(endpoint)
+    held = [pid for pid, theirs in procfs.listening(own) if procfs.overlap(theirs, endpoint)]
+    if not held and all(procfs.sockets_are_visible(pid) for pid in own):
+        pid = procfs.holder(endpoint)
         if pid is None:
             return Look(f"nothing listens on {endpoint}")
-        return Look(f"{endpoint} is held by {processes.describe(pid)}, not by {name}")
+        return Look(f"{endpoint} is held by {procfs.describe(pid)}, not by {name}")
     try:
         return Look(answer=ask(kind, endpoint))
     except GossipError as error:
@@ -157,7 +159,7 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
     asked = Endpoint(ip, endpoint.port)
     path = "/info" if kind == "database" else "/gossip"
     url = f"http://{asked}{path}"
-    (answer,) = client.sweep([client.Request(asked, path)], timeout_s=ANSWER_TIMEOUT_S)
+    (answer,) = sweep.sweep([sweep.Request(asked, path)], timeout_s=ANSWER_TIMEOUT_S)
     if answer.error:
         raise GossipError(answer.text, where=url)
     if kind == "manager":

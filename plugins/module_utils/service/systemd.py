@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Services of systemd: a unit of our own, or a drop-in where a package brought a unit of that name."""
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import programs
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs, programs
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
     Definition,
@@ -167,7 +167,7 @@ def installed_command(name: str) -> list[str]:
 
 def unit_of(pid: int) -> str:
     """The unit of which this is the main process, so that systemd starts it again; empty if there is none."""
-    name = processes.unit(pid)
+    name = procfs.unit(pid)
     if not name or not BOOTED.is_dir():
         return ""
     with contextlib.suppress(ServiceError):
@@ -244,18 +244,18 @@ class SystemdProvider:
         return int(self._state["MainPID"]) or None
 
     def members(self) -> list[int]:
-        return [pid for pid in processes.all_pids() if processes.unit(pid) == self._id]
+        return [pid for pid in procfs.all_pids() if procfs.unit(pid) == self._id]
 
     def adopt(self, pid: int) -> None:
         """systemd knows its processes."""
 
     def reasons(self, pid: int) -> list[str]:
-        started = processes.started_at(pid)
+        started = procfs.started_at(pid)
         pending = [f"{path} is to be written" for path, *_rest in self._file_changes(True)]
         return pending + [
             f"{path} was written after pid {pid} was started"
             for path in (self._own_unit, self._drop_in, self._environment)
-            if started is not None and processes.is_later(path, started)
+            if started is not None and procfs.is_later(path, started)
         ]
 
     def start(self) -> None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What the versions of an upgrade make of the configuration that is planned for the machines."""
 
 from __future__ import annotations
@@ -6,12 +7,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
-    VERSIONS,
-    OptionSet,
-    option_set,
-)
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
 _MANAGED = Version(20, 0, 0)  # the tables of options end before it
 _REFERENCES = Version(5, 0, 0)  # since then ${env:NAME} in an environment variable stands for another one

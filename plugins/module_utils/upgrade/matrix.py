@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The vendor's upgrade documents as data: which version may follow which, and what is passed on the way.
 
 An edge says that a step is allowed and how. A crossing says what holds for every step that passes a version, however
@@ -10,7 +11,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Span, Version, series, span
+from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Span, Version, series, span
 
 ROLLING = "rolling"
 MASTER_LAST = "rolling, master last"

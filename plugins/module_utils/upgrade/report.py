@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The way to a version for an operator and for playbooks, from the facts ``es_gossip`` and the plan of the cluster."""
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
+from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import join
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, planner
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, routes
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
     BACK_UP_INDEX,
     MASTER_LAST,
@@ -18,7 +19,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix 
     STOP_ALL,
     Crossing,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.versions import Version
+from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
 Facts = t.Mapping[str, t.Any]
 
@@ -57,13 +58,13 @@ def upgrade(
         for member in silent:
             running[member["name"]] = _last(plan, member["name"], stopped[member["host"]])
         unknown = [member for member in silent if not running[member["name"]]]
-        known = start or planner.oldest(filter(None, running.values()))
+        known = start or routes.oldest(filter(None, running.values()))
         if unknown and not start and known in ("", str(Version.parse(target, where="upgrade_to"))):
             return {**refused, "problems": [_unknown_start(unknown)]}
         running.update({member["name"]: known for member in unknown})
-        way = planner.path(running, target, down=[member["name"] for member in silent])
+        way = routes.path(running, target, down=[member["name"] for member in silent])
         if shortest:
-            way = planner.shortest(way)
+            way = routes.shortest(way)
     except UpgradeError as error:
         text = f"{error.where}: {error.problem}" if error.where else error.problem
         return {**refused, "problems": [{"code": "no-upgrade", "text": text, "hint": error.hint}]}
@@ -101,13 +102,13 @@ def _unknown_start(silent: t.Sequence[Facts]) -> dict[str, str]:
     }
 
 
-def _crossings(hop: planner.Hop, plan: Facts) -> list[Crossing]:
+def _crossings(hop: routes.Hop, plan: Facts) -> list[Crossing]:
     windows = any(machine["platform"] == "windows" for machine in plan["hosts"].values())
     managers = plan["mode"] == "managers"
     return [each for each in hop.crossings if (windows or not each.windows) and (managers or not each.managers)]
 
 
-def _hop_facts(hop: planner.Hop, plan: Facts) -> dict[str, t.Any]:
+def _hop_facts(hop: routes.Hop, plan: Facts) -> dict[str, t.Any]:
     passed = _crossings(hop, plan)
     return {
         "from": str(hop.start),
@@ -126,7 +127,7 @@ def _hop_facts(hop: planner.Hop, plan: Facts) -> dict[str, t.Any]:
     }
 
 
-def _head(way: planner.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Iterator[str]:
+def _head(way: routes.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Iterator[str]:
     name = plan["cluster_name"]
     if not way.hops:
         yield f"{name} runs {way.target} on every node; there is nothing to do"
@@ -141,13 +142,13 @@ def _head(way: planner.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Itera
         yield "An upgrade was interrupted; hop 1 finishes it"
 
 
-def _count(hops: t.Sequence[planner.Hop]) -> str:
+def _count(hops: t.Sequence[routes.Hop]) -> str:
     stops = sum(hop.stops_all for hop in hops)
     count = "in 1 hop" if len(hops) == 1 else f"in {len(hops)} hops"
     return f"{count}, {stops} of them with all nodes down" if stops else f"{count}, never all nodes down"
 
 
-def _not_now(way: planner.Plan, gossip: Facts) -> t.Iterator[str]:
+def _not_now(way: routes.Plan, gossip: Facts) -> t.Iterator[str]:
     if not way.hops:
         return
     wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]
@@ -163,7 +164,7 @@ def _not_now(way: planner.Plan, gossip: Facts) -> t.Iterator[str]:
         )
 
 
-def _body(way: planner.Plan, plan: Facts) -> t.Iterator[str]:
+def _body(way: routes.Plan, plan: Facts) -> t.Iterator[str]:
     if not way.hops:
         return
     for number, hop in enumerate(way.hops, start=1):
@@ -180,7 +181,7 @@ def _body(way: planner.Plan, plan: Facts) -> t.Iterator[str]:
     yield from ("", "Nothing was changed. Take one hop at a time, and plan again after each.")
 
 
-def _hop_lines(hop: planner.Hop, way: planner.Plan, plan: Facts) -> t.Iterator[str]:
+def _hop_lines(hop: routes.Hop, way: routes.Plan, plan: Facts) -> t.Iterator[str]:
     facts = _hop_facts(hop, plan)
     if len(hop.nodes) < len(way.running):
         yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others run {hop.end} already")
@@ -207,7 +208,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, 72, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _index_directories(hop: planner.Hop, plan: Facts) -> t.Iterator[str]:
+def _index_directories(hop: routes.Hop, plan: Facts) -> t.Iterator[str]:
     for host, machine in plan["hosts"].items():
         for node in machine["nodes"]:
             if f"{host}/{node['name']}" in hop.nodes:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What the turns of a roll have brought about, for its summary: one that ended well can have had two masters."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What Windows says of its addresses, its ports and the session: numbers count, words of any language do not.
 
 Programs that serve HTTP with HttpListener, as Event Store does up to 5.x, do not bind their ports themselves: http.sys

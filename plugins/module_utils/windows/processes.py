@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """The processes of a Windows machine: which are below a service's, and which of them are database nodes."""
 
 from __future__ import annotations

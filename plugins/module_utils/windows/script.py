@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """What is sent to a Windows host, and what comes back: short PowerShell texts that carry native commands and files.
 
 Every value is a single-quoted literal, every program is called with ``&`` and one literal for each argument, and the
@@ -19,7 +20,7 @@ import typing as t
 import unicodedata
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 
 # cmd.exe, which winrm puts between, takes lines of at most 8,191 characters.
 LONGEST_ENCODED = 8000

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Services of Windows: what the service control manager says, and the commands that change it.
 
 Only constants, numbers and names that Windows does not translate are read. ``net start`` ends with 2 for every failure

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """URL reservations of http.sys: which there are, which there should be, and the commands between.
 
 Read in whatever language Windows speaks: only ``anything: URL`` and ``SDDL:`` of ``netsh http show urlacl`` count. Who
@@ -13,7 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import acl
 
 # The descriptor of a reservation that shows none.
 UNKNOWN = "?"
@@ -21,7 +22,7 @@ LISTEN, DELEGATE = "listen", "delegate"
 # Of a reservation, GENERIC_ALL is both.
 _RIGHTS = {"GA": {LISTEN, DELEGATE}, "GX": {LISTEN}, "GW": {DELEGATE}}
 _BITS = {0x10000000: "GA", 0x20000000: "GX", 0x40000000: "GW"}
-_ALIAS_OF = {sid: alias for alias, sid in access.ALIASES.items()}
+_ALIAS_OF = {sid: alias for alias, sid in acl.ALIASES.items()}
 # English names are known here, because a Windows of another language does not know them.
 _ACCOUNTS = {
     "anonymous logon": "S-1-5-7",
@@ -187,7 +188,7 @@ def to_sddl(sid: str, *, listen: bool, delegate: bool) -> str:
 
 def parse_sddl(text: str) -> frozenset[Ace] | None:
     """Who has which rights, in whatever order and spelling it is written; None if it cannot be read."""
-    entries = access.entries(text)
+    entries = acl.entries(text)
     return None if entries is None else frozenset(Ace(each.kind, _rights(each.rights), each.sid) for each in entries)
 
 
@@ -204,7 +205,7 @@ def check_sddl(text: str, *, where: str = "sddl") -> str:
 
 
 def _rights(text: str) -> frozenset[str]:
-    words = access.words(text)
+    words = acl.words(text)
     if text.startswith("0X"):
         mask = int(text, 16)
         rest = mask & ~sum(_BITS)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Versions of the software side by side on a Windows host: unpacked whole or not at all.
 
 The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked beside its
@@ -19,11 +20,11 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.archive import check_checksum, open_archive
-from ansible_collections.eventstore.cluster.plugins.module_utils.distribution import MARKER, TEMPORARY, oldest
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import check_checksum, open_archive
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.installed import MARKER, TEMPORARY, oldest
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, FILE, Host
 

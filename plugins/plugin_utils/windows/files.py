@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Configuration files on a Windows host: read, compared, replaced, readable by the service.
 
 They are written with CRLF and without a BOM, as an editor on Windows does, for nobody knows how the vendor's manager
@@ -13,14 +14,14 @@ import typing as t
 from ansible.module_utils.basic import FILE_COMMON_ARGUMENTS
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, WatchdogError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import left_alone, removed
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.paths import path_problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import access, script
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.posix import left_alone, removed
+from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import acl, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import writing
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, Host
 
 if t.TYPE_CHECKING:
-    from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import Desired
+    from ansible_collections.eventstore.cluster.plugins.module_utils.files.wanted import Desired
 
 # What only POSIX knows of files; all of them are None unless they are given.
 POSIX_ARGUMENTS: dict[str, dict[str, t.Any]] = {name: {"type": "raw"} for name in FILE_COMMON_ARGUMENTS}
@@ -105,11 +106,11 @@ def _result(host: Host, file: Desired, kept: t.Mapping[str, str | None]) -> dict
 def access_warnings(host: Host, path: str) -> list[str]:
     """Whether the account that the vendor's installer gives a service may read the file that was written."""
     sddl = host.ask(script.permissions(path), expected="SDDL", where=path)
-    if access.is_for_local_service(sddl):
+    if acl.is_for_local_service(sddl):
         return []
     return [
         f"{path}: NT AUTHORITY\\LOCAL SERVICE, under which the service runs by default, does not seem to be allowed to "
-        f'read it ({sddl}). Allow it: icacls {ntpath.dirname(path)} /grant "*{access.LOCAL_SERVICE}:(OI)(CI)R"'
+        f'read it ({sddl}). Allow it: icacls {ntpath.dirname(path)} /grant "*{acl.LOCAL_SERVICE}:(OI)(CI)R"'
     ]
 
 

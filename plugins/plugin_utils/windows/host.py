@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """A Windows host behind a connection of Ansible: programs, files and directories, and nothing else.
 
 The only place where a text is sent to one. Python is not needed there, and no other collection is needed here.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Whether a Windows machine can run its part of the plan. Looks only, with what every Windows has.
 
 Not looked at, as nothing reliable tells it in every language: firewalls, accounts other than the service's own.
@@ -10,24 +11,17 @@ import datetime
 import ntpath
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
     MAX_SKEW_S,
     SOFTWARE_BYTES,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.settings import Problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import (
-    access,
-    network,
-    script,
-    services,
-    urlacl,
-)
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import acl, network, script, services, urlacl
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows.processes import MANAGER_PROGRAM
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host
@@ -294,11 +288,11 @@ def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
     shown = host.run(*urlacl.show_command())
     for path in _trusted(plan):
         said = host.say(script.permissions(path), where=path)
-        if said.kind == "SDDL" and access.may_local_service_change(said.value):  # else it is not there yet
+        if said.kind == "SDDL" and acl.may_local_service_change(said.value):  # else it is not there yet
             yield (
                 f"{path}: NT AUTHORITY\\LOCAL SERVICE, under which the service runs, may change what is in it, and "
                 f"administrators run and trust that. To leave it to them: icacls {path} /inheritance:r /grant:r "
-                f'"*S-1-5-32-544:(OI)(CI)F" "*S-1-5-18:(OI)(CI)F" "*{access.LOCAL_SERVICE}:(OI)(CI)RX"'
+                f'"*S-1-5-32-544:(OI)(CI)F" "*S-1-5-18:(OI)(CI)F" "*{acl.LOCAL_SERVICE}:(OI)(CI)RX"'
             )
     wanted = [urlacl.parse_url(url) for url in plan["urlacls"]]
     for conflict in urlacl.conflicts(wanted, None, urlacl.parse_show(shown.output)):

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """A manager as a service of Windows: brought to a state, and proved.
 
 What a stop takes down is read from the processes below the service and from what listens for them, never from the task.
@@ -14,8 +15,7 @@ import ntpath
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
@@ -24,8 +24,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     GossipError,
     ServiceError,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.guard import Stop
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission, readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.conditions import Stop
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, processes, script, services
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_in

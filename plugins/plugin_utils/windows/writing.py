@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
 """Files of a Windows host replaced, all or none; after an error nothing is said that was not looked at."""
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ import typing as t
 
 import pytest
 
-from lab.gossip.server import ScriptedCluster
+from tests.doubles.gossip.server import ScriptedCluster
 
 
 @pytest.fixture
 def scripted_cluster() -> t.Iterator[ScriptedCluster]:
-    """Scripted gossip servers on loopback; see lab/gossip."""
+    """Scripted gossip servers on loopback; see tests/doubles/gossip."""
     with ScriptedCluster() as cluster:
         yield cluster

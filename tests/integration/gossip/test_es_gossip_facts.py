@@ -17,8 +17,8 @@ import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
-from lab.gossip import picture
-from lab.gossip.server import Act, ScriptedCluster
+from tests.doubles.gossip import picture
+from tests.doubles.gossip.server import Act, ScriptedCluster
 
 ROOT = Path(__file__).parents[3]
 WORDS = {"127.0.51.1": "Master", "127.0.51.2": "Slave", "127.0.51.3": "Slave", "127.0.51.1/manager": "Manager"}
@@ -240,7 +240,7 @@ def test_the_program_plays_a_script(tmp_path):
         "- {at: 0.1, address: '127.0.51.9:2113', body: 'now this', status: 503}\n"
     )
     environment = {**os.environ, "PYTHONPATH": "collections"}
-    command = [sys.executable, "-m", "lab.gossip", str(script)]
+    command = [sys.executable, "-m", "tests.doubles.gossip", str(script)]
     server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None

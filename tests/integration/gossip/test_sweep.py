@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Request
-from lab.gossip.server import WAYS, Act
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Request
+from tests.doubles.gossip.server import WAYS, Act
 
 ROOT = Path(__file__).parents[3]
 BODY = b'{"answer": "' + b"x" * 700 + b'"}'
@@ -26,14 +26,14 @@ EXPECTED = {
     "whole": "",
     "chunked": "",
     "until-close": "",
-    "hang": client.TIMEOUT,
-    "close": client.CLOSED,
-    "reset": client.CLOSED,
-    "cut": client.CLOSED,
-    "drip": client.TIMEOUT,
-    "huge": client.TOO_LONG,
-    "huge-chunked": client.TOO_LONG,
-    "raw": client.NOT_HTTP,
+    "hang": sweep.TIMEOUT,
+    "close": sweep.CLOSED,
+    "reset": sweep.CLOSED,
+    "cut": sweep.CLOSED,
+    "drip": sweep.TIMEOUT,
+    "huge": sweep.TOO_LONG,
+    "huge-chunked": sweep.TOO_LONG,
+    "raw": sweep.NOT_HTTP,
 }
 
 
@@ -47,21 +47,21 @@ def test_every_way_to_answer_in_one_sweep(scripted_cluster):
     for address, way in addresses.items():
         scripted_cluster.answer(address, "/gossip", Act(BODY, way=way))
     start = time.monotonic()
-    results = client.sweep(requests_to(*addresses), timeout_s=0.7)
+    results = sweep.sweep(requests_to(*addresses), timeout_s=0.7)
     assert 0.7 <= time.monotonic() - start < 1.5
     assert {way: result.error for way, result in zip(addresses.values(), results)} == EXPECTED
     for way, result in zip(addresses.values(), results):
         assert result.body == (b"" if EXPECTED[way] else BODY)
         assert bool(result.text) == bool(result.error)
         assert result.seconds <= 0.75
-        assert (result.seconds >= 0.65) == (EXPECTED[way] == client.TIMEOUT)
+        assert (result.seconds >= 0.65) == (EXPECTED[way] == sweep.TIMEOUT)
 
 
 def test_curl_reads_the_same(scripted_cluster):
     for number, way in enumerate(("whole", "chunked", "until-close"), start=1):
         address = f"127.0.52.{number}:2113"
         scripted_cluster.answer(address, "/gossip", Act(BODY, way=way))
-        (result,) = client.sweep(requests_to(address), timeout_s=2)
+        (result,) = sweep.sweep(requests_to(address), timeout_s=2)
         curl = subprocess.run(["curl", "-s", f"http://{address}/gossip"], capture_output=True, check=True)  # noqa: S607
         assert result.body == curl.stdout == BODY
 
@@ -69,25 +69,25 @@ def test_curl_reads_the_same(scripted_cluster):
 def test_refusals_and_statuses(scripted_cluster):
     scripted_cluster.answer("127.0.52.1:2113", "/other", Act(b"{}"))
     scripted_cluster.answer("127.0.52.2:2113", "/gossip", Act(b"no", status=408))
-    missing, late, refused, refused6, nowhere = client.sweep(
+    missing, late, refused, refused6, nowhere = sweep.sweep(
         requests_to("127.0.52.1:2113", "127.0.52.2:2113", "127.0.52.3:2113", "[::1]:9", "255.255.255.255:80"),
         timeout_s=2,
     )
-    assert (missing.error, missing.status) == (client.STATUS, 404)
-    assert (late.error, late.status, late.text) == (client.STATUS, 408, "HTTP status 408 Request Timeout")
-    assert refused.error == client.REFUSED
-    assert refused6.error in (client.REFUSED, client.UNREACHABLE)
-    assert nowhere.error == client.UNREACHABLE
+    assert (missing.error, missing.status) == (sweep.STATUS, 404)
+    assert (late.error, late.status, late.text) == (sweep.STATUS, 408, "HTTP status 408 Request Timeout")
+    assert refused.error == sweep.REFUSED
+    assert refused6.error in (sweep.REFUSED, sweep.UNREACHABLE)
+    assert nowhere.error == sweep.UNREACHABLE
 
 
 def test_a_server_that_changes_while_it_runs(scripted_cluster):
     address = "127.0.52.1:2113"
     scripted_cluster.answer(address, "/gossip", Act(b"{}"))
-    assert client.sweep(requests_to(address), timeout_s=2)[0].error == ""
+    assert sweep.sweep(requests_to(address), timeout_s=2)[0].error == ""
     scripted_cluster.refuse(address)
-    assert client.sweep(requests_to(address), timeout_s=2)[0].error == client.REFUSED
+    assert sweep.sweep(requests_to(address), timeout_s=2)[0].error == sweep.REFUSED
     scripted_cluster.answer(address, "/gossip", Act(b"{}", delay_s=0.2))
-    result = client.sweep(requests_to(address), timeout_s=2)[0]
+    result = sweep.sweep(requests_to(address), timeout_s=2)[0]
     assert result.error == ""
     assert 0.2 <= result.seconds < 1
 
@@ -96,14 +96,14 @@ def test_few_sockets_are_enough_for_many_endpoints(scripted_cluster):
     addresses = [f"127.1.51.{number}:2113" for number in range(1, 61)]
     for address in addresses:
         scripted_cluster.answer(address, "/gossip", Act(address.encode()))
-    results = client.sweep(requests_to(*addresses), timeout_s=5, max_open=4)
+    results = sweep.sweep(requests_to(*addresses), timeout_s=5, max_open=4)
     assert [result.body.decode() for result in results] == addresses
 
 
 def test_who_could_not_be_asked_for_want_of_sockets_is_told_so(scripted_cluster):
     for number in (1, 2):
         scripted_cluster.answer(f"127.0.52.{number}:2113", "/gossip", Act(way="hang"))
-    first, second = client.sweep(requests_to("127.0.52.1:2113", "127.0.52.2:2113"), timeout_s=0.2, max_open=1)
+    first, second = sweep.sweep(requests_to("127.0.52.1:2113", "127.0.52.2:2113"), timeout_s=0.2, max_open=1)
     assert first.text == "connected, but no whole answer within 0.2 s"
     assert second.text.startswith("not asked within 0.2 s: only 1 sockets may be open at a time")
 
@@ -114,7 +114,7 @@ def hundred_nodes(tmp_path) -> t.Iterator[list[str]]:
     addresses = [f"127.1.52.{number}:2113" for number in range(1, 101)]
     script = tmp_path / "script.yaml"
     script.write_text(json.dumps([{"address": address, "body": "{}", "delay": 0.02} for address in addresses]))
-    command = [sys.executable, "-m", "lab.gossip", str(script)]
+    command = [sys.executable, "-m", "tests.doubles.gossip", str(script)]
     environment = {**os.environ, "PYTHONPATH": "collections"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
@@ -129,7 +129,7 @@ def test_the_limit_of_open_files_is_kept(hundred_nodes):
     resource.setrlimit(resource.RLIMIT_NOFILE, (before + 16, hard))
     try:
         # More than there can be: the sweep has to notice, and go on with what it gets.
-        results = client.sweep(requests_to(*hundred_nodes), timeout_s=5, max_open=1000)
+        results = sweep.sweep(requests_to(*hundred_nodes), timeout_s=5, max_open=1000)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert [result.error for result in results] == [""] * 100
@@ -142,6 +142,6 @@ def test_one_deadline_for_all(scripted_cluster, way):
     for address in addresses:
         scripted_cluster.answer(address, "/gossip", Act(b"{}", way=way))
     start = time.monotonic()
-    results = client.sweep(requests_to(*addresses), timeout_s=0.5)
+    results = sweep.sweep(requests_to(*addresses), timeout_s=0.5)
     assert time.monotonic() - start < 0.8
-    assert {result.error for result in results} == {client.TIMEOUT}
+    assert {result.error for result in results} == {sweep.TIMEOUT}

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-BOX, MACHINE = str(ROOT / "lab/hosts/box"), str(ROOT / "lab/hosts/machine")
+BOX, MACHINE = str(ROOT / "tests/doubles/hosts/box"), str(ROOT / "tests/doubles/hosts/machine")
 SLOW_S = 60.0
 
 probe = subprocess.run([BOX, "true"], capture_output=True, text=True, check=False)
@@ -134,7 +134,7 @@ def test_the_status_is_the_command_s() -> None:
 
 
 def test_without_root_one_line_and_77(tmp_path: Path) -> None:
-    copy = tmp_path / "lab/hosts/box"
+    copy = tmp_path / "tests/doubles/hosts/box"
     copy.parent.mkdir(parents=True)
     copy.write_bytes(Path(BOX).read_bytes())
     copy.chmod(0o755)
@@ -148,20 +148,20 @@ def test_without_root_one_line_and_77(tmp_path: Path) -> None:
 
 
 def test_without_the_file_system_one_line_and_77(tmp_path: Path) -> None:
-    hosts = tmp_path / "lab/hosts"
+    hosts = tmp_path / "tests/doubles/hosts"
     hosts.mkdir(parents=True)
     for name in ("box", "image"):
-        (hosts / name).write_bytes((ROOT / "lab/hosts" / name).read_bytes())
+        (hosts / name).write_bytes((ROOT / "tests/doubles/hosts" / name).read_bytes())
         (hosts / name).chmod(0o755)
     done = subprocess.run([str(hosts / "box"), "true"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (77, 1)
-    assert "lab/hosts/install" in done.stderr
+    assert "tests/doubles/hosts/install" in done.stderr
 
 
 def test_outside_a_box_the_machine_program_refuses() -> None:
     done = subprocess.run([MACHINE, "list"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "lab/hosts/box" in done.stderr
+    assert "tests/doubles/hosts/box" in done.stderr
 
 
 def test_systemd_runs_and_nothing_failed(box: Box) -> None:

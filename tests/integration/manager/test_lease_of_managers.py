@@ -11,12 +11,12 @@ import threading
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.borrower import Borrower
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import Handler, HttpServer, Response
-from ansible_collections.eventstore.cluster.plugins.module_utils.lease import Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import Handler, HttpServer, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
 from es_manager.server import GossipServer
 from es_manager.trust import Trust
 

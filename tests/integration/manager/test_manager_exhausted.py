@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import HttpServer, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import HttpServer, Response
 from es_manager import supervisor
 from es_manager.supervisor import Node, State, Supervisor
 from tests.integration.manager.machines import curl, eventually

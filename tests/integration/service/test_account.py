@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 
 from .conftest import Place
 
@@ -106,8 +106,8 @@ def test_a_forged_pid_file_stops_nothing(open_place, state):
     try:
         record = {
             "pid": victim.pid,
-            "start_time": processes.start_time(victim.pid),
-            "boot_id": processes.boot_id(),
+            "start_time": procfs.start_time(victim.pid),
+            "boot_id": procfs.boot_id(),
             "argv": ["sleep", "600"],
         }
         forge(open_place.path / "run" / "es-database.pid", json.dumps(record))

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import process
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import daemon
 
 
 def fetch(url: str) -> dict:
@@ -96,14 +96,14 @@ def test_the_daemon_is_cut_off_from_who_started_it(place):
         pid = place.run(place.database(environment={"EVENTSTORE_STATS_PERIOD_SEC": "7"}))["pid"]
     finally:
         os.close(leaked)
-    process = psutil.Process(pid)
-    assert process.ppid() == 1
-    assert process.cwd() == str(place.path)  # where the software is: it looks for its log configuration there
+    daemon = psutil.Process(pid)
+    assert daemon.ppid() == 1
+    assert daemon.cwd() == str(place.path)  # where the software is: it looks for its log configuration there
     assert os.getsid(pid) == pid
     assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
     assert os.readlink(f"/proc/{pid}/fd/1") == os.readlink(f"/proc/{pid}/fd/2") == f"{place.path}/run/es-database.out"
     assert str(place.path) not in [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-    assert set(process.environ()) == {
+    assert set(daemon.environ()) == {
         "PATH",
         "LANG",
         "HOME",
@@ -273,7 +273,7 @@ def test_a_node_of_another_pid_file_is_a_node(place):
 
 def test_what_systemd_runs_is_not_stopped_as_a_plain_process(place, monkeypatch):
     args = cluster_node(place)
-    monkeypatch.setattr(process.systemd, "unit_of", lambda pid: "es-x.service" if pid == place.pid else "")
+    monkeypatch.setattr(daemon.systemd, "unit_of", lambda pid: "es-x.service" if pid == place.pid else "")
     not_stopped(place, args, "provider is process, but systemd runs pid")
 
 
@@ -398,7 +398,7 @@ def test_one_that_runs_elsewhere_than_where_its_software_is_waits_for_a_restart(
     args = place.database()
     with subprocess.Popen([args["executable"], "--config", args["config"]], cwd="/") as other:
         wait_for(lambda: psutil.Process(other.pid).net_connections())
-        record = process.Record.of(other.pid, [args["executable"], "--config", args["config"]])
+        record = daemon.Record.of(other.pid, [args["executable"], "--config", args["config"]])
         (place.path / "run").mkdir()
         record.write(place.path / "run" / "es-database.pid")
         assert f"it runs in /, not in {place.path}" in place.run(args)["restart_needed"]

@@ -13,13 +13,13 @@ import typing as t
 
 import yaml
 
-from lab.windows import services
-from lab.windows.machine import Machine
-from lab.windows.server import WindowsServer
+from tests.doubles.windows import services
+from tests.doubles.windows.machine import Machine
+from tests.doubles.windows.server import WindowsServer
 
 ROOT = pathlib.Path(__file__).parents[3]
 BIN = pathlib.Path(sys.executable).parent
-STAND_INS = ROOT / "lab/windows"
+STAND_INS = ROOT / "tests/doubles/windows"
 USER, PASSWORD = "deployer", secrets.token_urlsafe(12)
 PORT = 5985
 

@@ -12,7 +12,7 @@ import typing as t
 import psutil
 import pytest
 
-from lab.windows import services
+from tests.doubles.windows import services
 from tests.integration.windows.machines import Ansible, Windows
 from tests.lab_site import curl
 

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from lab.windows import cmdlets
+from tests.doubles.windows import cmdlets
 from tests.integration.windows.machines import Ansible, Windows
 
 NET = "127.0.103"

@@ -13,8 +13,8 @@ import zipfile
 import pytest
 import yaml
 
-from lab.windows import services
-from lab.windows.software import windows_archive
+from tests.doubles.windows import services
+from tests.doubles.windows.software import windows_archive
 from tests.integration.windows.machines import Ansible, Windows
 
 NET = "127.0.102"

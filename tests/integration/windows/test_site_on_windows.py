@@ -18,8 +18,8 @@ import yaml
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from lab.dns.server import DnsServer
-from lab.windows import services
-from lab.windows.software import windows_archive
+from tests.doubles.windows import services
+from tests.doubles.windows.software import windows_archive
 from tests.integration.windows.machines import ROOT, Ansible, Windows
 from tests.lab_site import changed, curl, has_full_cluster, wait_for
 

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from lab.windows import shells
+from tests.doubles.windows import shells
 from tests.integration.windows.machines import PASSWORD, ROOT, WAYS, Ansible, Windows
 
 NET = "127.0.104"
@@ -101,7 +101,7 @@ def test_a_program_that_outlasts_the_operation_is_waited_for(machines: dict[str,
 def test_one_process_stands_in_for_one_machine(tmp_path: pathlib.Path) -> None:
     machine = tmp_path / "machine"
     process = subprocess.Popen(
-        [sys.executable, "-m", "lab.windows", "--listen", f"{NET}.40:5985", "--folder", str(machine)],
+        [sys.executable, "-m", "tests.doubles.windows", "--listen", f"{NET}.40:5985", "--folder", str(machine)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT}/collections", "LAB_WINDOWS_PASSWORD": PASSWORD},
         stdout=subprocess.PIPE,
@@ -109,8 +109,8 @@ def test_one_process_stands_in_for_one_machine(tmp_path: pathlib.Path) -> None:
     )
     try:
         assert process.stdout
-        assert process.stdout.readline() == f"lab.windows: listening on {NET}.40:5985\n"
-        command = [sys.executable, str(ROOT / "lab/windows/ssh"), "-o", "Port=5985", f"{NET}.40", "exit"]
+        assert process.stdout.readline() == f"tests.doubles.windows: listening on {NET}.40:5985\n"
+        command = [sys.executable, str(ROOT / "tests/doubles/windows/ssh"), "-o", "Port=5985", f"{NET}.40", "exit"]
         assert subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 1
     finally:
         process.terminate()

@@ -2,7 +2,7 @@
 """A second witness for services: es_service's own work over the service control manager of wine.
 
 The texts that would go to a Windows host are read by the stand-in, and the programs in them are wine's ``sc.exe``,
-``net.exe`` and ``reg.exe``, and a service program of ours with the vendor's words (lab/windows/wine/service.c).
+``net.exe`` and ``reg.exe``, and tests/doubles/windows/wine/service.c, a service with the vendor's words.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.windows import 
 from ansible_collections.eventstore.cluster.plugins.modules.es_service import cluster_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import Host
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.service import WindowsService
-from lab.windows import cmdlets, programs, shells
-from lab.windows.machine import Machine, Refused
+from tests.doubles.windows import cmdlets, programs, shells
+from tests.doubles.windows.machine import Machine, Refused
 from tests.lab_site import wait_for
 
-SOURCE = pathlib.Path(__file__).parents[3] / "lab/windows/wine/service.c"
+SOURCE = pathlib.Path(__file__).parents[3] / "tests/doubles/windows/wine/service.c"
 COMPILER = "x86_64-w64-mingw32-gcc"
 WINE, WINESERVER = shutil.which("wine"), shutil.which("wineserver") or shutil.which("/usr/lib/wine/wineserver")
 
 pytestmark = pytest.mark.skipif(
     not (WINE and WINESERVER and shutil.which(COMPILER)),
-    reason="wine or its compiler is missing: lab/windows/wine/install",
+    reason="wine or its compiler is missing: tests/doubles/windows/wine/install",
 )
 
 PROGRAM = "c:\\Event Store\\EventStore.WindowsManager.exe"

@@ -12,7 +12,7 @@ from ansible.utils.display import Display
 
 from ansible_collections.eventstore.cluster.plugins.action import es_gossip_facts
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts
-from lab.gossip.answers import HEALTHY, REFUSED, node
+from tests.doubles.gossip.answers import HEALTHY, REFUSED, node
 
 ENDPOINTS = ["10.0.0.1:2113"]
 

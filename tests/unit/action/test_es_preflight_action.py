@@ -15,7 +15,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.shell import powershell, sh
 
 from ansible_collections.eventstore.cluster.plugins.action.es_preflight import ActionModule
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight as windows_preflight
 
 SECRET = "hunter2"  # noqa: S105 the word that must not get out

@@ -11,7 +11,7 @@ import pytest
 from ansible import constants
 
 from ansible_collections.eventstore.cluster.plugins.action import es_service
-from lab.gossip.answers import HEALTHY, REFUSED, node
+from tests.doubles.gossip.answers import HEALTHY, REFUSED, node
 
 CLUSTER = {"name": "cluster1", "endpoints": ["10.0.0.1:2113", "10.0.0.2:2113", "10.0.0.3:2113"]}
 SEEN = {"state": "master 10.0.0.1:2112, epoch 4", "seconds": 0.5}

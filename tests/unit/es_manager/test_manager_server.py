@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import Request, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import Request, Response
 from es_manager import logs, trust
 from es_manager.server import GossipServer
 from es_manager.trust import Trust

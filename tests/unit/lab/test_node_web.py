@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import Request, Response
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import Request, Response
 from lab.node import web
 from lab.node.web import Web
 

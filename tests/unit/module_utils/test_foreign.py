@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import lease
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, FormatError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json, parse_number
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import lease
 
 
 @pytest.mark.parametrize("value", [{}, [], None, "ü", "𝄞", -1, 2**63, 1.5, {"members": [{"a": {"b": [1]}}]}])

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import note_lines, outcome, problem_lines, table
-from lab.gossip.answers import judge, node
+from tests.doubles.gossip.answers import judge, node
 
 
 def problem(text: str, code: str = "wrong-value", hint: str = "Write it right") -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import argspec
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import module
 
 OPTIONS = {
     "Db": "/srv/es-data",
@@ -452,7 +452,7 @@ def test_a_new_file_with_a_secret_is_at_no_moment_for_others(es_config, path, mo
 
 
 def test_without_pyyaml(es_config, monkeypatch):
-    monkeypatch.setattr(argspec, "HAS_YAML", False)
+    monkeypatch.setattr(module, "HAS_YAML", False)
     result = es_config()
     assert result["failed"]
     assert "Failed to import the required Python library (PyYAML)" in result["msg"]

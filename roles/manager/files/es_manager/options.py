@@ -9,8 +9,7 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import addresses, watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, layers, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError

@@ -9,7 +9,6 @@ import json
 import logging
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import discovery, members
@@ -17,6 +16,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membersh
     STARTUP_INTERVAL_S,
     STARTUP_ROUNDS,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import client
 from es_manager import logs
 from es_manager.lasting import described
 
@@ -61,7 +61,7 @@ def _done(exchanges: dict[Endpoint, asyncio.Task[None]], target: Endpoint, task:
 async def _exchange(trust: Trust, target: Endpoint, own_ip: str, timeout_s: float) -> None:
     body = json.dumps(members.render(trust.info())).encode()
     try:
-        answer = await http_client.request(
+        answer = await client.request(
             "POST", target, "/gossip", body=body, headers=HEADERS, timeout_s=timeout_s, local_ip=own_ip
         )
         if answer.status != 200:

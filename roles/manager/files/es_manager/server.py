@@ -13,16 +13,16 @@ import logging
 import time
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import lease
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
-from ansible_collections.eventstore.cluster.plugins.module_utils.http_server import (
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import (
     Budget,
     HttpServer,
     Request,
     Response,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import lease
 from es_manager import logs
 
 if t.TYPE_CHECKING:
@@ -168,8 +168,8 @@ def _is_json(request: Request) -> bool:
 
 def _not_available(prefix: str, endpoint: Endpoint, error: OSError) -> ServiceError:
     if error.errno == errno.EADDRINUSE:
-        pid = processes.holder(endpoint)
-        by = f"process {pid} ({' '.join(processes.command_line(pid))})" if pid else "another process"
+        pid = procfs.holder(endpoint)
+        by = f"process {pid} ({' '.join(procfs.command_line(pid))})" if pid else "another process"
         return ServiceError(
             f"{endpoint} is taken by {by}", where=f"{prefix}HttpPort", hint="Stop it, or write another port"
         )

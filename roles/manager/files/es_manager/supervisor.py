@@ -26,10 +26,11 @@ import typing as t
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import http_client
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family, processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import client
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family
 from es_manager import output
 from es_manager.lasting import described, lasting
 
@@ -156,7 +157,7 @@ class State:
         """The recorded processes that still run. A damaged file is no record; one that cannot be read is an error."""
         try:
             content = parse_json(self._path.read_bytes())
-            if content["boot"] != processes.boot_id():
+            if content["boot"] != procfs.boot_id():
                 return []
             records = [
                 Running(
@@ -174,13 +175,13 @@ class State:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s is damaged (%s); nodes are looked for by their command line", self._path, error)
             return []
-        return [record for record in records if processes.is_running(record.pid, record.started)]
+        return [record for record in records if procfs.is_running(record.pid, record.started)]
 
     def save(self, records: t.Iterable[Running]) -> bool:
         """Replace the file as a whole; False where that is not possible."""
         temporary = self._path.with_name(f"{self._path.name}.new")
         try:
-            content = {"boot": processes.boot_id(), "nodes": [asdict(record) for record in records]}
+            content = {"boot": procfs.boot_id(), "nodes": [asdict(record) for record in records]}
             temporary.write_text(json.dumps(content, indent=2) + "\n")
             temporary.replace(self._path)
         except OSError as error:
@@ -213,13 +214,13 @@ def find_running(command: t.Sequence[str]) -> Running | None:
 
     A wrapper such as run-node.sh that was killed leaves a node behind that has another command line.
     """
-    exact = processes.find(command)
+    exact = procfs.find(command)
     config = family.chosen_file(command)
     found = []
     for pid in {*exact, *(family.with_config([config]) if config else ())}:
-        started = processes.start_time(pid)
+        started = procfs.start_time(pid)
         with contextlib.suppress(FileNotFoundError):
-            if started is not None and (processes.PROC / str(pid)).stat().st_uid == os.geteuid():
+            if started is not None and (procfs.PROC / str(pid)).stat().st_uid == os.geteuid():
                 found.append(Running(pid, started, tuple(command)))
     return min(found, key=lambda running: (running.pid not in exact, running.started, running.pid), default=None)
 
@@ -231,10 +232,10 @@ class AddressHeldError(ServiceError):
 def look_for(node: Node) -> Running | None:
     """The running node; AddressHeldError where something else holds its address, for two on one database destroy it."""
     running = find_running(node.command)
-    holder = processes.holder(node.endpoint) if node.endpoint and not running else None
+    holder = procfs.holder(node.endpoint) if node.endpoint and not running else None
     if holder is not None:
         raise AddressHeldError(
-            f"{node.endpoint} is held by {processes.describe(holder)}", hint="Stop that, or change the port"
+            f"{node.endpoint} is held by {procfs.describe(holder)}", hint="Stop that, or change the port"
         )
     return running
 
@@ -271,7 +272,7 @@ class Process:
         # A child that has ended already has no start time; 0 then is nobody's. It runs, so nothing may fail here.
         started = None
         with contextlib.suppress(ServiceError):
-            started = processes.start_time(child.pid)
+            started = procfs.start_time(child.pid)
         return cls(Running(child.pid, started or 0, node.command, said), child)
 
     def send(self, number: signal.Signals) -> None:
@@ -283,7 +284,7 @@ class Process:
     def _runs(self) -> bool:
         if self._child is not None:
             return self._child.poll() is None
-        return processes.is_running(self.running.pid, self.running.started)
+        return procfs.is_running(self.running.pid, self.running.started)
 
     async def wait(self) -> str:
         """Wait until the node and all processes it started have ended; says how it ended."""
@@ -321,7 +322,7 @@ class Process:
             give_up = time.monotonic() + STOP_GRACE_S
             pause_s = 0.002
             # Looked up, not asked of killpg: where nobody fetches orphans, a zombie keeps the group there for ever.
-            while processes.group(group):
+            while procfs.group(group):
                 if time.monotonic() >= give_up:
                     os.killpg(group, signal.SIGKILL)
                 await asyncio.sleep(pause_s)
@@ -553,7 +554,7 @@ class Supervisor:
         while True:
             await asyncio.sleep(self._ping_interval_s)
             try:
-                await http_client.request("GET", endpoint, "/ping", timeout_s=PING_TIMEOUT_S)
+                await client.request("GET", endpoint, "/ping", timeout_s=PING_TIMEOUT_S)
             except GossipError as error:
                 silent_s = time.monotonic() - answered
                 if not warned and silent_s >= self._silent_after_s:
@@ -574,10 +575,10 @@ class Supervisor:
 
 def _way_out(node: Node) -> str:
     """Who holds the node's port, as far as this user may see it."""
-    pid = processes.holder(node.endpoint) if node.endpoint else None
+    pid = procfs.holder(node.endpoint) if node.endpoint else None
     if pid is None:
         return "Look for what holds one of its ports (ss -ltnp) or whether its addresses are on this machine (ip addr)"
-    return f"{node.endpoint} is held by process {pid} ({' '.join(processes.command_line(pid))}): stop that one"
+    return f"{node.endpoint} is held by process {pid} ({' '.join(procfs.command_line(pid))}): stop that one"
 
 
 __all__ = ["Node", "Process", "Restarts", "Running", "State", "Supervisor", "find_running", "look_for"]

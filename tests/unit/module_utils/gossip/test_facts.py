@@ -11,7 +11,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, report, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts import ConditionNotMet
-from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, node
+from tests.doubles.gossip.answers import HEALTHY, REFUSED, cluster_of, node
 
 GOOD = [node(number, HEALTHY) for number in (1, 2, 3)]
 TWO = [*GOOD[:2], node(3, REFUSED)]

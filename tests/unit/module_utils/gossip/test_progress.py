@@ -7,7 +7,7 @@ import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress, size
-from lab.gossip.answers import HEALTHY, REFUSED, cluster_of, node
+from tests.doubles.gossip.answers import HEALTHY, REFUSED, cluster_of, node
 
 
 def behind(position: int) -> view.Cluster:

@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import client, report, view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.client import Result
-from lab.gossip.answers import (
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import report, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
+from tests.doubles.gossip.answers import (
     AWAY,
     FROZEN,
     HEALTHY,
@@ -38,10 +39,10 @@ def failed(kind: str, text: str) -> Result:
             "no whole answer within 2 s",
             "The database node is slow, hangs or is frozen: look at its process on host3",
         ),
-        (failed(client.UNREACHABLE, "No route to host"), "No route to host", "There is no way to 10.0.0.3 from here"),
-        (failed(client.CLOSED, "the connection was reset"), "reset", "On host3 look at the database node's log"),
-        (failed(client.NOT_HTTP, "not an HTTP answer: b'SSH"), "SSH", "Something else than Event Store listens there"),
-        (failed(client.TOO_LONG, "104857600 bytes announced"), "104857600", "Something else than Event Store answers"),
+        (failed(sweep.UNREACHABLE, "No route to host"), "No route to host", "There is no way to 10.0.0.3 from here"),
+        (failed(sweep.CLOSED, "the connection was reset"), "reset", "On host3 look at the database node's log"),
+        (failed(sweep.NOT_HTTP, "not an HTTP answer: b'SSH"), "SSH", "Something else than Event Store listens there"),
+        (failed(sweep.TOO_LONG, "104857600 bytes announced"), "104857600", "Something else than Event Store answers"),
         (ok(b"<html></html>"), "expected JSON, but came HTML or XML", "Something else than Event Store answers there"),
         (ok(b'{"members": ['), "/gossip: expected JSON", "Something else than Event Store answers there"),
         (status(404), "HTTP status 404", "Something else than a database node answers at 10.0.0.3:2113"),
@@ -88,7 +89,7 @@ def test_a_status_in_place_of_a_manager():
 
 
 def test_every_kind_of_failure_has_a_remedy():
-    kinds = {client.REFUSED, client.UNREACHABLE, client.CLOSED, client.NOT_HTTP, client.TOO_LONG}
+    kinds = {sweep.REFUSED, sweep.UNREACHABLE, sweep.CLOSED, sweep.NOT_HTTP, sweep.TOO_LONG}
     for kind in kinds:
         assert problem(judge(node(1, failed(kind, "x")), size=1), "no-answer")["hint"]
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members, view
-from lab.gossip import picture
-from lab.gossip.answers import (
+from tests.doubles.gossip import picture
+from tests.doubles.gossip.answers import (
     AWAY,
     FROZEN,
     HEALTHY,

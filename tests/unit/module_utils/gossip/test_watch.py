@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
-from lab.gossip.answers import FROZEN, HEALTHY, REFUSED, cluster_of, node, replay
+from tests.doubles.gossip.answers import FROZEN, HEALTHY, REFUSED, cluster_of, node, replay
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gossip"
 NODE3 = Endpoint("10.0.0.3", 2112)

@@ -12,7 +12,8 @@ import zipfile
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import family, processes
+from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.family import Process
 
 HTTP, TCP, OTHER = Endpoint("10.0.0.1", 2112), Endpoint("10.0.0.1", 1112), Endpoint("10.0.0.1", 2122)
@@ -172,7 +173,7 @@ def test_a_file_that_was_written_after_the_start_says_nothing_of_the_cluster_siz
 
 def test_without_its_environment_the_cluster_size_is_not_known(node, monkeypatch):
     pid = node()
-    monkeypatch.setattr(processes, "environment_is_visible", lambda _pid: False)
+    monkeypatch.setattr(procfs, "environment_is_visible", lambda _pid: False)
     assert size(pid) is None
 
 
@@ -207,12 +208,12 @@ def test_who_was_started_with_a_file_is_found_whatever_its_command_line(node, tm
 
 def test_the_same_path_in_a_container_is_another_file(node, tmp_path, monkeypatch):
     pid = node()
-    assert not processes.is_of_container(pid)
+    assert not procfs.is_of_container(pid)
     real = os.readlink
     monkeypatch.setattr(
-        processes.os, "readlink", lambda path: "pid:[1]" if str(path) == f"/proc/{pid}/ns/pid" else real(path)
+        procfs.os, "readlink", lambda path: "pid:[1]" if str(path) == f"/proc/{pid}/ns/pid" else real(path)
     )
-    assert processes.is_of_container(pid)
+    assert procfs.is_of_container(pid)
     assert family.with_config([str(tmp_path / "database.yaml")]) == []
 
 

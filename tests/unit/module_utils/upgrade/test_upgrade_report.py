@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.filter.es_upgrade_plan import FilterModule
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
 
 es_upgrade_plan = FilterModule().filters()["es_upgrade_plan"]
 HOSTS = ("node1", "node2", "node3")

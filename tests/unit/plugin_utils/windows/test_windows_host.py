@@ -8,8 +8,8 @@ import re
 import pytest
 from ansible.errors import AnsibleError
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.desired import Desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.wanted import Desired
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import files, host, writing
 from tests.unit.plugin_utils.windows.scripted import (

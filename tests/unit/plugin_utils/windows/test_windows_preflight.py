@@ -10,7 +10,7 @@ import typing as t
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
-from ansible_collections.eventstore.cluster.plugins.module_utils.topology.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script, urlacl
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import host as host_module
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
+"""A set of files that is replaced one by one, noted beside them before: a run that was killed in between is seen."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
+
+NAME = ".es_config-unfinished"
+MAX_BYTES = 1024 * 1024
+
+
+def unfinished(path: str) -> list[str]:
+    """The set that ``path`` is in, where a run has not come to its end: its files may be of two runs."""
+    noted = _read(_directory(path))
+    return noted if path in noted else []
+
+
+def begin(paths: t.Collection[str]) -> None:
+    """Note a set on the disk, before the first of its files is replaced."""
+    for directory in sorted(set(map(_directory, paths))):
+        _write(directory, {*_read(directory), *paths})
+
+
+def end(paths: t.Collection[str]) -> None:
+    """Files that are as they are to be are no longer noted."""
+    for directory in sorted(set(map(_directory, paths))):
+        noted = _read(directory)
+        if noted:
+            _write(directory, set(noted) - set(paths))
+
+
+def _directory(path: str) -> str:
+    return os.path.dirname(os.path.realpath(path))
+
+
+def _read(directory: str) -> list[str]:
+    try:
+        descriptor = os.open(os.path.join(directory, NAME), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb") as stream:
+            noted = parse_json(stream.read(MAX_BYTES))
+    except (OSError, FormatError):
+        return []
+    return [str(path) for path in noted] if isinstance(noted, list) else []
+
+
+def _write(directory: str, paths: t.Collection[str]) -> None:
+    journal = os.path.join(directory, NAME)
+    temporary = f"{journal}.new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    if paths:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(sorted(paths), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, journal)
+    else:
+        os.unlink(journal)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+__all__ = ["begin", "end", "unfinished"]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
+"""What the servers will make of eventstore_environment: they pass over most slips in silence."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, REFERENCE
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import COMMAND_LINE_ONLY
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+
+VARIABLE = "eventstore_environment"
+
+
+def check(machines: t.Sequence[Machine]) -> t.Iterator[Problem]:
+    """What is wrong, once for all machines that have the same. No value of a secret is in it."""
+    hosts: dict[Problem, list[str]] = {}
+    for machine in machines:
+        # The nodes of a manager have its environment.
+        kinds = ("database", "manager") if machine["cluster_mode"] == "managers" else ("database",)
+        tables = [option_set(kind, machine["version"]) for kind in kinds]
+        for name, given in machine["environment"].items():
+            problem = _check(machine, tables, str(name), given)
+            if problem:
+                hosts.setdefault(problem, []).append(machine.host)
+    for problem, found in hosts.items():
+        yield problem._replace(text=f"{', '.join(found)}: {problem.text}")
+
+
+def _check(machine: Machine, tables: list[OptionSet], name: str, given: object) -> Problem | None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        return Problem("wrong-value", f"{VARIABLE} has {name!r}, which is no name of a variable", "Correct the name")
+    if not isinstance(given, str) or "\n" in given or "\0" in given:
+        return Problem("wrong-value", f"{name} in {VARIABLE} is not a string of one line", "Put its value in quotes")
+    option = next((each for table in tables for each in table if each.environment_name == name), None)
+    if option is None:
+        return _ignored(tables, name)
+    if option.name in COMMAND_LINE_ONLY:
+        why = "shows, but does not obey" if option.name == "Config" else "does not run with"
+        return Problem("config-variable", f"{VARIABLE} sets {name}, which the server {why}", f"Take {name} out of it")
+    if not given:
+        return Problem(
+            "environment-ignored", f"{name} in {VARIABLE} is empty: to the server it is not set", "Take it out"
+        )
+    problem = _value_problem(machine, option, given)
+    return Problem("environment-value", f"{name} in {VARIABLE}: {problem}", f"Correct {name}") if problem else None
+
+
+def _ignored(tables: list[OptionSet], name: str) -> Problem | None:
+    known = [option.environment_name for table in tables for option in table]
+    if name.upper().startswith(PREFIX):
+        meant = later.meant(tables[0], name[len(PREFIX) :], lambda option: option.environment_name)
+        hint = f"{meant[0].upper()}{meant[1:]}" if meant else "Take it out"
+        return Problem("environment-ignored", f"{name} in {VARIABLE} is unknown to the server, which ignores it", hint)
+    close = difflib.get_close_matches(name.upper(), known, 1, 0.85)
+    if close:
+        return Problem("environment-ignored", f"{name} in {VARIABLE} is not read by the server", f"Write {close[0]}")
+    return None
+
+
+def _value_problem(machine: Machine, option: Option, given: str) -> str:
+    """Why the server does not start with the value, or reads another one."""
+    reference = REFERENCE.fullmatch(given) if machine["version"].startswith("5.") else None
+    if reference:
+        given = machine["environment"].get(reference[1], "")
+        if not isinstance(given, str) or not given:
+            return f"{reference[1]} is not set, so that {option.name} would get the server's own default"
+    try:
+        values.check_value(option, given)
+    except ValueError as error:
+        return str(error)
+    wrong = path_problem(given, windows=machine.windows) if option.path else ""
+    return f"the path {wrong}" if wrong else ""
+
+
+__all__ = ["check"]

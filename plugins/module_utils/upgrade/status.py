@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: may change in any release.
+"""Where each machine is in the middle of an upgrade, whether it can go on, and what an operator can do where not."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
+from ansible_collections.eventstore.cluster.plugins.module_utils.versions import is_release
+
+Facts = t.Mapping[str, t.Any]
+
+
+def stand(
+    gossip: Facts, plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
+) -> dict[str, t.Any]:
+    """``problems``: why it stops here, empty if it can go on; ``lines``: each machine, and what to do next.
+
+    ``running``: nodes that answer in the new version. ``hop``: as it was planned, empty if all nodes had the version.
+    ``looks``: machine -> what was seen on it, of all that can be reached. ``failures``: machine -> why it failed.
+    """
+    versions = {each["name"]: each["es_version"] for each in gossip["members"] if each["es_version"]}
+    running = [name for name, version in versions.items() if is_release(version, plan["version"])]
+    old = [name for name in versions if name not in running] if hop and hop["mode"] == STOP_ALL else []
+    problems = [f"{host}: {why}" for host, why in failures.items()]
+    missing = [host for host in plan["hosts"] if host not in looks]
+    if missing:
+        problems.append(f"{', '.join(missing)} cannot be reached any more, so that nobody knows what runs there")
+    if old:
+        who = ", ".join(f"{name} ({versions[name]})" for name in old)
+        problems.append(f"{who} runs; with nodes of {plan['version']} it cannot be one cluster")
+    machines = [f"{host} {_where(looks.get(host), failures.get(host))}" for host in plan["hosts"]]
+    return {"problems": problems, "lines": [*machines, *_next(plan, hop, looks, running)], "running": running}
+
+
+def _where(look: Facts | None, failure: str | None) -> str:
+    if not look:
+        return "is out of reach"
+    started = ", ".join(sorted(set(look["last_versions"].values()))) or "an unknown version"
+    state = f"runs, started in {started}" if look["running"] else f"is stopped; {started} was started there last"
+    return f"{state}; it has failed" if failure else state
+
+
+def _next(plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequence[str]) -> t.Iterator[str]:
+    yield "Next: put that right, and run the same command again. It goes on from here"
+    if not hop or hop["mode"] != STOP_ALL:
+        return
+    untouched = [host for host, look in looks.items() if set(look["last_versions"].values()) == {hop["from"]}]
+    touched = [host for host in plan["hosts"] if host not in untouched]
+    nodes = sum(len(plan["hosts"][host]["nodes"]) for host in untouched)
+    doors = [f"{door['text']}; going back: {door['going_back']}" for door in hop["one_way"]]
+    if running or nodes < plan["quorum_size"]:
+        yield f"Going back to {hop['from']} is not planned: {hop['to']} was started on {', '.join(touched)}"
+        yield from doors
+        return
+    yield (
+        f"Or back to {hop['from']}, as no master of {hop['to']} was elected: playbook eventstore.cluster.start with -e"
+        f" eventstore_version={hop['from']} --limit {','.join(untouched)}"
+    )
+    if touched:
+        yield (
+            f"{', '.join(touched)} may have opened its database in {hop['to']}, so it follows when that is undone or"
+            f" known to be harmless: playbook eventstore.cluster.site with -e eventstore_version={hop['from']} -e"
+            f" preflight_last_version={hop['from']}"
+        )
+        yield from doors
+
+
+__all__ = ["stand"]

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of two versions change places, and back, also when a step was interrupted and is done again."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "database.yaml"
+    path.write_text("old")
+    path.chmod(0o640)
+    return path
+
+
+@pytest.fixture
+def switch(file):
+    return Switch("4.0.3", "4.1.4", (file,))
+
+
+def stage(file, text="new"):
+    file.with_name("database.yaml.4.1.4").write_text(text)
+
+
+def names(file):
+    return {path.name: path.read_text() for path in file.parent.iterdir()}
+
+
+def test_forward_and_back(file, switch):
+    stage(file)
+    assert switch.current(file).read_text() == "new"
+    switch.forward()
+    assert names(file) == {"database.yaml": "new", "database.yaml.4.0.3": "old"}
+    assert switch.current(file) == file
+    switch.back()
+    assert names(file) == {"database.yaml": "old", "database.yaml.4.0.3": "old", "database.yaml.4.1.4": "new"}
+    switch.forward()
+    assert names(file) == {"database.yaml": "new", "database.yaml.4.0.3": "old"}
+
+
+def test_what_is_staged_again_after_the_switch_does_not_take_the_way_back(file, switch):
+    stage(file)
+    switch.forward()
+    stage(file)
+    switch.forward()
+    assert names(file) == {"database.yaml": "new", "database.yaml.4.0.3": "old"}
+
+
+def test_nothing_staged_nothing_done(file, switch):
+    switch.forward()
+    switch.back()
+    assert names(file) == {"database.yaml": "old"}
+
+
+def test_the_first_file(file, switch):
+    file.unlink()
+    stage(file)
+    switch.forward()
+    assert names(file) == {"database.yaml": "new"}
+
+
+def test_the_mode_is_the_stricter_one(file, switch):
+    stage(file)
+    file.with_name("database.yaml.4.1.4").chmod(0o644)
+    switch.forward()
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert file.with_name("database.yaml.4.0.3").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_directory_in_the_way_is_an_error_with_a_place(file, switch):
+    stage(file)
+    file.with_name("database.yaml.4.0.3").mkdir()
+    with pytest.raises(ServiceError, match=r"database\.yaml"):
+        switch.forward()
+    assert file.read_text() == "old"
