@@ -136,7 +136,7 @@ _CHANGES: tuple[tuple[str, dict[str, t.Any]], ...] = (
 )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def traits(version: str) -> Traits:
     """What servers of ``version`` do; ConfigError for a version of which nothing is known."""
     asked = parse(version)
@@ -155,7 +155,7 @@ def is_supported(version: str) -> bool:
         return False
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def parse(version: str) -> Version:
     """A version as an operator or a table gives it, also without its third number; ConfigError for an unknown one."""
     match = _VERSION.fullmatch(version)

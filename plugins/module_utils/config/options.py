@@ -79,9 +79,12 @@ class OptionSet:
         close = difflib.get_close_matches(re.sub(r"[-_ ]", "", name).lower(), self._options, 1)
         return self._options[close[0]].name if close else None
 
-    def is_doubtful(self, option: Option) -> bool:
-        """Whether it is not known that this version has the option, as a later one of its series does."""
-        return families.has(self.version, option.since, after=option.after) is None
+    def doubt(self, option: Option) -> str:
+        """Why this version may be without the option, though a later one has it; empty if it has it."""
+        if families.has(self.version, option.since, after=option.after) is not None:
+            return ""
+        known = f"{option.after} has it not, {option.since} has it, of {self.version} it is not known"
+        return f"{option.name} may be unknown to the server, which then does not start: {known}"
 
     def extended(self, names: t.Iterable[str]) -> OptionSet:
         """The same with more options, of which nothing is known, so taken as text."""
@@ -91,7 +94,7 @@ class OptionSet:
 def option_set(kind: str, version: str) -> OptionSet:
     """The options of ``kind`` (``database`` or ``manager``) in ``version``, any 3.x to 5.x.
 
-    With them are those of which it is not known whether they came with this or a later release: ``doubtful``.
+    With them are those of which it is not known whether they came with this or with a later release: see ``doubt``.
     """
     if kind not in KINDS:
         raise ConfigError(f"the kind of node is {kind!r}, expected {' or '.join(KINDS)}")
