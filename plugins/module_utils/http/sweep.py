@@ -13,7 +13,6 @@ import base64
 import contextlib
 import errno
 import os
-import re
 import selectors
 import socket
 import ssl
@@ -27,14 +26,16 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import printable
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import names, tls
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.answer import (
+    MAX_BODY_BYTES,
+    READ_BYTES,
+    AnswerParser,
+    ClosedEarly,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.head import TooLong
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.certificate import Certificate
-
-MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_HEAD_BYTES = 16 * 1024
-MAX_CHUNK_LINE_BYTES = 1024
-READ_BYTES = 64 * 1024
 
 # The kinds of failure.
 REFUSED, UNREACHABLE, TIMEOUT, CLOSED = "refused", "unreachable", "timeout", "closed"
@@ -83,138 +84,6 @@ class Result:
     certificate: Certificate | None = None
 
 
-_STATUS = re.compile(r"[1-9][0-9][0-9]\Z")
-
-
-class BadAnswer(Exception):
-    """An answer that is not read further; ``error`` is its kind."""
-
-    def __init__(self, error: str, text: str) -> None:
-        super().__init__(text)
-        self.error = error
-
-
-class ResponseParser:
-    """Reads one HTTP answer from bytes as they come: by Content-Length, by chunks or up to the end of the connection.
-
-    Anything but 200 is told from its head alone: the body would only cost time.
-    """
-
-    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self.status = 0
-        self.server = ""
-        self.body = b""
-        self.stays_open = False  # after the whole answer, for the next one
-        self._closes = True
-        self._max = max_body_bytes
-        self._buffer = bytearray()
-        self._length: int | None = None
-        self._chunks: list[bytes] | None = None
-        self._received = 0
-
-    def feed(self, data: bytes) -> bool:
-        """Take more bytes; True when the answer is whole. BadAnswer when it never will be."""
-        self._buffer += data
-        self._received += len(data)
-        while not self.status:
-            if not self._read_head():
-                return False
-        if self._received > self._max + MAX_HEAD_BYTES:
-            raise BadAnswer(TOO_LONG, f"more than {self._max} bytes")
-        if self._chunks is not None:
-            return self._read_chunks(self._chunks)
-        if self._length is not None and len(self._buffer) >= self._length:
-            self.body = bytes(self._buffer[: self._length])
-            self.stays_open = not self._closes and len(self._buffer) == self._length
-            return True
-        return False
-
-    @property
-    def is_untouched(self) -> bool:
-        """Nothing has come yet."""
-        return not self._received
-
-    def end(self) -> None:
-        """The connection has ended: the answer is whole now, or never."""
-        if not self._received:
-            raise BadAnswer(CLOSED, "the connection was closed without an answer")
-        if not self.status:
-            self._refuse_strangers()
-            raise BadAnswer(CLOSED, "the connection was closed in the middle of the answer's head")
-        if self._chunks is not None:
-            raise BadAnswer(CLOSED, "the connection was closed before the last chunk of the answer")
-        if self._length is not None:
-            raise BadAnswer(CLOSED, f"the connection was closed after {len(self._buffer)} of {self._length} bytes")
-        self.body = bytes(self._buffer)
-
-    def _read_head(self) -> bool:
-        """Take one head from the buffer; False if it is not whole yet."""
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            self._refuse_strangers()
-            if self._received > MAX_HEAD_BYTES:
-                raise BadAnswer(TOO_LONG, f"a head of more than {MAX_HEAD_BYTES} bytes")
-            return False
-        lines = self._buffer[:end].decode("latin-1").split("\r\n")
-        words = lines[0].split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not _STATUS.match(words[1]):
-            raise BadAnswer(NOT_HTTP, f"not an HTTP answer: {lines[0][:60]!r}")
-        del self._buffer[: end + 4]
-        status = int(words[1])
-        if status < 200:  # an interim answer; the real one follows
-            return True
-        self.status = status
-        headers = {}
-        for line in lines[1:]:
-            name, _colon, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        if status != 200:
-            self.server = printable(headers.get("server", ""), 80)
-            source = f", from {self.server}" if self.server else ""
-            raise BadAnswer(STATUS, f"HTTP status {printable(' '.join(words[1:]), 80)}{source}")
-        self._closes = words[0] != "HTTP/1.1" or headers.get("connection", "").lower() == "close"
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            self._chunks = []
-        elif "content-length" in headers:
-            self._length = self._number(headers["content-length"], 10, "Content-Length")
-        return True
-
-    def _refuse_strangers(self) -> None:
-        if not b"HTTP/".startswith(self._buffer[:5]):
-            raise BadAnswer(NOT_HTTP, f"not an HTTP answer: {bytes(self._buffer[:40])!r}")
-
-    def _read_chunks(self, chunks: list[bytes]) -> bool:
-        position = 0
-        try:
-            while True:
-                end = self._buffer.find(b"\r\n", position, position + MAX_CHUNK_LINE_BYTES)
-                if end < 0:
-                    if len(self._buffer) - position >= MAX_CHUNK_LINE_BYTES:
-                        raise BadAnswer(NOT_HTTP, "a chunk without a size")
-                    return False
-                text = self._buffer[position:end].decode("latin-1").split(";")[0].strip()
-                length = self._number(text, 16, "size of a chunk")
-                if length == 0:
-                    self.body = b"".join(chunks)
-                    self.stays_open = not self._closes and self._buffer[end + 2 :] == b"\r\n"
-                    return True
-                if len(self._buffer) < end + 2 + length + 2:
-                    return False
-                chunks.append(bytes(self._buffer[end + 2 : end + 2 + length]))
-                position = end + 2 + length + 2
-        finally:
-            del self._buffer[:position]
-
-    def _number(self, text: str, base: int, what: str) -> int:
-        digits = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
-        if not text or len(text) > 18 or any(char not in digits for char in text):
-            raise BadAnswer(NOT_HTTP, f"a malformed answer: the {what} is {text[:30]!r}")
-        number = int(text, base)
-        if number > self._max:
-            raise BadAnswer(TOO_LONG, f"{number} bytes announced, more than {self._max}")
-        return number
-
-
 class _Exchange:
     """What is asked of one server, one request after the other.
 
@@ -243,7 +112,7 @@ class _Connection:
         self.connected = False
         self.is_kept = False
         self.started = time.monotonic()
-        self.parser = ResponseParser()
+        self.parser = AnswerParser()
         self.pending = b""
         self.stream = stream
         self.certificate: Certificate | None = None
@@ -252,7 +121,7 @@ class _Connection:
 
     def ask(self, text: bytes, max_body_bytes: int) -> None:
         """Make the next request ready to be sent."""
-        self.parser = ResponseParser(max_body_bytes)
+        self.parser = AnswerParser(max_body_bytes, only_ok=True)
         if self.stream is None:
             self.pending += text
         else:
@@ -416,15 +285,21 @@ class _Sweep:
     def _start(self) -> bool:
         """Open the next connection, or take the one that was kept; False if no more can be open now."""
         exchange = self._waiting[0]
+        host = exchange.request.endpoint.host
+        address = self._addresses[host]
+        if isinstance(address, names.Unresolved):
+            self._waiting.popleft()
+            self._fail(exchange, UNRESOLVED, f"the name {host} gives no address: {address.text}")
+            return True
         connection = None if exchange.is_look else self._sweeper.kept.pop(exchange.server, None)
         try:
-            connection = connection or self._connection(exchange)
-        except (OSError, BadAnswer, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE) and self._open:
+            connection = connection or self._connection(exchange, address)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and self._open:
                 self._max_open = len(self._open)
                 return False
             self._waiting.popleft()
-            self._fail(exchange, *_classify(error))
+            self._fail(exchange, UNREACHABLE, os.strerror(error.errno or 0))
             return True
         self._waiting.popleft()
         self._open.add(connection)
@@ -436,16 +311,10 @@ class _Sweep:
             self._end(connection, error)
         return True
 
-    def _connection(self, exchange: _Exchange) -> _Connection:
-        """One that is not begun; BadAnswer, OSError or ValueError where there can be none."""
-        request = exchange.request
-        address = self._addresses[request.endpoint.host]
-        if isinstance(address, names.Unresolved):
-            raise BadAnswer(UNRESOLVED, f"the name {request.endpoint.host} gives no address: {address.text}")
-        context = self._access.context if self._access else None
-        if exchange.is_look:
-            context = tls.looking()
-        name = request.server_name or request.endpoint.host
+    def _connection(self, exchange: _Exchange, address: str) -> _Connection:
+        """One that is not begun; OSError where there can be none."""
+        context = tls.looking() if exchange.is_look else self._access.context if self._access else None
+        name = exchange.request.server_name or exchange.request.endpoint.host
         return _Connection(exchange, address, tls.Stream(context, name) if context else None)
 
     def _begin(self, connection: _Connection, exchange: _Exchange) -> None:
@@ -478,7 +347,7 @@ class _Sweep:
                 connection.send()
         except (BlockingIOError, InterruptedError):
             return
-        except (BadAnswer, tls.NotTls, OSError) as error:
+        except (FormatError, OSError) as error:
             self._end(connection, error)
         if connection in self._open and self._selector.get_key(connection.socket).events != _awaited(connection):
             self._selector.modify(connection.socket, _awaited(connection), connection)
@@ -489,7 +358,7 @@ class _Sweep:
         if stream:
             is_new = not stream.established
             if is_new and not data:
-                raise BadAnswer(CLOSED, "the connection was closed in the TLS handshake")
+                raise ClosedEarly("the connection was closed in the TLS handshake")
             stream.receive(data)
             if not connection.shake_hands():
                 return
@@ -511,9 +380,10 @@ class _Sweep:
 
     def _succeed(self, connection: _Connection) -> None:
         """An answer is whole: ask the next one, keep the connection for the next sweep, or close it."""
-        exchange, kept = connection.exchange, self._sweeper.kept
-        self._results[exchange.indices.popleft()] = self._result(connection)
-        connection.is_kept = connection.parser.stays_open and connection.stream is not None
+        exchange, kept, parser = connection.exchange, self._sweeper.kept, connection.parser
+        if not (parser.status == 401 and self._sweeper.needs_user(self._requests[exchange.indices[0]])):
+            self._results[exchange.indices.popleft()] = self._result(connection, *_of_status(parser))
+        connection.is_kept = parser.stays_open and connection.stream is not None
         if connection.is_kept and exchange.indices:
             self._ask(connection)
         elif connection.is_kept and len(kept) < self._max_open // 2:
@@ -523,9 +393,9 @@ class _Sweep:
             self._close(connection)
             self._again(exchange)
 
-    def _end(self, connection: _Connection, error: Exception) -> None:
+    def _end(self, connection: _Connection, error: OSError | FormatError) -> None:
         """The connection has failed: what was asked over it is asked again, is looked into, or has failed with it."""
-        exchange = connection.exchange
+        exchange, is_untouched = connection.exchange, connection.parser.is_untouched
         kind, text = _classify(error)
         if connection.pending and connection.stream:
             with contextlib.suppress(OSError):
@@ -533,19 +403,14 @@ class _Sweep:
         self._close(connection)
         if exchange.is_look:
             return
-        if kind == STATUS:
-            request = self._requests[exchange.indices[0]]
-            if not (connection.parser.status == 401 and self._sweeper.needs_user(request)):
-                self._results[exchange.indices.popleft()] = self._result(connection, kind, text)
-            self._again(exchange)
-        elif connection.is_kept and connection.parser.is_untouched:
+        if connection.is_kept and is_untouched:
+            connection.is_kept = False
             self._again(exchange)  # the server has closed it meanwhile
-        elif kind in _LOOKED_INTO or (kind == CLOSED and not self._access and connection.parser.is_untouched):
-            self._fail(exchange, kind, text, connection)
+            return
+        self._fail(exchange, kind, text, connection)
+        if kind in _LOOKED_INTO or (kind == CLOSED and not self._access and is_untouched):
             exchange.is_look = True
             self._again(exchange)
-        else:
-            self._fail(exchange, kind, text, connection)
 
     def _again(self, exchange: _Exchange) -> None:
         if exchange.indices:
@@ -569,8 +434,8 @@ class _Sweep:
             return Result(b"", kind, text, 0, 0.0, time.time())
         parser = connection.parser
         seconds = time.monotonic() - connection.started
-        body = b"" if kind else parser.body
-        return Result(body, kind, text, parser.status, seconds, time.time(), parser.server, connection.certificate)
+        body, server = (b"", _server(parser)) if kind else (parser.body, "")
+        return Result(body, kind, text, parser.status, seconds, time.time(), server, connection.certificate)
 
     def _give_up(self) -> None:
         """What has no result at the deadline."""
@@ -595,19 +460,30 @@ def _awaited(connection: _Connection) -> int:
 _LOOKED_INTO = frozenset({tls.UNTRUSTED, tls.WRONG_NAME, tls.EXPIRED, tls.NOT_YET_VALID})
 
 
-def _classify(error: Exception) -> tuple[str, str]:
-    if isinstance(error, BadAnswer):
-        return error.error, str(error)
+def _of_status(parser: AnswerParser) -> tuple[str, str]:
+    if parser.status == 200:
+        return "", ""
+    source = f", from {_server(parser)}" if "server" in parser.headers else ""
+    return STATUS, f"HTTP status {printable(f'{parser.status} {parser.reason}'.rstrip(), 80)}{source}"
+
+
+def _server(parser: AnswerParser) -> str:
+    return printable(parser.headers.get("server", ""), 80)
+
+
+def _classify(error: OSError | FormatError) -> tuple[str, str]:
     if isinstance(error, (ssl.SSLError, tls.NotTls)):
         return tls.kind_of(error)
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.ECONNREFUSED:
+    if isinstance(error, FormatError):
+        kinds = {ClosedEarly: CLOSED, TooLong: TOO_LONG}
+        return kinds.get(type(error), NOT_HTTP), error.problem
+    if error.errno == errno.ECONNREFUSED:
         return REFUSED, "connection refused"
-    if number in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
+    if error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED):
         return CLOSED, "the connection was reset"
-    if number == errno.ETIMEDOUT:
+    if error.errno == errno.ETIMEDOUT:
         return TIMEOUT, "no connection"
-    return UNREACHABLE, os.strerror(number) if number else str(error)
+    return UNREACHABLE, os.strerror(error.errno) if error.errno else str(error)
 
 
 __all__ = [
@@ -621,9 +497,7 @@ __all__ = [
     "UNREACHABLE",
     "UNRESOLVED",
     "Access",
-    "BadAnswer",
     "Request",
-    "ResponseParser",
     "Result",
     "Sweeper",
     "sweep",

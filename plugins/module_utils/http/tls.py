@@ -11,7 +11,7 @@ import os
 import ssl
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError, GossipError
 
 # The files of a folder of authorities that the servers read, too; other names they pass over.
 ENDINGS = (".crt", ".cert", ".cer", ".pem", ".der")
@@ -25,7 +25,7 @@ HANDSHAKE, PLAIN_HTTP = "handshake", "plain_http"
 _CODES = {9: NOT_YET_VALID, 10: EXPIRED, 62: WRONG_NAME, 64: WRONG_NAME}
 
 
-class NotTls(Exception):
+class NotTls(FormatError):
     """What comes from the other side is no TLS; ``start`` is its first bytes."""
 
     def __init__(self, start: bytes) -> None:
