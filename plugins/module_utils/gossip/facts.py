@@ -7,18 +7,26 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint, is_ip, is_name
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import CONFIRM_AFTER_S, Doubts, report
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import (
+    CONFIRM_AFTER_S,
+    SILENT_CODES,
+    Doubts,
+    report,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
-from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep, tls
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "endpoints": {"type": "list", "elements": "raw", "required": True},
     "cluster_size": {"type": "int"},
+    "tls": {"type": "dict", "options": {"ca": {"type": "path", "required": True}}},
+    "user": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
     "timeout": {"type": "float", "default": 2.0},
     "until": {"type": "str", "choices": ["none", "answered", "quorum", "healthy", "steady"], "default": "none"},
     "wait_timeout": {"type": "float", "default": 60.0},
@@ -32,7 +40,9 @@ Facts = dict[str, t.Any]
 _FOR_EVER = float("inf")
 
 # With one of these, somebody that was asked did not answer for itself.
-_SILENT = frozenset({"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready"})
+_SILENT = frozenset(
+    {"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready", *SILENT_CODES.values()}
+)
 
 _CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
     "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),
@@ -67,9 +77,28 @@ def told(error: ConditionNotMet, verbosity: int) -> dict[str, t.Any]:
 
 def gather(params: t.Mapping[str, t.Any]) -> Facts:
     """Ask all endpoints, again and again until the condition holds; ConditionNotMet if it does not in time."""
-    targets = read_endpoints(params["endpoints"])
+    targets = read_endpoints(params["endpoints"], names=True)
     _refuse_numbers(params)
-    until, look = params["until"], _Look(targets, params)
+    with sweep.Sweeper(read_access(params)) as sweeper:
+        return _gather(params, targets, sweeper)
+
+
+def read_access(params: t.Mapping[str, t.Any]) -> sweep.Access | None:
+    """How to ask over TLS, None for plain HTTP; GossipError names what is missing."""
+    user, password = params["user"] or "", params["password"] or ""
+    if not params["tls"]:
+        if user or password:
+            raise GossipError("a password goes over TLS only", where="user", hint="Give tls, or leave user out")
+        return None
+    if bool(user) != bool(password):
+        raise GossipError("expected both or none of user and password", where="user" if password else "password")
+    if ":" in user:
+        raise GossipError("expected a user without a colon", where="user")  # it would end the name (RFC 7617)
+    return sweep.Access(tls.trusting(params["tls"]["ca"]), user, password)
+
+
+def _gather(params: t.Mapping[str, t.Any], targets: t.Sequence[view.Target], sweeper: sweep.Sweeper) -> Facts:
+    until, look = params["until"], _Look(targets, params, sweeper)
     if until == "none":
         return wait_until(look, look.is_over, timeout_s=params["watch"] + 2 * CONFIRM_AFTER_S).last
     holds = _CONDITIONS[until]
@@ -101,14 +130,15 @@ def _refuse_numbers(params: t.Mapping[str, t.Any]) -> None:
 class _Look:
     """Gives the facts of one more sweep, and of what was seen since the first."""
 
-    def __init__(self, targets: t.Sequence[view.Target], params: t.Mapping[str, t.Any]) -> None:
+    def __init__(self, targets: t.Sequence[view.Target], params: t.Mapping[str, t.Any], sweeper: sweep.Sweeper) -> None:
+        self._sweeper = sweeper
         self._targets = targets
         self._params = params
         self._watch = Watch()
         self._doubts = Doubts()
 
     def __call__(self) -> Facts:
-        cluster = view.Cluster(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
+        cluster = view.Cluster(ask(self._targets, self._params["timeout"], self._sweeper), self._params["cluster_size"])
         now = time.monotonic()
         self._watch.add(cluster, now)
         return {**report(cluster, self._doubts, now), "watched": self._watch.facts()}
@@ -118,21 +148,26 @@ class _Look:
         return facts["watched"]["seconds"] >= self._params["watch"] and not self._doubts.open
 
 
-def ask(targets: t.Sequence[view.Target], timeout_s: float) -> list[view.View]:
+def ask(targets: t.Sequence[view.Target], timeout_s: float, sweeper: sweep.Sweeper | None = None) -> list[view.View]:
     """One sweep: the gossip of all, and /info of all that are not known to be managers."""
     informed = [target for target in targets if target.kind != view.MANAGER]
-    requests = [sweep.Request(target.address, "/gossip") for target in targets]
-    requests += [sweep.Request(target.address, "/info") for target in informed]
-    results = sweep.sweep(requests, timeout_s=timeout_s)
+    requests = [sweep.Request(target.address, "/gossip", target.server_name) for target in targets]
+    requests += [sweep.Request(target.address, "/info", target.server_name) for target in informed]
+    results = (sweeper or sweep.Sweeper()).sweep(requests, timeout_s=timeout_s)
     infos = dict(zip(informed, results[len(targets) :]))
     return [view.read(target, result, infos.get(target)) for target, result in zip(targets, results)]
 
 
-def read_endpoints(entries: t.Sequence[t.Any]) -> list[view.Target]:
-    """Read the option ``endpoints``; GossipError names the entry that is wrong."""
+def read_endpoints(entries: t.Sequence[t.Any], *, names: bool = False) -> list[view.Target]:
+    """Read the option ``endpoints``; GossipError names the entry that is wrong.
+
+    ``names``: hosts may be names, as servers from 20.x on have them.
+    """
     if not entries:
         raise GossipError("expected at least one endpoint, but came none", where="endpoints")
-    targets = [_read_endpoint(entry, f"endpoints, entry {number}") for number, entry in enumerate(entries, start=1)]
+    targets = [
+        _read_endpoint(entry, f"endpoints, entry {number}", names) for number, entry in enumerate(entries, start=1)
+    ]
     seen: dict[Endpoint, int] = {}
     for number, target in enumerate(targets, start=1):
         first = seen.setdefault(target.address, number)
@@ -145,34 +180,42 @@ def read_endpoints(entries: t.Sequence[t.Any]) -> list[view.Target]:
     return targets
 
 
-def _read_endpoint(entry: t.Any, where: str) -> view.Target:
+def _read_endpoint(entry: t.Any, where: str, names: bool) -> view.Target:
     if isinstance(entry, str):
-        return view.Target(_address(entry, where))
-    known = ("name", "host", "kind", "address", "internal")
+        return view.Target(_address(entry, where, names))
+    known = ("name", "host", "kind", "address", "internal", "server_name")
     if not isinstance(entry, t.Mapping) or "address" not in entry or not set(entry) <= set(known):
         raise GossipError(
-            f"expected IP:PORT, or address with any of {', '.join(known)}, but came {entry!r}", where=where
+            f"expected {'HOST' if names else 'IP'}:PORT, or address with any of {', '.join(known)}, but came {entry!r}",
+            where=where,
         )
     kind = entry.get("kind") or ""
     if kind not in ("", view.DATABASE, view.MANAGER):
         raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, but came {kind!r}", where=where)
     internal = entry.get("internal")
     return view.Target(
-        address=_address(entry["address"], f"{where}, address"),
+        address=_address(entry["address"], f"{where}, address", names),
         name=str(entry.get("name") or ""),
         host=str(entry.get("host") or ""),
         kind=str(kind),
-        internal=_address(internal, f"{where}, internal") if internal else None,
+        internal=_address(internal, f"{where}, internal", names) if internal else None,
+        server_name=_server_name(entry.get("server_name"), f"{where}, server_name"),
     )
 
 
-def _address(text: t.Any, where: str) -> Endpoint:
+def _address(text: t.Any, where: str, names: bool) -> Endpoint:
     try:
-        return Endpoint.parse(str(text))
+        return Endpoint.parse(str(text), names=names)
     except ValueError as error:
-        raise GossipError(
-            str(error), where=where, hint="Servers answer only when asked by IP address, for example 192.168.1.11:2113"
-        ) from None
+        hint = "Servers of 3.x to 5.x answer only when asked by IP address, for example 192.168.1.11:2113"
+        raise GossipError(str(error), where=where, hint="" if names else hint) from None
+
+
+def _server_name(text: t.Any, where: str) -> str:
+    name = str(text or "")
+    if name and not (is_ip(name) or is_name(name)):
+        raise GossipError(f"expected a name or an address, but came {name!r}", where=where)
+    return name
 
 
 __all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "Facts", "ask", "gather", "read_endpoints", "told"]

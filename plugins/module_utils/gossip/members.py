@@ -27,7 +27,8 @@ SLAVES = frozenset({"Slave", "Follower"})
 JOINING = frozenset({"PreReplica", "CatchingUp", "Clone"})
 READ_ONLY = frozenset({"PreReadOnlyReplica", "ReadOnlyReplica", "ReadOnlyLeaderless"})
 SEEKING = frozenset({"Initializing", "DiscoverLeader", "Unknown"})  # may not have found its seeds yet
-NO_ROLE = SEEKING | {"PreMaster", "PreLeader", "ResigningLeader"}
+RESIGNING = "ResigningLeader"
+NO_ROLE = SEEKING | {"PreMaster", "PreLeader", RESIGNING}
 STOPPING = frozenset({"ShuttingDown", "Shutdown"})
 STATES = frozenset({MANAGER}) | MASTERS | SLAVES | JOINING | READ_ONLY | NO_ROLE | STOPPING
 
@@ -96,6 +97,12 @@ class Member:
         return self.internal_http
 
     @property
+    def hosts(self) -> frozenset[str]:
+        """All addresses and names that it shows."""
+        each = (self.internal_http, self.external_http, self.internal_tcp, self.external_tcp)
+        return frozenset(endpoint.host for endpoint in each if endpoint.host)
+
+    @property
     def is_manager(self) -> bool:
         """A manager, or a seed that has not answered yet.
 
@@ -107,8 +114,12 @@ class Member:
 
     @property
     def is_unresolved_seed(self) -> bool:
-        """Every seed is listed as a live manager with a zero id until it answers, also without managers."""
-        return self.is_manager and self.instance_id == EMPTY_ID
+        """An address to gossip with, and no server: a zero id, whatever its state, dead or alive.
+
+        In 3.x to 5.x it is a live manager until it answers. From 20.x on it stays for good beside the node at that
+        address if the node advertises a name, and an election makes it Unknown (23.10.6 and 24.10.4).
+        """
+        return self.instance_id == EMPTY_ID
 
     @property
     def is_master(self) -> bool:
@@ -127,10 +138,14 @@ class Member:
 
 @dataclass(frozen=True)
 class ClusterInfo:
-    """One answer. ``server`` is the answering node: its internal HTTP endpoint, its advertised one from 20.x on."""
+    """One answer. ``server`` is the answering node: its internal HTTP endpoint, its advertised one from 20.x on.
+
+    ``is_modern``: the wire format is that of 20.x or later, in which nodes have one HTTP port and may have names.
+    """
 
     members: tuple[Member, ...]
     server: Endpoint
+    is_modern: bool = False
 
     @property
     def own(self) -> Member | None:
@@ -149,7 +164,8 @@ def parse(body: bytes, *, where: str) -> ClusterInfo:
     members = tuple(_member(entry, f"{where}, member {number}") for number, entry in enumerate(entries, start=1))
     if len({member.key for member in members}) != len(members):
         raise GossipError("expected every internal HTTP endpoint once, but two members have the same", where=where)
-    return ClusterInfo(members, reader.endpoint("server"))
+    is_modern = bool(entries) and "internalHttpIp" not in entries[0]
+    return ClusterInfo(members, reader.endpoint("server"), is_modern)
 
 
 def parse_object(body: bytes, *, where: str) -> dict[str, t.Any]:
@@ -340,6 +356,7 @@ __all__ = [
     "MAX_MEMBERS",
     "NO_ROLE",
     "READ_ONLY",
+    "RESIGNING",
     "SEEKING",
     "SLAVES",
     "STATES",

@@ -24,9 +24,10 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view imp
     lets_gossip_hang,
     live_states,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep, tls
 
 if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.certificate import Certificate
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 
 # From this difference on servers log an error with each gossip; it has no other effect.
@@ -81,7 +82,29 @@ class Doubts:
 
 
 # These do not keep a cluster from being healthy.
-ADVICE = frozenset({"clock-skew", "versions-differ", "old-member"})
+ADVICE = frozenset(
+    {"clock-skew", "versions-differ", "old-member", "unreached-seed", "replica-lagging", "certificate-ends-soon"}
+)
+
+# Why an endpoint does not answer for itself, where that has a code of its own; the others are no-answer.
+SILENT_CODES = {
+    tls.UNTRUSTED: "certificate-untrusted",
+    tls.WRONG_NAME: "certificate-name",
+    tls.EXPIRED: "certificate-expired",
+    tls.NOT_YET_VALID: "certificate-not-yet-valid",
+    tls.HANDSHAKE: "tls-handshake",
+    tls.PLAIN_HTTP: "plain-http",
+    sweep.IS_TLS: "tls-expected",
+    sweep.UNRESOLVED: "name-unresolved",
+    "401": "user-refused",
+    "404": "gossip-off",
+}
+
+DAY_S = 24 * 3600
+# From 30 days on the servers warn, in their log alone; see CertificateExpiryMonitor of 20.10 to 26.1.
+ENDS_SOON_S, ENDS_NOW_S = 30 * DAY_S, 7 * DAY_S
+# A surplus node that a supervisor starts again is seen so often, at the least (13 s on 24.10.4).
+SURPLUS_SEEN_S = 120.0
 
 UNREACHABLE = "Unreachable"
 MAX_NAMES = 10
@@ -160,6 +183,18 @@ def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
         "state": view.state,
         "masters": [_name(cluster, key) for key in sorted(view.masters)],
         "clock_offset_s": None if offset is None else round(offset, 3),
+        "certificate": _certificate_facts(view.certificate),
+    }
+
+
+def _certificate_facts(certificate: Certificate | None) -> dict[str, t.Any] | None:
+    if certificate is None:
+        return None
+    return {
+        "subject": certificate.subject,
+        "names": list(certificate.names),
+        "not_before": certificate.begin_text,
+        "not_after": certificate.end_text,
     }
 
 
@@ -292,7 +327,7 @@ def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
         )
         followers = [each.name for each in cluster.asked if each.own and each.own.state in members.SLAVES]
         if not _is_stuck(node.view):
-            yield Problem("master-silent", text, _remedy(node, node.view))
+            yield Problem("master-silent", text, _remedy(cluster, node, node.view))
         elif followers:
             yield Problem(
                 "master-silent",
@@ -331,8 +366,9 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
         if view is None or view.cluster or node is cluster.master or (_seen_as_master(node) and not cluster.master):
             continue
         if not _hides_gossip(node):
-            text = f"{node.label} does not answer: {view.text}{_seen(cluster, node)}"
-            yield Problem("no-answer", text, _remedy(node, view))
+            shown = f"; it shows the {view.certificate}" if view.certificate else ""
+            text = f"{node.label} does not answer: {view.text}{shown}{_seen(cluster, node)}"
+            yield Problem(_silent_code(cluster, view), text, _remedy(cluster, node, view))
         elif view.state not in members.SEEKING or _seen_alive(node):
             # Who follows a cluster has found its seeds; and others see only who gossips.
             if view.state not in members.MASTERS or _seen_alive(node):
@@ -349,6 +385,18 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
                 ),
                 _silent_in_gossip(cluster, node, view),
             )
+
+
+def _silent_code(cluster: Cluster, view: View) -> str:
+    kind = str(view.status) if view.error == sweep.STATUS else view.error
+    if kind == "404" and not _is_gossip_off(cluster, view):
+        return "no-answer"
+    return SILENT_CODES.get(kind, "no-answer")
+
+
+def _is_gossip_off(cluster: Cluster, view: View) -> bool:
+    """A node answers /info, and strangers give any status; up to 5.x it may be the other port of two."""
+    return view.status == 404 and bool(view.state) and (cluster.is_modern or view.certificate is not None)
 
 
 def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
@@ -407,7 +455,10 @@ def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
         return
     missing = cluster.quorum_size - len(answering)
     silent = _join(node.label for node in cluster.asked if not node.answers)
-    if missing > 0:
+    resigning = _join(node.name for node in answering if node.state == members.RESIGNING)
+    if resigning:
+        hint = f"{resigning} was told to resign: the others elect another leader within seconds. {_ASK_AGAIN}"
+    elif missing > 0:
         hint = f"An election needs {cluster.quorum_size} nodes: bring back {missing} more of {silent or 'them'}"
     else:
         hint = "An election takes up to 15 s: ask again. If it stays, check the network between the internal addresses"
@@ -452,6 +503,8 @@ def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
 
 
 def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
+    if cluster.is_modern:
+        return
     wrong_ports: list[Endpoint] = []
     bereft = _bereft(cluster)
     for seed in cluster.seeds:
@@ -478,6 +531,20 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
             f"{_started(cluster, wrong_ports)} {_places(_listing(cluster, wrong_ports))} set ClusterGossipPort, or the "
             "ports in GossipSeed, to the internal HTTP port of the managers, or without managers to that of the "
             "database nodes",
+        )
+
+
+def _unreached_seeds(cluster: Cluster) -> t.Iterator[Finding]:
+    """From 20.x on a seed that nobody reaches does no harm, and there are no managers that it could be."""
+    if not cluster.is_modern:
+        return
+    for seed in cluster.seeds:
+        views = _listing(cluster, [seed])
+        yield Problem(
+            "unreached-seed",
+            f"{_join(_view_name(view) for view in views)} did not reach the seed {seed}, and no node has this address",
+            f"Nothing, if a node is to be started there. If not, on {_places(views)} correct GossipSeed, or the "
+            "records of ClusterDns",
         )
 
 
@@ -541,6 +608,9 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
     for node in [*cluster.nodes, *cluster.managers]:
         blind = [view for view, member in node.seen if not member.is_alive]
         if blind and node.view in cluster.trusted:
+            if _is_dead_to_peers(cluster, node):
+                yield _dead_to_peers(node, blind)
+                continue
             yield Problem(
                 "cut-off",
                 f"{node.label} answers, but is dead in the gossip of {_join(_view_name(view) for view in blind)}",
@@ -549,15 +619,103 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
+def _is_dead_to_peers(cluster: Cluster, node: Node) -> bool:
+    """It follows or leads in its own word, and all others gossip it as dead, of whom it sees some alive."""
+    if not (cluster.is_modern and node.own and node.own.is_alive and node.own.is_in_sync and node.seen):
+        return False
+    own = node.own.instance_id
+    others = [member for member in (node.view.listed if node.view else ()) if member.instance_id != own]
+    sees = any(member.is_alive for member in others if not member.is_unresolved_seed)
+    return sees and not any(member.is_alive for _view, member in node.seen)
+
+
+def _dead_to_peers(node: Node, blind: t.Sequence[View]) -> Problem:
+    """As it dials the others itself, it follows although they cannot reach it (23.10.6, 24.10.4: a SAN without its
+    address; a certificate that the others do not trust, when connections are 10 minutes old).
+    """
+    certificate = node.view.certificate if node.view else None
+    shown = f"; it shows the {certificate}" if certificate else ""
+    return Problem(
+        "dead-to-peers",
+        f"{node.label} says that it is {node.state}, but is dead in the gossip of "
+        f"{_join(_view_name(view) for view in blind)}: they cannot reach it at {node.key}{shown}",
+        f"It lacks votes in the next election. Check that its certificate carries {node.key.host}, has not ended, and "
+        "is signed by an authority in the others' TrustedRootCertificatesPath; then the network and firewalls to there",
+    )
+
+
+def _surplus_node(cluster: Cluster) -> t.Iterator[Finding]:
+    """The leader ends it as soon as it has joined, with exit code 0, and it comes back if it is supervised."""
+    for node in _surplus(cluster):
+        state = f"{node.state}, {'alive' if node.is_alive else 'dead'}"
+        yield Problem(
+            "surplus-node",
+            f"{node.label} is a member ({state}), but the leader has the {cluster.cluster_size} nodes of its "
+            "ClusterSize already: it tells the node to end, with exit code 0, each time that it joins",
+            f"Stop the node on {_place(node)} for good, or make it a ReadOnlyReplica, or give all nodes a "
+            "ClusterSize that counts it, the leader last",
+        )
+
+
+def _surplus(cluster: Cluster) -> list[Node]:
+    """Voters that want to join, or wanted to a moment ago, where nobody is missing."""
+    if not cluster.is_modern or not cluster.has_quorum or len(cluster.in_sync) < cluster.cluster_size:
+        return []
+    now = max(members.seconds(member.time_stamp) for view in cluster.trusted for member in view.listed)
+
+    def is_surplus(member: members.Member) -> bool:
+        is_recent = member.is_alive or now - members.seconds(member.time_stamp) < SURPLUS_SEEN_S
+        return is_recent and member.is_voting and member.state in members.JOINING | members.STOPPING
+
+    return [node for node in cluster.nodes if node.member and is_surplus(node.member)]
+
+
+def _replicas(cluster: Cluster) -> t.Iterator[Finding]:
+    """Read-only replicas have no part in the quorum; they lag apart from the voters."""
+    for node in cluster.asked:
+        if not node.own or not (node.own.is_read_only_replica or node.own.state in members.READ_ONLY):
+            continue
+        lag = cluster.lag_bytes(node) or 0
+        if cluster.master and node.own.state != "ReadOnlyReplica":
+            yield Problem(
+                "replica-leaderless",
+                f"the read-only replica {node.label} is {node.state}, and has no leader",
+                f"After an election this may last some seconds. If it stays, look into its log on {_place(node)}",
+            )
+        elif lag > ALLOWED_LAG_BYTES:
+            yield Problem(
+                "replica-lagging",
+                f"the read-only replica {node.label} is {lag} bytes behind the master",
+                f"Look at disk and network of {_place(node)}; the quorum does not depend on it",
+            )
+
+
+def _certificates_end(cluster: Cluster) -> t.Iterator[Finding]:
+    """The servers say so in their log alone, once a day."""
+    for view in cluster.views:
+        certificate = view.certificate
+        left_s = certificate.ends - view.time if certificate else ENDS_SOON_S
+        if view.error in SILENT_CODES or certificate is None or left_s >= ENDS_SOON_S:
+            continue
+        ends_now = left_s < ENDS_NOW_S
+        yield Problem(
+            "certificate-ends" if ends_now else "certificate-ends-soon",
+            f"{view.target.label} has {'only ' if ends_now else ''}{left_s / DAY_S:.1f} days left: the {certificate}",
+            "Give the node a new certificate and reload it: from its end on clients refuse the node, and a restart "
+            "fails",
+        )
+
+
 def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
     is_complete = len(cluster.asked) >= cluster.cluster_size
     managers = [node for node in cluster.managers if node.key not in _bereft(cluster)]
     if not any(node.target for node in cluster.managers):
         managers = [node for node in managers if not node.is_alive]  # who asks no manager expects none
     groups = [(cluster.nodes, is_complete), (managers, True)]
+    surplus = {node.key for node in _surplus(cluster)}
     for nodes, all_are_given in groups:
         for node in nodes:
-            if node.target:
+            if node.target or (node.key in surplus and all_are_given):
                 continue
             state = f"{node.state}, {'alive' if node.is_alive else 'dead'}"
             if not all_are_given:
@@ -683,7 +841,21 @@ _ASK_AGAIN = "Ask again before anything is stopped or changed"
 
 _REMEDIES = {
     sweep.REFUSED: "Nothing listens there. On {place} look whether the {kind} runs, and whether it listens at "
-    "{address} (ExtIp, ExtHttpPort); if it does not start, its log says why",
+    "{address} ({options}); if it does not start, its log says why{truncates}",
+    sweep.UNRESOLVED: "Correct the name, its DNS records, or /etc/hosts on the machine that asks; or give the address",
+    sweep.IS_TLS: "Give tls with the authority (ca) that signed the nodes' certificates",
+    tls.PLAIN_HTTP: "The node runs with Insecure: true, or the port is not the node's: leave tls out for a cluster "
+    "without TLS; nodes with and without TLS form no cluster",
+    tls.UNTRUSTED: "Give as ca the authority that signed this certificate; if it is the one that all nodes trust, "
+    "give {place} a certificate that it has signed, and reload",
+    tls.WRONG_NAME: "Ask it at an address or name that the certificate carries, or give that one as server_name. If "
+    "the nodes dial it so, give {place} a certificate that carries it: without, they see the node as dead",
+    tls.EXPIRED: "If the certificate has ended, give {place} a new one and reload: connections between nodes live on, "
+    "but a restart fails. If it has not, the authority's has, or the clock of the machine that asks is wrong",
+    tls.NOT_YET_VALID: "Check the clocks of {place} and of the machine that asks; if they are right, give the node a "
+    "certificate that is valid now",
+    tls.HANDSHAKE: "A key of 1024 bits or a SHA-1 signature is loaded without a word and fails every handshake: give "
+    "{place} another certificate, and reload by SIGHUP or restart. If that is not it, check what listens at {address}",
     sweep.UNREACHABLE: "There is no way to {ip} from here: check address and network, or ask from the machines "
     "themselves (from: target)",
     sweep.CLOSED: "On {place} look at the {kind}'s log: it is going down, or something in between closes connections",
@@ -691,12 +863,26 @@ _REMEDIES = {
     sweep.TOO_LONG: "Something else than Event Store answers there: check address and port",
     NOT_GOSSIP: "Something else than Event Store answers there, or a proxy in front of it: check address and port",
 }
+_LEGACY_WORDS = {"options": "ExtIp, ExtHttpPort", "truncates": ""}
+_MODERN_WORDS = {
+    "options": "NodeIp, NodePort",
+    # 23.10 ends once, 24.10 and 26.1 twice, the first end of 26.1 now and then with 1.
+    "truncates": ". After an election a node may have to truncate its log: it ends once or twice before a start that "
+    "joins",
+}
 # These programs serve HTTP for database nodes up to 5.0: Windows' own, and Mono's.
 _HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
 
 
-def _status_remedy(view: View) -> str:
+def _status_remedy(cluster: Cluster, view: View) -> str:
     """Only a node that answers /info is known to be one; strangers give any status."""
+    if view.status == 401:
+        return (
+            "Gossip is not open to all there: give user and password, of one of the group $ops or $admins. If they are "
+            "given, they are wrong"
+        )
+    if _is_gossip_off(cluster, view):
+        return "On {place} set DisableGossipOnHttp: false: without /gossip its place in the cluster cannot be seen"
     if view.state and view.status == 404:
         return "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address"
     if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
@@ -708,9 +894,9 @@ def _status_remedy(view: View) -> str:
     return "Something else than a {kind} answers at {address}, or a proxy in front of it: check address and port"
 
 
-def _remedy(node: Node, view: View) -> str:
+def _remedy(cluster: Cluster, node: Node, view: View) -> str:
     if view.error == sweep.STATUS:
-        text = _status_remedy(view)
+        text = _status_remedy(cluster, view)
     elif view.error == sweep.TIMEOUT:
         text = (
             "The {kind} is slow, hangs or is frozen: look at its process on {place}, and restart it if this stays"
@@ -721,7 +907,8 @@ def _remedy(node: Node, view: View) -> str:
         text = _REMEDIES[view.error]
     address = view.target.address
     kind = "manager" if view.target.kind == MANAGER else "database node"
-    return text.format(place=_place(node), kind=kind, address=address, ip=address.host)
+    words = _MODERN_WORDS if cluster.is_modern else _LEGACY_WORDS
+    return text.format(place=_place(node), kind=kind, address=address, ip=address.host, **words)
 
 
 def _seen(cluster: Cluster, node: Node) -> str:
@@ -769,12 +956,16 @@ RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
     _wrong_seeds,
     _missing_member,
     _cut_off,
+    _surplus_node,
     _unexpected_member,
     _not_in_sync,
     _disagree,
     _lagging,
+    _replicas,
+    _certificates_end,
     _clock_skew,
     _versions_differ,
+    _unreached_seeds,
 )
 
 __all__ = [
@@ -783,6 +974,7 @@ __all__ = [
     "ALLOWED_LAG_BYTES",
     "CONFIRM_AFTER_S",
     "RULES",
+    "SILENT_CODES",
     "UNREACHABLE",
     "Doubt",
     "Doubts",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint, is_ip
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import printable
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
@@ -21,10 +21,14 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members 
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 
 if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.certificate import Certificate
     from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
 
 DATABASE, MANAGER = "database", "manager"
 NOT_GOSSIP = "not_gossip"  # beside the client's kinds of failure
+
+# What nodes of 20.x and later say of a version that they do not know.
+_NO_VERSIONS = frozenset({"unknown_version", "old_version"})
 
 # GET /info writes states in lower case.
 _STATES = {state.lower(): state for state in members.STATES}
@@ -32,13 +36,17 @@ _STATES = {state.lower(): state for state in members.STATES}
 
 @dataclass(frozen=True)
 class Target:
-    """An endpoint to ask. ``kind`` is empty where it is not known; ``internal`` is the node's key in gossip."""
+    """An endpoint to ask. ``kind`` is empty where it is not known; ``internal`` is the node's key in gossip.
+
+    ``server_name``: what its certificate has to carry, where that is not the host of ``address``.
+    """
 
     address: Endpoint
     name: str = ""
     host: str = ""
     kind: str = ""
     internal: Endpoint | None = None
+    server_name: str = ""
 
     @property
     def label(self) -> str:
@@ -51,7 +59,10 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What one target answered: its gossip, or why there is none, and what ``GET /info`` says of it."""
+    """What one target answered: its gossip, or why there is none, and what ``GET /info`` says of it.
+
+    ``certificate``: of the connection, where it was over TLS; ``time``: the asker's clock at the answer.
+    """
 
     target: Target
     cluster: ClusterInfo | None
@@ -63,6 +74,8 @@ class View:
     clock_offset_s: float | None
     state: str
     es_version: str
+    certificate: Certificate | None = None
+    time: float = 0.0
 
     @property
     def own(self) -> Member | None:
@@ -99,7 +112,9 @@ def read(target: Target, gossip: Result, info: Result | None) -> View:
         seconds=gossip.seconds,
         clock_offset_s=members.seconds(own.time_stamp) - gossip.time if own else None,
         state=state,
-        es_version=es_version or (own.es_version if own else ""),
+        es_version=es_version or (own.es_version if own and own.es_version not in _NO_VERSIONS else ""),
+        certificate=gossip.certificate,
+        time=gossip.time,
     )
 
 
@@ -180,11 +195,10 @@ class Cluster:
         self.views = tuple(views)
         self.impostors = tuple(_impostors(views))
         self.trusted = tuple(view for view in views if view.cluster and view not in self.impostors)
+        self.is_modern = any(view.cluster and view.cluster.is_modern for view in self.trusted)
         self.nodes, self.managers = self._sort_members()
         self._by_key = {node.key: node for node in [*self.managers, *self.nodes]}
-        self.seeds = sorted(
-            {member.key for view in self.trusted for member in view.listed if member.is_unresolved_seed}
-        )
+        self.seeds = self._find_seeds()
         self.asked = [node for node in self.nodes if node.target]
         voting = sum(1 for node in self.nodes if not node.member or node.member.is_voting)
         self._size_is_given = cluster_size is not None
@@ -222,6 +236,22 @@ class Cluster:
     def node_at(self, key: Endpoint) -> Node | None:
         return self._by_key.get(key)
 
+    def _find_seeds(self) -> list[Endpoint]:
+        """Seeds that are listed as such. From 20.x on those at a known machine stay listed, and are no news."""
+        seeds = {member.key for view in self.trusted for member in view.listed if member.is_unresolved_seed}
+        known = self._known_hosts() if self.is_modern else frozenset()
+        return sorted(seed for seed in seeds if seed.host not in known)
+
+    def _known_hosts(self) -> frozenset[str]:
+        """Addresses and names of all machines, those asked and those of members."""
+        hosts = {endpoint.host for node in self.nodes for endpoint in node.addresses}
+        hosts |= {view.target.internal.host for view in self.views if view.target.internal}
+        hosts |= {host for member in self._listed_nodes() for host in member.hosts}
+        return frozenset(hosts)
+
+    def _listed_nodes(self) -> list[Member]:
+        return [member for view in self.trusted for member in view.listed if not member.is_unresolved_seed]
+
     def _sort_members(self) -> tuple[list[Node], list[Node]]:
         """Bring targets and members together by key: (database nodes, managers)."""
         nodes: dict[Endpoint, Node] = {}
@@ -229,8 +259,10 @@ class Cluster:
         for view in self.views:
             target, own = view.target, view.own if view in self.trusted else None
             # Its own word on what it is wins; the others' is enough for where it stands in gossip.
-            known = own or self._listed_at(target.address)
-            key = own.key if own else target.internal or (known.key if known else target.address)
+            known = own or self._listed_at(target)
+            key = target.internal or (known.key if known else target.address)
+            if known and (own or self.is_modern):
+                key = known.key
             is_manager = known.is_manager if known and (own or not target.kind) else target.kind == MANAGER
             room = managers if is_manager else nodes
             if key not in room:
@@ -248,11 +280,15 @@ class Cluster:
 
         return sorted(nodes.values(), key=by_target), sorted(managers.values(), key=by_target)
 
-    def _listed_at(self, address: Endpoint) -> Member | None:
+    def _listed_at(self, target: Target) -> Member | None:
         """How others know a target that says nothing itself."""
-        for view in self.trusted:
-            for member in view.listed:
-                if address in (member.external_http, member.internal_http) and not member.is_unresolved_seed:
+        addresses = [target.address, *([target.internal] if self.is_modern and target.internal else [])]
+        for address in addresses:
+            for member in self._listed_nodes():
+                # A node that advertises a name shows the address of its machine for TCP alone.
+                if address in (member.external_http, member.internal_http) or (
+                    self.is_modern and address.port == member.external_http.port and address.host in member.hosts
+                ):
                     return member
         return None
 
@@ -329,7 +365,9 @@ def _impostors(views: t.Sequence[View]) -> t.Iterator[View]:
         said = {view.cluster.server, *((own.internal_http, own.external_http) if own else ())}
         others = {owners[endpoint] for endpoint in said if endpoint in owners} - {target}
         is_asked = target.address in said or target.internal in said
-        is_translated = not target.internal and not others
+        # From 20.x on a node may advertise a name, which is no address of anybody's.
+        is_named = view.cluster.is_modern and not is_ip(view.cluster.server.host)
+        is_translated = not others and (is_named or not target.internal)
         if not (is_asked or is_translated) or taken.setdefault(view.cluster.server, target) is not target:
             yield view
 

@@ -49,7 +49,7 @@ def sweeps(monkeypatch):
     def play(*views):
         rest = list(views)
 
-        def ask(targets, timeout_s):
+        def ask(targets, timeout_s, _sweeper):
             played.append((len(targets), timeout_s))
             return rest.pop(0) if len(rest) > 1 else rest[0]
 
