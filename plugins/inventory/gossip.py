@@ -113,7 +113,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         inventory.set_variable(group, "es_gossip", gossip)
         names = self._known_names()
         for machine in machines(gossip):
-            self._add(machine, group, names.get(machine.ip))
+            self._add(machine, group, names.get(machine.host))
 
     def _gossip(self, path: str, may_read: bool) -> dict[str, t.Any]:
         """The fact ``es_gossip``; ``may_read`` is false with ``--flush-cache``, which is to fill the cache again."""
@@ -141,12 +141,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return names
 
     def _add(self, machine: Machine, group: str, known: str | None) -> None:
-        host = known or self.inventory.add_host(machine.ip)
+        host = known or self.inventory.add_host(machine.host)
         for name in (group, *map(self.inventory.add_group, map(self._sanitize_group_name, machine.groups))):
             self.inventory.add_child(name, host)
         variables = machine.variables()
         if not known:
-            variables["ansible_host"] = machine.ip
+            variables["ansible_host"] = machine.host
         for name, value in variables.items():
             self.inventory.set_variable(host, name, value)
         strict = self.get_option("strict")

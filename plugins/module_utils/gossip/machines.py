@@ -12,9 +12,8 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint, is_ip
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError, GossipError
-from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_number
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, members, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import resolve
 
@@ -25,9 +24,9 @@ UNREACHABLE = "unreachable"
 
 @dataclass
 class Machine:
-    """The servers with the internal address ``ip``, as the fact ``es_gossip`` has them."""
+    """The servers with the internal address ``host``, as the fact ``es_gossip`` has them."""
 
-    ip: str
+    host: str
     nodes: list[Server] = field(default_factory=list)
     manager: Server | None = None
 
@@ -44,7 +43,7 @@ class Machine:
         """What gossip says of the machine, as host variables; none of them is a setting of the roles."""
         first: Server = self.nodes[0] if self.nodes else {}
         return {
-            "es_internal_ip": self.ip,
+            "es_internal_ip": self.host,
             "es_roles": self.groups,
             "es_state": first.get("state", ""),
             "es_version": first.get("es_version", ""),
@@ -81,29 +80,34 @@ def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), tim
 
 
 def machines(gossip: facts.Facts) -> list[Machine]:
-    """The machines of the fact ``es_gossip``, sorted by address."""
+    """The machines of the fact ``es_gossip``, sorted by address, names last."""
     found: dict[str, Machine] = {}
     for node in gossip["members"]:
-        found.setdefault(_ip(node), Machine(_ip(node))).nodes.append(node)
+        found.setdefault(_host(node), Machine(_host(node))).nodes.append(node)
     for manager in gossip["managers"]:
-        found.setdefault(_ip(manager), Machine(_ip(manager))).manager = manager
-    return sorted(found.values(), key=lambda machine: int(ipaddress.ip_address(machine.ip)))
+        found.setdefault(_host(manager), Machine(_host(manager))).manager = manager
+    return sorted(found.values(), key=_order)
 
 
-def _ip(server: Server) -> str:
+def _order(machine: Machine) -> tuple[int, int, str]:
+    if not is_ip(machine.host):
+        return 7, 0, machine.host
+    address = ipaddress.ip_address(machine.host)
+    return address.version, int(address), ""
+
+
+def _host(server: Server) -> str:
     """The internal address; a server that listens everywhere has only that at which it was asked."""
-    internal = Endpoint.parse(server["internal"]).ip
-    return Endpoint.parse(server["address"]).ip if ipaddress.ip_address(internal).is_unspecified else internal
+    internal, asked = (Endpoint.parse(server[name], names=True).host for name in ("internal", "address"))
+    return asked if is_ip(internal) and ipaddress.ip_address(internal).is_unspecified else internal
 
 
 def _addresses(text: str, nameservers: t.Sequence[str], timeout_s: float) -> list[Endpoint]:
-    name, _colon, port = text.rpartition(":")
     try:
-        number = parse_number(port, 1, 65535)
-    except FormatError:
-        raise GossipError(f"expected IP:PORT or NAME:PORT, but came {text!r}", where="endpoints") from None
-    host = name[1:-1] if name.startswith("[") and name.endswith("]") else name
-    return [Endpoint(ip, number) for ip in resolve(host, nameservers=nameservers, timeout_s=timeout_s)]
+        name, port = Endpoint.parse(text, names=True)
+    except FormatError as error:
+        raise GossipError(error.problem, where="endpoints") from None
+    return [Endpoint(ip, port) for ip in resolve(name, nameservers=nameservers, timeout_s=timeout_s)]
 
 
 def _all_servers(cluster: view.Cluster) -> list[dict[str, str]]:
@@ -119,7 +123,7 @@ def _all_servers(cluster: view.Cluster) -> list[dict[str, str]]:
 def _entry(node: view.Node, kind: str) -> dict[str, str]:
     address = str(node.target.address if node.target else node.seen[0][1].external_http)
     known = kind if node.member else ""
-    host = node.key.ip
+    host = node.key.host
     return {"name": f"{host}/{address}", "host": host, "kind": known, "address": address, "internal": str(node.key)}
 
 
