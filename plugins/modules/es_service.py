@@ -441,7 +441,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.daemon import ProcessProvider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import StagedFiles
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -620,8 +620,8 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
         config=params["config"],
         effective=_effective(module, definition, options, given["arguments"]),
     )
-    switch = Switch(given["from"], params["version"], tuple(map(Path, given["files"])))
-    return Upgrade(switch, previous, given["revive"])
+    files = StagedFiles(given["from"], params["version"], tuple(map(Path, given["files"])))
+    return Upgrade(files, previous, given["revive"])
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -630,7 +630,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     definition = _definition(params)
     provider = _provider(params, definition)
     upgrade = _upgrade(module)
-    source = upgrade.switch.current(Path(params["config"])) if upgrade else None
+    source = upgrade.files.current(Path(params["config"])) if upgrade else None
     effective = _effective(module, definition, options, params["arguments"], source)
     if effective is not None:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
