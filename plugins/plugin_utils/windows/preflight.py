@@ -15,6 +15,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import d
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
@@ -62,6 +63,7 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
         "notes": list(_notes(host, plan)),
         "software_installed": installed,
         "running": running,
+        "nodes": list(_nodes(host, plan, runs=bool(running))),
     }
 
 
@@ -259,6 +261,16 @@ def _file(host: Host, path: str, read: t.Callable[[str, str], object]) -> Proble
             read(text, path)
     except EventStoreError as error:
         yield Problem("file-damaged", str(error), f"Correct it, or move it away: move {path} {path}.damaged")
+
+
+def _nodes(host: Host, plan: Plan, *, runs: bool) -> t.Iterator[dict[str, t.Any]]:
+    """As on Linux; a running node's ClusterSize is that of its file, which is read before it is written."""
+    for node in plan["nodes"]:
+        try:
+            size = size_in(text_of(host, node["config"]))
+        except EventStoreError:  # _files says so
+            size = None
+        yield {"name": node["name"], "running": runs, "cluster_size": size}
 
 
 def _dns(host: Host, plan: Plan) -> Problems:
