@@ -46,6 +46,7 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
     _prefetch(host, plan)
     installed = host.kind_of(ntpath.join(software["home"], software["executable"])) == FILE
     running = _running(host, plan)
+    sizes: dict[str, int | None] = {}
     problems = [
         *_session(host),
         *_clock(host),
@@ -54,7 +55,7 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
         *_addresses_and_ports(host, plan, runs=bool(running)),
         *_directories(host, plan),
         *_space(host, plan, installed=installed),
-        *_files(host, plan),
+        *_files(host, plan, sizes),
         *_dns(host, plan),
     ]
     return {
@@ -63,7 +64,10 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
         "notes": list(_notes(host, plan)),
         "software_installed": installed,
         "running": running,
-        "nodes": list(_nodes(host, plan, runs=bool(running))),
+        "nodes": [
+            {"name": node["name"], "running": bool(running), "cluster_size": sizes.get(node["config"])}
+            for node in plan["nodes"]
+        ],
     }
 
 
@@ -246,10 +250,15 @@ def _space(host: Host, plan: Plan, *, installed: bool) -> Problems:
             )
 
 
-def _files(host: Host, plan: Plan) -> Problems:
-    """Existing files that are damaged: somebody's work may be in them, so they are not overwritten."""
+def _files(host: Host, plan: Plan, sizes: dict[str, int | None]) -> Problems:
+    """Existing files that are damaged and are not overwritten; the ClusterSize of each sound one goes into ``sizes``."""
+
+    def read(text: str, path: str) -> None:
+        document.read(text, where=path)
+        sizes[path] = size_in(text)
+
     for service in _all(plan):
-        yield from _file(host, service["config"], lambda text, path: document.read(text, where=path))
+        yield from _file(host, service["config"], read)
     if plan["manager"]:
         yield from _file(host, plan["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
 
@@ -261,16 +270,6 @@ def _file(host: Host, path: str, read: t.Callable[[str, str], object]) -> Proble
             read(text, path)
     except EventStoreError as error:
         yield Problem("file-damaged", str(error), f"Correct it, or move it away: move {path} {path}.damaged")
-
-
-def _nodes(host: Host, plan: Plan, *, runs: bool) -> t.Iterator[dict[str, t.Any]]:
-    """As on Linux; a running node's ClusterSize is that of its file, which is read before it is written."""
-    for node in plan["nodes"]:
-        try:
-            size = size_in(text_of(host, node["config"]))
-        except EventStoreError:  # _files says so
-            size = None
-        yield {"name": node["name"], "running": runs, "cluster_size": size}
 
 
 def _dns(host: Host, plan: Plan) -> Problems:
