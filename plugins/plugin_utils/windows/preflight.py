@@ -251,7 +251,7 @@ def _space(host: Host, plan: Plan, *, installed: bool) -> Problems:
 
 
 def _files(host: Host, plan: Plan, sizes: dict[str, int | None]) -> Problems:
-    """Existing files that are damaged and are not overwritten; the ClusterSize of each sound one goes into ``sizes``."""
+    """Existing files that are damaged and are not overwritten; ``sizes`` gets the ClusterSize of each sound one."""
 
     def read(text: str, path: str) -> None:
         document.read(text, where=path)
