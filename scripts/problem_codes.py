@@ -65,6 +65,7 @@ def _text(node: ast.AST) -> str:
 
 
 def _line(text: str) -> str:
+    text = re.sub(r"\{\w+\}", "…", text)  # a text that is filled in by str.format
     text = re.sub(r"(… ?)+", lambda match: "… " if match[0].endswith(" ") else "…", " ".join(text.split()))
     return re.sub(r"([*`|_\\])", r"\\\1", text).strip()
 

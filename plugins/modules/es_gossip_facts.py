@@ -17,17 +17,20 @@ description:
     does not deceive it.
   - Runs on the controller by default, without connecting to the host of the task, so that it costs some milliseconds
     and works for Windows hosts too.
-  - Plain HTTP only. Works with the gossip of 3.x to 5.x, and of later versions that serve it over plain HTTP.
+  - Works with the gossip of 3.x to 26.1, over plain HTTP or with O(tls).
 options:
   endpoints:
     description:
-      - Whom to ask. Each is a text C(IP:PORT), or a dictionary with C(address) and any of C(name), C(host), C(kind)
-        and C(internal).
-      - C(address) is the HTTP address to ask, the external one of a node that has two. Names are refused, because
-        servers answer only when asked by address.
+      - Whom to ask. Each is a text C(HOST:PORT), or a dictionary with C(address) and any of C(name), C(host), C(kind),
+        C(internal) and C(server_name).
+      - C(address) is the HTTP address to ask, the external one of a node that has two. Its host is an IP address or
+        the name of one server.
+      - C(server_name) is the name or IP address that the certificate of the node must carry, where that is not the host
+        of C(address). Only with O(tls).
       - C(kind) is C(database) or C(manager); without it the answer tells.
-      - C(internal) is the internal HTTP address, by which members know each other. Give it where it cannot be told from
-        an answer, as for a node that may be down.
+      - C(internal) is the address by which members know each other, the internal HTTP address up to 5.x and the
+        advertised one of later versions. Give it where it cannot be told from an answer, as for a node that may be
+        down.
       - C(name) and C(host) are used in texts. The plan of P(eventstore.cluster.es_plan#filter) has such a list.
       - Give all database nodes, because quorum is believed only of those that answer for themselves.
     type: list
@@ -39,6 +42,33 @@ options:
       - Without it, all voting database nodes are counted that were given in O(endpoints) or that are seen in gossip. A
         wrong C(ClusterSize) of the servers cannot be seen in gossip, so give what it has to be.
     type: int
+  tls:
+    description:
+      - Ask over TLS, as nodes of 20.6 and later expect it unless they run with C(Insecure). Without it plain HTTP.
+      - The certificate of each node must be signed by O(tls.ca), and carry the host of the endpoint or its
+        C(server_name). That cannot be switched off. No client certificate is sent.
+    type: dict
+    version_added: 2.1.0
+    suboptions:
+      ca:
+        description:
+          - A file with certificates of authorities in PEM or DER form, or a directory with such files whose names end
+            in C(.crt), C(.cert), C(.cer), C(.pem) or C(.der). The authorities of the system are not trusted.
+          - It is read where the endpoints are asked from, see O(from).
+        type: path
+        required: true
+  user:
+    description:
+      - The user for gossip that is not open to all (C(OverrideAnonymousEndpointAccessForGossip) is C(false)), of the
+        group C($ops) or C($admins). Only with O(tls).
+      - It goes only to trusted nodes, and only to a URL that has answered 401 without it. Nodes refuse a wrong password
+        even where all may ask.
+    type: str
+    version_added: 2.1.0
+  password:
+    description: The password of O(user).
+    type: str
+    version_added: 2.1.0
   timeout:
     description:
       - Seconds for one sweep over all endpoints, whatever their number.
@@ -132,6 +162,27 @@ EXAMPLES = r"""
     settle: 5
   run_once: true
 
+- name: Wait for nodes that are asked by name over TLS
+  eventstore.cluster.es_gossip_facts:
+    endpoints: [node1.example.org:2113, node2.example.org:2113, node3.example.org:2113]
+    cluster_size: 3
+    tls:
+      ca: files/ca.crt
+    until: healthy
+  run_once: true
+
+- name: Ask nodes by IP address whose certificates carry only names, with a user
+  eventstore.cluster.es_gossip_facts:
+    endpoints:
+      - {address: "192.168.1.11:2113", server_name: node1.example.org}
+      - {address: "192.168.1.12:2113", server_name: node2.example.org}
+      - {address: "192.168.1.13:2113", server_name: node3.example.org}
+    tls:
+      ca: /etc/eventstore/certs/ca
+    user: ops
+    password: "{{ vaulted_password_of_ops }}"
+  run_once: true
+
 - name: See what happens to the cluster in one minute
   eventstore.cluster.es_gossip_facts:
     endpoints: [192.168.1.11:2113, 192.168.1.12:2113, 192.168.1.13:2113]
@@ -164,7 +215,8 @@ ansible_facts:
         healthy:
           description:
             - Whether there is quorum, all answers agree, and RV(ansible_facts.es_gossip.problems) has nothing but
-              advice (C(clock-skew), C(versions-differ), C(old-member)).
+              advice (C(clock-skew), C(versions-differ), C(old-member), C(unreached-seed), C(replica-lagging),
+              C(certificate-ends-soon)).
           type: bool
           returned: always
           sample: true
@@ -252,7 +304,10 @@ ansible_facts:
         views:
           description:
             - What came from each endpoint. C(error) is empty or one of C(refused), C(unreachable), C(timeout),
-              C(closed), C(not_http), C(too_long), C(status), C(not_gossip) and C(not_itself).
+              C(closed), C(not_http), C(too_long), C(status), C(not_gossip) and C(not_itself); with names C(unresolved);
+              with TLS C(untrusted), C(wrong_name), C(expired), C(not_yet_valid), C(handshake), C(plain_http) and
+              C(is_tls).
+            - C(certificate) is what the node showed with O(tls), also when it was not trusted, else null.
           type: list
           elements: dict
           returned: always
@@ -269,6 +324,11 @@ ansible_facts:
               state: Master
               masters: [node1/database]
               clock_offset_s: -0.204
+              certificate:
+                subject: CN=eventstoredb-node
+                names: [192.168.1.11, node1.example.org]
+                not_before: "2026-11-22T00:00:00Z"
+                not_after: "2027-11-22T00:00:00Z"
         watched:
           description:
             - What was seen from the first sweep to the last one of O(watch) or O(until).

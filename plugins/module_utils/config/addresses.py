@@ -13,7 +13,7 @@ import ipaddress
 import re
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint, is_ip
 
 Options = t.Mapping[str, t.Any]
 
@@ -176,7 +176,7 @@ def _one_sided(side: str) -> str:
 
 def is_any(ip: str) -> bool:
     """Whether it stands for all addresses of a machine, and so for none to the others."""
-    return ipaddress.ip_address(ip).is_unspecified
+    return is_ip(ip) and ipaddress.ip_address(ip).is_unspecified
 
 
 def _read(texts: t.Iterable[str]) -> t.Iterator[Prefix]:

@@ -40,9 +40,7 @@ Facts = dict[str, t.Any]
 _FOR_EVER = float("inf")
 
 # With one of these, somebody that was asked did not answer for itself.
-_SILENT = frozenset(
-    {"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready", *SILENT_CODES.values()}
-)
+_SILENT = frozenset({"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready", *SILENT_CODES})
 
 _CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
     "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),

@@ -86,20 +86,6 @@ ADVICE = frozenset(
     {"clock-skew", "versions-differ", "old-member", "unreached-seed", "replica-lagging", "certificate-ends-soon"}
 )
 
-# Why an endpoint does not answer for itself, where that has a code of its own; the others are no-answer.
-SILENT_CODES = {
-    tls.UNTRUSTED: "certificate-untrusted",
-    tls.WRONG_NAME: "certificate-name",
-    tls.EXPIRED: "certificate-expired",
-    tls.NOT_YET_VALID: "certificate-not-yet-valid",
-    tls.HANDSHAKE: "tls-handshake",
-    tls.PLAIN_HTTP: "plain-http",
-    sweep.IS_TLS: "tls-expected",
-    sweep.UNRESOLVED: "name-unresolved",
-    "401": "user-refused",
-    "404": "gossip-off",
-}
-
 DAY_S = 24 * 3600
 # From 30 days on the servers warn, in their log alone; see CertificateExpiryMonitor of 20.10 to 26.1.
 ENDS_SOON_S, ENDS_NOW_S = 30 * DAY_S, 7 * DAY_S
@@ -366,9 +352,13 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
         if view is None or view.cluster or node is cluster.master or (_seen_as_master(node) and not cluster.master):
             continue
         if not _hides_gossip(node):
+            fault = _fault(cluster, view)
             shown = f"; it shows the {view.certificate}" if view.certificate else ""
-            text = f"{node.label} does not answer: {view.text}{shown}{_seen(cluster, node)}"
-            yield Problem(_silent_code(cluster, view), text, _remedy(cluster, node, view))
+            rest, remedy = f"{shown}{_seen(cluster, node)}", _remedy(cluster, node, view)
+            if fault:
+                yield fault._replace(text=fault.text.format(label=node.label, why=view.text) + rest, hint=remedy)
+            else:
+                yield Problem("no-answer", f"{node.label} does not answer: {view.text}{rest}", remedy)
         elif view.state not in members.SEEKING or _seen_alive(node):
             # Who follows a cluster has found its seeds; and others see only who gossips.
             if view.state not in members.MASTERS or _seen_alive(node):
@@ -387,11 +377,11 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _silent_code(cluster: Cluster, view: View) -> str:
-    kind = str(view.status) if view.error == sweep.STATUS else view.error
-    if kind == "404" and not _is_gossip_off(cluster, view):
-        return "no-answer"
-    return SILENT_CODES.get(kind, "no-answer")
+def _fault(cluster: Cluster, view: View) -> Problem | None:
+    """Why it does not answer for itself, where that has a code of its own."""
+    if view.error == sweep.STATUS and view.status == 401:
+        return _USER_REFUSED
+    return _GOSSIP_OFF if _is_gossip_off(cluster, view) else _FAULTS.get(view.error)
 
 
 def _is_gossip_off(cluster: Cluster, view: View) -> bool:
@@ -695,15 +685,22 @@ def _certificates_end(cluster: Cluster) -> t.Iterator[Finding]:
     for view in cluster.views:
         certificate = view.certificate
         left_s = certificate.ends - view.time if certificate else ENDS_SOON_S
-        if view.error in SILENT_CODES or certificate is None or left_s >= ENDS_SOON_S:
+        if view.error in _FAULTS or certificate is None or left_s >= ENDS_SOON_S:
             continue
-        ends_now = left_s < ENDS_NOW_S
-        yield Problem(
-            "certificate-ends" if ends_now else "certificate-ends-soon",
-            f"{view.target.label} has {'only ' if ends_now else ''}{left_s / DAY_S:.1f} days left: the {certificate}",
-            "Give the node a new certificate and reload it: from its end on clients refuse the node, and a restart "
-            "fails",
-        )
+        days = f"{left_s / DAY_S:.1f} days left"
+        if left_s < ENDS_NOW_S:
+            yield Problem(
+                "certificate-ends",
+                f"{view.target.label} has only {days}: the {certificate}",
+                "Give the node a new certificate and reload it now: from its end on clients refuse it, and a restart "
+                "fails",
+            )
+        else:
+            yield Problem(
+                "certificate-ends-soon",
+                f"{view.target.label} has {days}: the {certificate}",
+                "Give the node a new certificate and reload it",
+            )
 
 
 def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
@@ -839,23 +836,70 @@ def _never_formed(cluster: Cluster) -> bool:
 
 _ASK_AGAIN = "Ask again before anything is stopped or changed"
 
+_FAULTS = {
+    sweep.UNRESOLVED: Problem(
+        "name-unresolved",
+        "{label} cannot be asked: {why}",
+        "Correct the name, its DNS records, or /etc/hosts on the machine that asks; or give the address",
+    ),
+    sweep.IS_TLS: Problem(
+        "tls-expected",
+        "{label} does not answer: {why}",
+        "Give tls with the authority (ca) that signed the nodes' certificates",
+    ),
+    tls.PLAIN_HTTP: Problem(
+        "plain-http",
+        "{label} cannot be asked: {why}",
+        "The node runs with Insecure: true, or the port is not the node's: leave tls out for a cluster without TLS; "
+        "nodes with and without TLS form no cluster",
+    ),
+    tls.UNTRUSTED: Problem(
+        "certificate-untrusted",
+        "{label} is not trusted, its certificate is signed by an authority that is not in ca: {why}",
+        "Give as ca the authority that signed this certificate; if it is the one that all nodes trust, give {place} a "
+        "certificate that it has signed, and reload",
+    ),
+    tls.WRONG_NAME: Problem(
+        "certificate-name",
+        "{label} is not trusted, its certificate is for another name: {why}",
+        "Ask it at an address or name that the certificate carries, or give that one as server_name. If the nodes dial "
+        "it so, give {place} a certificate that carries it: without, they see the node as dead",
+    ),
+    tls.EXPIRED: Problem(
+        "certificate-expired",
+        "{label} is not trusted, its certificate has ended: {why}",
+        "If the certificate has ended, give {place} a new one and reload: connections between nodes live on, but a "
+        "restart fails. If it has not, the authority's has, or the clock of the machine that asks is wrong",
+    ),
+    tls.NOT_YET_VALID: Problem(
+        "certificate-not-yet-valid",
+        "{label} is not trusted, its certificate has not begun: {why}",
+        "Check the clocks of {place} and of the machine that asks; if they are right, give the node a certificate that "
+        "is valid now",
+    ),
+    tls.HANDSHAKE: Problem(
+        "tls-handshake",
+        "{label} cannot be asked: {why}",
+        "A key of 1024 bits or a SHA-1 signature is loaded without a word and fails every handshake: give {place} "
+        "another certificate, and reload by SIGHUP or restart. If that is not it, check what listens at {address}",
+    ),
+}
+_USER_REFUSED = Problem(
+    "user-refused",
+    "{label} refuses gossip to this user: {why}",
+    "Gossip is not open to all there: give user and password, of one of the group $ops or $admins. If they are given, "
+    "they are wrong",
+)
+_GOSSIP_OFF = Problem(
+    "gossip-off",
+    "{label} has gossip over HTTP switched off: {why}",
+    "On {place} set DisableGossipOnHttp: false: without /gossip its place in the cluster cannot be seen",
+)
+SILENT_CODES = frozenset(fault.code for fault in [*_FAULTS.values(), _USER_REFUSED, _GOSSIP_OFF])
+
 _REMEDIES = {
     sweep.REFUSED: "Nothing listens there. On {place} look whether the {kind} runs, and whether it listens at "
     "{address} ({options}); if it does not start, its log says why{truncates}",
-    sweep.UNRESOLVED: "Correct the name, its DNS records, or /etc/hosts on the machine that asks; or give the address",
-    sweep.IS_TLS: "Give tls with the authority (ca) that signed the nodes' certificates",
-    tls.PLAIN_HTTP: "The node runs with Insecure: true, or the port is not the node's: leave tls out for a cluster "
-    "without TLS; nodes with and without TLS form no cluster",
-    tls.UNTRUSTED: "Give as ca the authority that signed this certificate; if it is the one that all nodes trust, "
-    "give {place} a certificate that it has signed, and reload",
-    tls.WRONG_NAME: "Ask it at an address or name that the certificate carries, or give that one as server_name. If "
-    "the nodes dial it so, give {place} a certificate that carries it: without, they see the node as dead",
-    tls.EXPIRED: "If the certificate has ended, give {place} a new one and reload: connections between nodes live on, "
-    "but a restart fails. If it has not, the authority's has, or the clock of the machine that asks is wrong",
-    tls.NOT_YET_VALID: "Check the clocks of {place} and of the machine that asks; if they are right, give the node a "
-    "certificate that is valid now",
-    tls.HANDSHAKE: "A key of 1024 bits or a SHA-1 signature is loaded without a word and fails every handshake: give "
-    "{place} another certificate, and reload by SIGHUP or restart. If that is not it, check what listens at {address}",
     sweep.UNREACHABLE: "There is no way to {ip} from here: check address and network, or ask from the machines "
     "themselves (from: target)",
     sweep.CLOSED: "On {place} look at the {kind}'s log: it is going down, or something in between closes connections",
@@ -874,15 +918,8 @@ _MODERN_WORDS = {
 _HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
 
 
-def _status_remedy(cluster: Cluster, view: View) -> str:
+def _status_remedy(view: View) -> str:
     """Only a node that answers /info is known to be one; strangers give any status."""
-    if view.status == 401:
-        return (
-            "Gossip is not open to all there: give user and password, of one of the group $ops or $admins. If they are "
-            "given, they are wrong"
-        )
-    if _is_gossip_off(cluster, view):
-        return "On {place} set DisableGossipOnHttp: false: without /gossip its place in the cluster cannot be seen"
     if view.state and view.status == 404:
         return "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address"
     if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
@@ -895,8 +932,11 @@ def _status_remedy(cluster: Cluster, view: View) -> str:
 
 
 def _remedy(cluster: Cluster, node: Node, view: View) -> str:
-    if view.error == sweep.STATUS:
-        text = _status_remedy(cluster, view)
+    fault = _fault(cluster, view)
+    if fault:
+        text = fault.hint
+    elif view.error == sweep.STATUS:
+        text = _status_remedy(view)
     elif view.error == sweep.TIMEOUT:
         text = (
             "The {kind} is slow, hangs or is frozen: look at its process on {place}, and restart it if this stays"

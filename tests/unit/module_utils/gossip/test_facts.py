@@ -256,3 +256,38 @@ def test_doubts_that_change_all_the_time_do_not_keep_a_task_for_ever(sweeps, mon
     third = [GOOD[0], GOOD[1], node(3, cluster_of("Slave", "Slave", "Master"))]
     sweeps(*[TWO_MASTERS, third] * 50)
     assert codes(facts.gather(params()))[:2] == ["no-quorum", "no-master"]
+
+
+def test_endpoints_by_name_and_what_their_certificates_carry():
+    (named, addressed) = facts.read_endpoints(
+        [
+            "node1.example.org:2113",
+            {"address": "10.0.0.2:2113", "internal": "node2.example.org:2113", "server_name": "node2.example.org"},
+        ],
+        names=True,
+    )
+    assert (named.address, named.server_name) == (Endpoint("node1.example.org", 2113), "")
+    assert (addressed.internal, addressed.server_name) == (Endpoint("node2.example.org", 2113), "node2.example.org")
+
+
+@pytest.mark.parametrize("name", ["a b", "user@node", "*.example.org", "x/y"])
+def test_a_server_name_that_can_be_none_is_refused(name):
+    with pytest.raises(GossipError, match="entry 1, server_name: expected a name or an address"):
+        facts.read_endpoints([{"address": "10.0.0.1:2113", "server_name": name}], names=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"user": "ops", "password": "s3cret"}, "user: a password goes over TLS only"),
+        ({"tls": {"ca": "/x"}, "user": "ops"}, "password: expected both or none"),
+        ({"tls": {"ca": "/x"}, "password": "s3cret"}, "user: expected both or none"),
+        ({"tls": {"ca": "/x"}, "user": "a:b", "password": "s3cret"}, "user: expected a user without a colon"),
+        ({"tls": {"ca": "/nowhere"}}, "tls, ca, /nowhere: expected a certificate of an authority"),
+    ],
+)
+def test_access_that_cannot_be_is_refused_before_anything_is_asked(given, expected):
+    with pytest.raises(GossipError) as caught:
+        facts.gather(params(**given))
+    assert str(caught.value).startswith(expected)
+    assert "s3cret" not in str(caught.value)
