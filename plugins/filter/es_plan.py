@@ -57,8 +57,8 @@ _value:
   description:
     - The plan, with C(version), C(cluster_name), C(mode), C(cluster_size), C(quorum_size),
       C(provider), C(dns), C(endpoints), C(hosts) and C(problems).
-    - Each of C(problems) has a C(code), a C(text) that names the place, and a C(hint) that says what to do. With any
-      of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
+    - Each of C(problems) has a C(code), a C(text), a C(hint) that says what to do, and C(where), the host or server.
+      With any of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
   type: dict
 """
 

@@ -44,7 +44,7 @@ RETURN = r"""
 _value:
   description:
     - C(lines) for an operator, C(order), the machines to start before there is quorum, C(last), those to start after.
-    - C(problems) where nothing must be started, each with C(code), C(text) and C(hint).
+    - C(problems) where nothing must be started, each with C(code), C(text), C(hint) and C(where).
   type: dict
 """
 

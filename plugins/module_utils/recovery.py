@@ -13,6 +13,8 @@ import base64
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts
+
 Facts = t.Mapping[str, t.Any]
 
 # Numbers of 8 bytes, little-endian, in the database's directory: where the newest epoch begins, where the log ends.
@@ -88,16 +90,16 @@ def _line(each: Position, states: t.Mapping[str, str], first: Position) -> str:
     return f"{each.name}: {state}, epoch at {each.epoch}, log up to {each.writer}{behind}"
 
 
-def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> dict[str, str]:
+def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> ProblemFacts:
     empty = [each.name for each in found if not each.has_data]
     who = [*(f"{name} (machine not reached)" for name in missing), *(f"{name} (no data)" for name in empty)]
-    return {
-        "code": "writes-at-risk",
-        "text": f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
+    return Problem(
+        "writes-at-risk",
+        f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
         f" have been acknowledged by the others alone: {', '.join(who)}",
-        "hint": "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
+        "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
         " never run is begun by playbook eventstore.cluster.site",
-    }
+    ).facts()
 
 
 __all__ = ["EPOCH", "WRITER", "recover"]

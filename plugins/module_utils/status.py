@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+
 Row = tuple[str, ...]
 
 HEAD: Row = ("machine", "server", "state", "external", "internal", "lag", "version")
 
 
-def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
+def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
     """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
-    places: dict[tuple[str, str, str], list[str]] = {}
+    places: dict[tuple[str, str, str], dict[str, None]] = {}
     for each in problems:
-        place, colon, text = each["text"].partition(": ")
-        places.setdefault((each["code"], colon + text, each["hint"]), []).append(place)
+        where = places.setdefault((each["code"], each["text"], each["hint"]), {})
+        where.update({each["where"]: None} if each.get("where") else {})
     return [
-        f"- {code}: {', '.join(dict.fromkeys(where))}{text.rstrip('.')}. {hint.rstrip('.')}."
+        f"- {code}: {', '.join(where)}{': ' if where else ''}{text.rstrip('.')}. {hint.rstrip('.')}."
         for (code, text, hint), where in places.items()
     ]
 

@@ -14,6 +14,7 @@ import itertools
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
@@ -33,14 +34,6 @@ if t.TYPE_CHECKING:
 ALLOWED_CLOCK_SKEW_S = 60.0
 # The answers of one sweep are some milliseconds apart, in which a busy master writes some megabytes.
 ALLOWED_LAG_BYTES = 16 * 1024 * 1024
-
-
-class Problem(t.NamedTuple):
-    """``code`` for conditions, ``text`` with names and addresses, ``hint``: what to do."""
-
-    code: str
-    text: str
-    hint: str
 
 
 class Doubt(t.NamedTuple):
@@ -108,7 +101,7 @@ def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> 
         "nodes_by_state": by_state,
         "clock_skew_s": round(cluster.clock_skew_s, 3),
         "views": [_view_facts(cluster, view) for view in cluster.views],
-        "problems": [problem._asdict() for problem in problems],
+        "problems": [problem.facts() for problem in problems],
     }
 
 
@@ -786,6 +779,5 @@ __all__ = [
     "UNREACHABLE",
     "Doubt",
     "Doubts",
-    "Problem",
     "report",
 ]

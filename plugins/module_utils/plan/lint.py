@@ -13,10 +13,10 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import WatchdogError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, WatchdogError
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import environment_names
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine
 
 # What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
 PLANNED = addresses.OPTIONS | {"GossipOnExt", "Index", "Log"}
@@ -95,8 +95,9 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             # A wrong size shows nowhere in gossip; 1 makes every node its own master (#1878).
             yield Problem(
                 "cluster-size",
-                f"{server.label}: ClusterSize is {said}, but the plan has {size} database nodes",
+                f"ClusterSize is {said}, but the plan has {size} database nodes",
                 f"Take ClusterSize out of {server.variable}; it is counted",
+                server.label,
             )
 
 
@@ -115,8 +116,9 @@ def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         named = " and ".join(f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip" for side in sides)
         yield Problem(
             "wildcard-address",
-            f"{server.label}: {named}: {addresses.ANY_IP} {why}",
+            f"{named}: {addresses.ANY_IP} {why}",
             f"Set {way_out}",
+            server.label,
         )
 
 
@@ -133,8 +135,9 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         if loopback[ip] and len(machines) > 1 and not all(loopback.values()):
             yield Problem(
                 "loopback-address",
-                f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, which the other machines cannot reach",
+                f"{_first(hosts.values())} is {ip}, which the other machines cannot reach",
                 "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
+                ", ".join(hosts),
             )
         # A translation can have one address for several machines, with a port for each.
         elif len(hosts) > 1 and any(not option.endswith("AdvertiseAs") for option in hosts.values()):
@@ -176,8 +179,9 @@ def _port_clashes(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
                     # The server does not refuse it: it hangs, half started (measured on 3.4.0; #1585).
                     yield Problem(
                         "port-clash",
-                        f"{server.host}: {ip}:{port} is planned twice, as {other_user} and as {user}",
+                        f"{ip}:{port} is planned twice, as {other_user} and as {user}",
                         "Give one of them another port, in eventstore_nodes where it is one of several nodes",
+                        server.host,
                     )
             by_port[port].append((server, ip, own, user))
 
@@ -192,15 +196,17 @@ def _prefixes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             for text, why in wrong.items():
                 yield Problem(
                     "http-prefix",
-                    f"{server.label}: {side}HttpPrefixes has {text!r}, but {why}; the node does not start",
+                    f"{side}HttpPrefixes has {text!r}, but {why}; the node does not start",
                     f"Correct it in {server.variable}",
+                    server.label,
                 )
             doubt = "" if wrong else addresses.prefix_doubt(server.options, side)
             if doubt:
                 yield Problem(
                     "http-prefix",
-                    f"{server.label}: its {word} HTTP server {doubt}",
+                    f"its {word} HTTP server {doubt}",
                     f"Set {addresses.any_prefixes(server.options)} in {server.variable}",
+                    server.label,
                 )
 
 
@@ -220,17 +226,18 @@ def _dns_of(plan: Plan, server: Server) -> Problems:
     if not dns:
         yield Problem(
             "dns-unplanned",
-            f"{server.label}: DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
+            "DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
             "when it discovers by DNS",
             f"Take DiscoverViaDns out of {server.variable}, or set eventstore_discovery: dns",
+            server.label,
         )
         return
     if options.get("ClusterDns") != dns["name"]:
         yield Problem(
             "cluster-dns",
-            f"{server.label}: ClusterDns is {options.get('ClusterDns', 'not set')}, and eventstore_cluster_dns is "
-            f"{dns['name']}",
+            f"ClusterDns is {options.get('ClusterDns', 'not set')}, and eventstore_cluster_dns is {dns['name']}",
             f"Take ClusterDns out of {server.variable} and set eventstore_cluster_dns",
+            server.label,
         )
     port = options.get("ClusterGossipPort", 30777)
     if port != dns["port"]:
@@ -238,14 +245,16 @@ def _dns_of(plan: Plan, server: Server) -> Problems:
         # The addresses of the DNS name are asked at this port; at a wrong one nobody answers (#1585).
         yield Problem(
             "gossip-port",
-            f"{server.label}: ClusterGossipPort is {port}, but the {who} at IntHttpPort {dns['port']}",
+            f"ClusterGossipPort is {port}, but the {who} at IntHttpPort {dns['port']}",
             f"Take ClusterGossipPort out of {server.variable}; it follows from the port",
+            server.label,
         )
     if options.get("GossipSeed"):
         yield Problem(
             "seeds-ignored",
-            f"{server.label}: GossipSeed is set, and the server ignores it because DiscoverViaDns is true",
+            "GossipSeed is set, and the server ignores it because DiscoverViaDns is true",
             f"Take GossipSeed out of {server.variable}, or set eventstore_discovery: seeds",
+            server.label,
         )
 
 
@@ -254,14 +263,14 @@ def _seeds_of(server: Server, members: set[str], *, lone: bool) -> Problems:
     advice = f"Take GossipSeed out of {server.variable}; the seeds follow from the inventory"
     if not seeds:
         if not lone:
-            yield Problem("no-seed", f"{server.label}: GossipSeed is empty, so it finds nobody", advice)
+            yield Problem("no-seed", "GossipSeed is empty, so it finds nobody", advice, server.label)
         return
     for seed in seeds:
         if seed not in members:
-            text = f"{server.label}: GossipSeed {seed} is the internal HTTP address of nobody in the plan"
-            yield Problem("foreign-seed", text, advice)
+            text = f"GossipSeed {seed} is the internal HTTP address of no server in the plan"
+            yield Problem("foreign-seed", text, advice, server.label)
     if all(seed == server.seed for seed in seeds):
-        yield Problem("own-seed", f"{server.label}: GossipSeed names nobody but itself", advice)
+        yield Problem("own-seed", "GossipSeed names nobody but itself", advice, server.label)
 
 
 def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
@@ -276,9 +285,10 @@ def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         if port not in found:
             yield Problem(
                 "gossip-ports-differ",
-                f"{host}: the internal HTTP port is {', '.join(map(str, found))}, and {port} on {_first(ports)}: "
+                f"the internal HTTP port is {', '.join(map(str, found))}, and {port} on {_first(ports)}: "
                 "with a DNS name all machines are asked at one port",
                 "Give them the same port, or set eventstore_discovery: seeds",
+                host,
             )
 
 
@@ -288,8 +298,9 @@ def _watchdog(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         if hosts:
             yield Problem(
                 "no-managers",
-                f"{', '.join(hosts)}: eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
+                "eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
                 "Take one of the two out",
+                ", ".join(hosts),
             )
         return
     for server in _servers(plan, "manager"):
@@ -299,21 +310,24 @@ def _watchdog(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         except WatchdogError as error:
             yield Problem(
                 "watchdog-path",
-                f"{server.host}: {error.problem}",
+                error.problem,
                 "Set eventstore_config_dir to a directory without blanks and quotes",
+                server.host,
             )
         written, read = planned["watchdog"]["path"], server.options["WatchdogConfig"]
         if same_path(read, windows=windows) != same_path(written, windows=windows):
             yield Problem(
                 "watchdog-elsewhere",
-                f"{server.label}: WatchdogConfig is {read}, but the file that lists the nodes is {written}",
+                f"WatchdogConfig is {read}, but the file that lists the nodes is {written}",
                 "Take WatchdogConfig out of eventstore_manager_options and set eventstore_config_dir",
+                server.label,
             )
         if not server.options["EnableWatchdog"]:
             yield Problem(
                 "watchdog-off",
-                f"{server.label}: EnableWatchdog is false, so nobody starts its database nodes",
+                "EnableWatchdog is false, so nobody starts its database nodes",
                 "Take EnableWatchdog out of eventstore_manager_options, or set eventstore_cluster_mode: nodes",
+                server.label,
             )
 
 
@@ -371,14 +385,16 @@ def _environment(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
                 if option in server.options:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment wins over {option} of its file",
+                        f"{name} in eventstore_environment wins over {option} of its file",
                         f"Take it out, and set {option} in {server.variable} if it has to be another",
+                        server.label,
                     )
                 elif option in PLANNED:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment sets {option}, which the plan has to know",
+                        f"{name} in eventstore_environment sets {option}, which the plan has to know",
                         f"Set {option} in {server.variable} in its place",
+                        server.label,
                     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import has_credentials
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 
 PREFIX = "eventstore_"
@@ -22,14 +23,6 @@ PREFIX = "eventstore_"
 ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type", "group_names")
 
 Check = t.Callable[[t.Any, bool], str]
-
-
-class Problem(t.NamedTuple):
-    """Something that is wrong: a word to look for, a sentence that names the place, and what to do."""
-
-    code: str
-    text: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -354,12 +347,12 @@ def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Pro
     connection = str(variables.get("ansible_connection", "")).rpartition(".")[2]
     windows = connection in ("winrm", "psrp") or variables.get("ansible_shell_type") in ("powershell", "cmd")
     given = {name: value for name, value in variables.items() if name.startswith(PREFIX) and value is not None}
-    problems += _unknown(host, given, _BY_NAME)
+    problems += _unknown(host, "", given, _BY_NAME)
     values: dict[str, t.Any] = {}
     for setting in SETTINGS:
         values[setting.name] = setting.windows if windows and setting.windows is not None else setting.default
         if setting.name in given:
-            values[setting.name] = _read(f"{host}: {setting.name}", setting, given[setting.name], windows, problems)
+            values[setting.name] = _read(host, setting.name, setting, given[setting.name], windows, problems)
     values["eventstore_nodes"] = _read_nodes(host, values["eventstore_nodes"], windows, problems)
     _derive(host, given, values, variables, problems, windows=windows)
     return Machine(host, windows, connection == "local", values, tuple(variables.get("group_names") or ()))
@@ -381,8 +374,9 @@ def _derive(
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{host}: eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
+                    f"eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
                     "Write the machine's address inside the cluster, such as eventstore_int_ip: 192.168.1.11",
+                    host,
                 )
             )
     if values["eventstore_ext_ip"] is None:
@@ -395,8 +389,9 @@ def _derive(
         problems.append(
             Problem(
                 "checksum-missing",
-                f"{host}: eventstore_archive is set, and eventstore_archive_checksum is not",
+                "eventstore_archive is set, and eventstore_archive_checksum is not",
                 "Write what sha256sum prints for the archive you trust: eventstore_archive_checksum: sha256:HEX",
+                host,
             )
         )
 
@@ -406,21 +401,22 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
         problems.append(
             Problem(
                 "wrong-value",
-                f"{host}: eventstore_nodes is empty",
+                "eventstore_nodes is empty",
                 "Name at least one database node, or take the machine out of the group",
+                host,
             )
         )
     nodes: list[dict[str, t.Any]] = []
     for index, item in enumerate(items):
-        place = f"{host}: eventstore_nodes[{index}]"
-        problems += _unknown(place, item, _NODE_BY_NAME)
+        place = f"eventstore_nodes[{index}]"
+        problems += _unknown(host, f"{place}.", item, _NODE_BY_NAME)
         node = {
-            name: _read(f"{place}.{name}", _NODE_BY_NAME[name], value, windows, problems)
+            name: _read(host, f"{place}.{name}", _NODE_BY_NAME[name], value, windows, problems)
             for name, value in item.items()
             if name in _NODE_BY_NAME and value is not None
         }
         if item.get("name") is None:
-            problems.append(Problem("wrong-value", f"{place} has no name", "Write for example name: database"))
+            problems.append(Problem("wrong-value", f"{place} has no name", "Write for example name: database", host))
         if node.get("name") is None:
             continue
         if node["name"].lower() in RESERVED_NODE_NAMES:
@@ -429,29 +425,33 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
                     "wrong-value",
                     f"{place}.name is {node['name']!r}, but the file of that name is the manager's",
                     "Give the node another name",
+                    host,
                 )
             )
         if node["name"].lower() in (other["name"].lower() for other in nodes):
             problems.append(
                 Problem(
                     "node-twice",
-                    f"{host}: eventstore_nodes names two nodes {node['name']!r}",
+                    f"eventstore_nodes names two nodes {node['name']!r}",
                     "Give each database node of a machine a name of its own",
+                    host,
                 )
             )
         nodes.append(node)
     return nodes
 
 
-def _unknown(place: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Setting]) -> t.Iterator[Problem]:
+def _unknown(
+    host: str, prefix: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Setting]
+) -> t.Iterator[Problem]:
     for name in given:
         if name not in known:
             meant = nearest(str(name), known)
             hint = f"Write {meant}" if meant else "A variable of your own needs another prefix"
-            yield Problem("unknown-variable", f"{place}: {name} is not a variable of this collection", hint)
+            yield Problem("unknown-variable", f"{prefix}{name} is not a variable of this collection", hint, host)
 
 
-def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
+def _read(host: str, place: str, setting: Setting, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
     """The value as its type; in its place the default, and a problem, if it cannot be read."""
     kind, kind_name = _PYTHON_TYPES[setting.type]
     if kind is int and isinstance(value, str) and re.fullmatch(r" *[0-9]{1,9} *", value):
@@ -467,7 +467,7 @@ def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: l
     problem = problem or setting.check(value, windows)
     if not problem:
         return value
-    problems.append(Problem("wrong-value", f"{place} {problem}", _advice(setting, value)))
+    problems.append(Problem("wrong-value", f"{place} {problem}", _advice(setting, value), host))
     return setting.default
 
 
@@ -513,7 +513,6 @@ __all__ = [
     "PREFIX",
     "SETTINGS",
     "Machine",
-    "Problem",
     "Setting",
     "differences",
     "nearest",

@@ -11,7 +11,8 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ALLOWED_LAG_BYTES, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ALLOWED_LAG_BYTES
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import Cluster, Node
 
 if t.TYPE_CHECKING:

@@ -13,9 +13,8 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import conditions
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, Taken
