@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -161,3 +163,104 @@ def test_defaults_are_those_of_the_argument_specs(role: Path) -> None:
     options = {name: option for entry in specs.values() for name, option in entry.get("options", {}).items()}
     own = {name: option for name, option in options.items() if name.startswith(f"{role.name}_")}
     assert defaults == {name: option["default"] for name, option in own.items() if "default" in option}
+
+
+# --- the rooms ---
+
+UTILS = ("module_utils", "plugin_utils")
+PACKAGE = "ansible_collections.eventstore.cluster.plugins."
+# Rooms and what stands in them without an import: data files, documents, package markers.
+NO_MODULES = {"__init__", "__pycache__", "README"}
+
+
+def described_rooms() -> list[tuple[str, list[str]]]:
+    """Each row of ARCHITECTURE's table: the folder, and the names in backticks that begin an entry of its modules."""
+    section = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## The rooms")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w/]+)` \| (.*) \|$", section, re.MULTILINE)
+    names = re.compile(r"(?:^|; |(?<=`) |and )`(\w+)`")
+    return [(room, names.findall(modules)) for room, modules in rows]
+
+
+def rooms() -> dict[str, set[str]]:
+    """Each folder that ARCHITECTURE has to describe, with its modules; rooms below it have rows of their own."""
+    below = [path.parent for top in UTILS for path in (ROOT / "plugins" / top).rglob("*.py")]
+    folders = {*below, *(ROOT / name for name in ("roles", "roles/manager/files/es_manager", "lab", "tests/doubles"))}
+    found: dict[str, set[str]] = {}
+    for folder in folders:
+        inside = [path for path in FILES if folder in path.parents]
+        direct = {path.relative_to(folder).parts[0].partition(".")[0] for path in inside}
+        if folder.is_relative_to(ROOT / "plugins"):
+            direct = {path.stem for path in inside if path.parent == folder}
+        found[name_of(folder).partition("plugins/")[2] or name_of(folder)] = direct - NO_MODULES
+    return found
+
+
+def test_architecture_names_each_room_and_each_module_once() -> None:
+    described = [f"{room}/{name}" for room, names in described_rooms() for name in names]
+    there = [f"{room}/{name}" for room, names in rooms().items() for name in names]
+    assert sorted(set(there) - set(described)) == [], (
+        "not in the table of ARCHITECTURE.md: name them in their room's row"
+    )
+    assert sorted(set(described) - set(there)) == [], "in the table of ARCHITECTURE.md, but not there"
+    assert len(described) == len(set(described)), "named twice in the table of ARCHITECTURE.md"
+
+
+def sources() -> list[Path]:
+    return [path for top in UTILS for path in (ROOT / "plugins" / top).rglob("*.py") if path.stat().st_size]
+
+
+def test_shared_code_is_marked_as_private() -> None:
+    mark = "# Private to this collection: may change in any release."
+    assert [name_of(path) for path in sources() if mark not in path.read_text(encoding="utf-8").splitlines()[:3]] == []
+
+
+def room_of(dotted: str) -> str:
+    """``module_utils.gossip.view``: module_utils.gossip; plugins that no other imports are one room a kind."""
+    top, *rest = dotted.split(".")
+    return ".".join((top, *rest[:1])) if top == "module_utils" else top
+
+
+def imported(path: Path) -> t.Iterator[str]:
+    """The modules of this collection that a file imports, as ``module_utils.gossip.view``."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name.removeprefix(PACKAGE) for name in names if name.startswith(PACKAGE))
+
+
+def arrows() -> dict[str, set[str]]:
+    """Each room with the rooms that its files import, also for types only or inside of a function."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "plugins").rglob("*.py"):
+        room = room_of(".".join(path.relative_to(ROOT / "plugins").with_suffix("").parts))
+        found.setdefault(room, set()).update(map(room_of, imported(path)))
+    return {room: others - {room} for room, others in found.items()}
+
+
+def test_imports_of_the_rooms_make_no_circle() -> None:
+    left = arrows()
+    while bottom := {room for room, others in left.items() if not others & left.keys()}:
+        left = {room: others for room, others in left.items() if room not in bottom}
+    assert {room: others & left.keys() for room, others in left.items()} == {}
+
+
+# Modules run on the managed hosts, where only module_utils is sent with them.
+MAY_IMPORT = {
+    "module_utils": {"module_utils"},
+    "plugin_utils": {"module_utils", "plugin_utils"},
+    "modules": {"module_utils"},
+}
+
+
+def test_imports_point_from_plugins_to_shared_code() -> None:
+    wrong = [
+        f"{room} imports {other}"
+        for room, others in arrows().items()
+        for other in others
+        if other.partition(".")[0] not in MAY_IMPORT.get(room.partition(".")[0], {other.partition(".")[0]})
+    ]
+    assert wrong == []
