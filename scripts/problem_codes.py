@@ -25,8 +25,8 @@ Problem codes
 =============
 
 A problem has a code, a text, a hint and, unless the text names it, the host or server that has it. The codes are in
-``es_gossip.problems``, in the results of ``es_preflight`` and ``es_plan``, and in brackets at the end of the message of a
-refused stop. Below, ``…`` stands for a name, an address or a number.
+``es_gossip.problems``, in the results of ``es_preflight`` and ``es_plan``, and in brackets at the end of the message of
+a refused stop. Below, ``…`` stands for a name, an address or a number.
 """
 
 

@@ -64,7 +64,7 @@ _value:
     - C(hops), each with C(from), C(to), C(mode) (V(rolling), V(rolling, master last) or V(stop all)), the C(nodes)
       that do not run C(to) yet, what to do C(before), what is C(one_way) with C(since), C(text) and C(going_back),
       C(notes), C(sources), and C(inferred), which is empty where a document has this hop.
-    - C(problems) where it is refused, each with C(code), C(text), C(hint) and C(where); then there are no hops and no lines.
+    - C(problems) where it is refused, each with C(code), C(text), C(hint) and C(where); then no hops and no lines.
   type: dict
 """
 
