@@ -176,14 +176,14 @@ class Cluster:
             hint="Look at the load of the machine that runs es_service, and run it again",
         )
 
-    def _look(self, size: int) -> view.Cluster:
-        cluster = view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
+    def _look(self, size: int) -> view.ClusterView:
+        cluster = view.ClusterView(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
         self._watch.add(cluster, time.monotonic())
         return cluster
 
     def _decide(self, stop: conditions.Stop, size: int, *, settle_s: float, wait_s: float) -> None:
         """Return when the cluster can do without these nodes, and no election or restart was within the settle time."""
-        history: list[view.Cluster] = []
+        history: list[view.ClusterView] = []
         since = asked_at = 0.0
 
         def look() -> list[Problem]:
@@ -263,7 +263,7 @@ class Cluster:
             )
         return {"state": state, "seconds": time.monotonic() - since, "watched": self._watch.facts()}
 
-    def _still_to_do(self, cluster: view.Cluster, *, back: bool) -> t.Iterator[tuple[object, float]]:
+    def _still_to_do(self, cluster: view.ClusterView, *, back: bool) -> t.Iterator[tuple[object, float]]:
         """What to wait for, each with a number that falls as it comes nearer."""
         for node in cluster.nodes:
             lag = cluster.lag_bytes(node)
@@ -271,7 +271,7 @@ class Cluster:
         if back:
             yield "calm", -self._watch.calm_s
 
-    def _absent(self, cluster: view.Cluster) -> list[str]:
+    def _absent(self, cluster: view.ClusterView) -> list[str]:
         """The nodes that a rejoin has ended: of others that were in sync before."""
         away = [node for node in cluster.nodes if node.key in self._in_sync and node not in cluster.in_sync]
         return [f"{node.name} was in sync before the stop, and is not now" for node in away]

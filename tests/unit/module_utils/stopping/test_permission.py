@@ -143,12 +143,12 @@ def test_views_that_come_to_agree_are_no_election(monkeypatch):
     monkeypatch.setattr(permission.facts, "ask", ask)
     permit(cluster(settle=0.1))
     assert time.monotonic() > end
-    assert [view.Cluster(views, 3).agreed for views in seen[-2:]] == [False, True]
+    assert [view.ClusterView(views, 3).agreed for views in seen[-2:]] == [False, True]
 
 
 def test_what_the_restart_before_has_seen_is_part_of_the_settle_time(sweeps):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.Cluster(WHOLE, 3)), "seconds": 60.0}
+    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
     permit(cluster(settle=60.0, seen=seen))
     assert len(sweeps[1]) == 1
     sweeps[1].clear()
@@ -160,7 +160,7 @@ def test_what_was_seen_is_worth_nothing_once_something_else_was_seen(sweeps):
     """The same picture again after another one is no sign of rest."""
     disagree = [*WHOLE, manager(1, cluster_of("Master", "Slave"))]
     sweeps[0][:] = [disagree, ONE_DOWN, WHOLE]
-    seen = {"state": conditions.signature(view.Cluster(WHOLE, 3)), "seconds": 60.0}
+    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
     began = time.monotonic()
     permit(cluster(settle=0.2, seen=seen))
     assert time.monotonic() - began >= 0.2
@@ -169,7 +169,7 @@ def test_what_was_seen_is_worth_nothing_once_something_else_was_seen(sweeps):
 @pytest.mark.parametrize("now", [ELECTED, ONE_DOWN[:2]])
 def test_what_was_seen_of_a_cluster_that_has_changed_since_is_none(sweeps, now):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.Cluster(now, 3)), "seconds": 60.0}
+    seen = {"state": conditions.signature(view.ClusterView(now, 3)), "seconds": 60.0}
     permit(cluster(seen=seen))
     assert len(sweeps[1]) > 1
 
@@ -305,7 +305,7 @@ def test_after_a_pause_it_is_decided_again(sweeps, boottime, endpoints):
 
 def test_what_was_seen_before_a_pause_is_no_part_of_the_settle_time(sweeps, boottime):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.Cluster(WHOLE, 3)), "seconds": 60.0}
+    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
     with permission.permit(cluster(seen=seen), NODE2, hold_s=10, check_mode=False) as permitted:
         boottime.now += permission.FRESH_S + 1
         permitted.confirm()
@@ -370,7 +370,7 @@ def test_it_waits_until_the_node_is_back(sweeps):
     seen = permitted.wait_until_back(lambda: "")
     assert sweeps[1][-1] is WHOLE
     assert len(sweeps[1]) == 3
-    assert seen["state"] == conditions.signature(view.Cluster(WHOLE, 3))
+    assert seen["state"] == conditions.signature(view.ClusterView(WHOLE, 3))
     # Counted from the sweep in which it was back: two pauses were before.
     assert 0 <= seen["seconds"] < time.monotonic() - began - 0.02
 
@@ -400,7 +400,7 @@ def test_it_waits_until_no_election_follows_that_of_the_rejoin(sweeps, monkeypat
     recorded = replay(frames)
 
     def ask(_targets, _timeout_s):
-        clock.now, seen = next(recorded, (clock.now + 0.1, view.Cluster(ELECTED, 3)))
+        clock.now, seen = next(recorded, (clock.now + 0.1, view.ClusterView(ELECTED, 3)))
         return seen.views
 
     def at_once(observe, holds, *, timeout_s):
