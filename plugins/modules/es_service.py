@@ -322,6 +322,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+codes:
+  description: The problem codes for which a stop or an empty start was refused; the page of problem codes lists them.
+  returned: failure
+  type: list
+  elements: str
+  sample: [no-majority]
 status:
   description: The state in the words of the provider; in check mode the one that was found.
   returned: success
@@ -703,7 +709,7 @@ def main() -> None:
     try:
         result = run(module)
     except EventStoreError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), codes=list(error.codes))
     module.exit_json(**result)
 
 

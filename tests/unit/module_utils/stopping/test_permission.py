@@ -107,8 +107,9 @@ def test_a_cluster_that_cannot(sweeps, check_mode):
     with pytest.raises(ServiceError) as refused:
         permit(cluster(), check_mode=check_mode)
     text = str(refused.value)
-    for word in ("not stopped", "take down n2", "1 of 3 nodes would be left in sync", "override: c"):
+    for word in ("not stopped", "take down n2", "1 of 3 nodes would be left in sync", "override: c [no-majority]"):
         assert word in text
+    assert refused.value.codes == ("no-majority",)
 
 
 def test_it_waits_for_a_cluster_that_is_not_ready_yet(sweeps):
@@ -198,7 +199,7 @@ def test_without_a_cluster_to_ask_only_a_single_node_is_stopped(size, permitted)
     if permitted:
         permit(None, members)
     else:
-        with pytest.raises(ServiceError, match="cluster is not given"):
+        with pytest.raises(ServiceError, match=r"cluster is not given.*\[cluster-not-given\]$"):
             permit(None, members)
 
 
