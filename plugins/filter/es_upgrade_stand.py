@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import stand
 
 DOCUMENTATION = r"""
@@ -59,7 +60,7 @@ _value:
 
 def es_upgrade_stand(
     gossip: t.Mapping[str, t.Any],
-    plan: t.Mapping[str, t.Any],
+    plan: Plan,
     hop: t.Mapping[str, t.Any],
     looks: t.Mapping[str, t.Mapping[str, t.Any]],
     failures: t.Mapping[str, str],

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 Row = tuple[str, ...]
 
@@ -34,15 +35,13 @@ def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
     return [f"- {', '.join(names)}: {line.rstrip('.')}." for line, names in hosts.items()]
 
 
-def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
+def table(gossip: t.Mapping[str, t.Any], plan: Plan) -> list[str]:
     """The facts ``es_gossip`` about a planned cluster as lines of text."""
     lines = [_headline(gossip, plan), *_columns([HEAD, *_rows(gossip)]), *problem_lines(gossip["problems"])]
     return [*lines, *_next(gossip, plan)]
 
 
-def outcome(
-    plan: t.Mapping[str, t.Any], done: str, hosts: t.Sequence[str], left: t.Sequence[str], *, check: bool
-) -> list[str]:
+def outcome(plan: Plan, done: str, hosts: t.Sequence[str], left: t.Sequence[str], *, check: bool) -> list[str]:
     """What a playbook has done (``deployed``) of what it was to do: its hosts, and those that are left of them."""
     name, machines = plan["cluster_name"], list(plan["hosts"])
     missing = [host for host in machines if host in hosts and host not in left]
@@ -58,7 +57,7 @@ def outcome(
     return lines
 
 
-def _headline(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> str:
+def _headline(gossip: t.Mapping[str, t.Any], plan: Plan) -> str:
     in_sync = sum(1 for member in gossip["members"] if member["in_sync"])
     verdict = "has quorum" if gossip["has_quorum"] else "NO QUORUM"
     counts = f"{in_sync} of {gossip['cluster_size']} nodes in sync, {gossip['quorum_size']} needed"
@@ -93,7 +92,7 @@ def _columns(rows: t.Sequence[Row]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _next(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
+def _next(gossip: t.Mapping[str, t.Any], plan: Plan) -> list[str]:
     """Where to look next: a server that answers, a manager before a node, and the logs."""
     known = gossip["managers"] if plan["mode"] == "managers" else []
     answering = next((server for server in [*known, *gossip["members"]] if server["answers"]), None)
