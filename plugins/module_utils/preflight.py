@@ -29,7 +29,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, services
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, servers
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import last_version
 
@@ -199,7 +199,7 @@ def _foreign_data(machine: InspectedMachine) -> Problems:
     if not user:
         return
     uid = _uid(user)
-    for directory in dict.fromkeys(path for service in services(machine) for path in service["directories"]):
+    for directory in dict.fromkeys(path for service in servers(machine) for path in service["directories"]):
         yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], machine, uid)
     if machine["manager"]:  # which writes its state file there
         directory = os.path.join(machine["run_dir"], machine["manager"]["service"])
@@ -243,7 +243,7 @@ def _software(machine: InspectedMachine, *, installed: bool) -> Problems:
 
 
 def _addresses_and_ports(machine: InspectedMachine) -> Problems:
-    endpoints = [Endpoint.parse(text) for service in services(machine) for text in service["listen"]]
+    endpoints = [Endpoint.parse(text) for service in servers(machine) for text in service["listen"]]
     absent = set()
     for ip in dict.fromkeys(endpoint.host for endpoint in endpoints):
         if _bind(Endpoint(ip, 0)) == errno.EADDRNOTAVAIL:
@@ -302,7 +302,7 @@ def _port_in_use(machine: InspectedMachine, endpoint: Endpoint, pids: list[int])
 
 def _is_ours(machine: InspectedMachine, command: t.Sequence[str]) -> bool:
     """Whether a process runs one of our files, or a program of ours, perhaps of an earlier plan or version."""
-    configs = {service["config"] for service in services(machine)}
+    configs = {service["config"] for service in servers(machine)}
     root = machine["software"]["root"].rstrip("/") + "/"
     return any(word.partition("=")[2] in configs or word in configs or word.startswith(root) for word in command)
 
@@ -407,7 +407,7 @@ def _space(machine: InspectedMachine, *, installed: bool) -> Problems:
 
 def _files(machine: InspectedMachine) -> Problems:
     """Existing files that are unreadable or damaged: somebody's work may be in them, so they are not overwritten."""
-    for service in services(machine):
+    for service in servers(machine):
         if document.HAS_YAML:
             yield from _file(service["config"], lambda text, path: document.read(text, where=path))
     if machine["manager"]:
@@ -460,7 +460,7 @@ def _dns(machine: InspectedMachine) -> Problems:
 
 
 def _own_dns_addresses(machine: InspectedMachine) -> set[str]:
-    return {Endpoint.parse(text).host for service in services(machine) for text in service["listen"]}
+    return {Endpoint.parse(text).host for service in servers(machine) for text in service["listen"]}
 
 
 def _unreachable(machine: InspectedMachine) -> t.Iterator[PeerProblem]:
@@ -514,7 +514,7 @@ def _notes(machine: InspectedMachine) -> t.Iterator[str]:
 
 def _running(machine: InspectedMachine) -> list[dict[str, t.Any]]:
     """Which of the planned services run already, by the file they were started with."""
-    names = {service["config"]: service["service"] for service in services(machine)}
+    names = {service["config"]: service["service"] for service in servers(machine)}
     found = []
     for pid in procfs.all_pids():
         words = procfs.command_line(pid)

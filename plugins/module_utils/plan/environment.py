@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import replace
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, REFERENCE
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, reference
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
@@ -68,11 +68,11 @@ def _ignored(tables: list[OptionSet], name: str) -> Problem | None:
 
 def _value_problem(variables: HostVariables, option: Option, given: str) -> str:
     """Why the server does not start with the value, or reads another one."""
-    reference = REFERENCE.fullmatch(given) if variables["version"].startswith("5.") else None
-    if reference:
-        given = variables["environment"].get(reference[1], "")
+    named = reference(variables["version"], given)
+    if named:
+        given = variables["environment"].get(named, "")
         if not isinstance(given, str) or not given:
-            return f"{reference[1]} is not set, so that {option.name} would get the server's own default"
+            return f"{named} is not set, so that {option.name} would get the server's own default"
     try:
         values.check_value(option, given)
     except ValueError as error:

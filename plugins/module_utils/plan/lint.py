@@ -17,7 +17,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import P
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import environment_names
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.server import PlannedServer
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import ManagerPlan, Plan, services, units
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import ManagerPlan, Plan, servers, units
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
 # What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
@@ -322,7 +322,7 @@ def _shared_files(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
         disk = "" if variables.local else variables.host
         machine = plan["hosts"][variables.host]
         run_dir, started = machine["run_dir"], [unit["service"] for unit in units(machine)]
-        written = [(service["config"], service["config"]) for service in services(machine)]
+        written = [(service["config"], service["config"]) for service in servers(machine)]
         written += [(join(run_dir, unit), run_dir) for unit in started if run_dir]
         # Where units are systemd's, or perhaps are, the computer has one of each name.
         for unit in sorted(started) if variables.local and plan["provider"] != "process" else ():

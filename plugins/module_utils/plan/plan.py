@@ -12,7 +12,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import P
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan import environment, lint
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import several_clusters
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, read_options
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, doubts, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.server import PlannedServer
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import (
     MachinePlan,
@@ -21,7 +21,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types impo
     Options,
     Plan,
     PlannedEndpoint,
-    services,
+    servers,
     units,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import (
@@ -170,7 +170,7 @@ def _machine(
             "keep_versions": variables["keep_versions"],
         },
         "directories": [],
-        "notes": [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))],
+        "notes": _notes(variables["version"], nodes, manager),
         "peers": {},
         "nodes": planned,
         "manager": None,
@@ -246,7 +246,7 @@ def _inside(machine: MachinePlan) -> list[str]:
     """Where a machine's servers are reached by those of the other machines."""
     return [
         str(addresses.advertised(service["options"], port))
-        for service in services(machine)
+        for service in servers(machine)
         for port in addresses.LISTENERS
         if port.startswith("Int") and service["options"].get(port)
     ]
@@ -259,6 +259,13 @@ def _written(options: Options, unsaid_log: str | None = None) -> list[str]:
 
 def _unique(*lists: t.Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(filter(None, itertools.chain(*lists))))
+
+
+def _notes(version: str, nodes: list[PlannedServer], manager: PlannedServer | None) -> list[str]:
+    found = [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))]
+    for server in [*nodes, *([manager] if manager else [])]:
+        found += (f"{server.name}: {doubt}" for doubt in doubts(server.kind, version, server.options))
+    return found
 
 
 def _urlacls(nodes: list[PlannedServer], manager: PlannedServer | None) -> list[str]:

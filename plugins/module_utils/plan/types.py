@@ -119,7 +119,7 @@ class InspectedMachine(MachinePlan, _Inspection):
     provider: str
 
 
-def services(machine: MachinePlan) -> list[ServicePlan]:
+def servers(machine: MachinePlan) -> list[ServicePlan]:
     """The nodes of a machine, and its manager last."""
     return [*machine["nodes"], *([machine["manager"]] if machine["manager"] else [])]
 
@@ -141,6 +141,6 @@ __all__ = [
     "ServicePlan",
     "Software",
     "WatchdogPlan",
-    "services",
+    "servers",
     "units",
 ]

@@ -12,7 +12,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import U
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import (
     InspectedMachine,
     MachinePlan,
-    services,
+    servers,
     units,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import WRITER
@@ -52,7 +52,7 @@ def last_versions(machine: InspectedMachine) -> dict[str, str]:
 def waiting(machine: MachinePlan) -> list[Path]:
     """Configuration files of the planned version beside those in use that are not yet what is in use."""
     version = os.path.basename(machine["software"]["home"])
-    files = [(Path(f"{service['config']}.{version}"), Path(service["config"])) for service in services(machine)]
+    files = [(Path(f"{service['config']}.{version}"), Path(service["config"])) for service in servers(machine)]
     return [
         path for path, used in files if path.is_file() and used.is_file() and path.read_bytes() != used.read_bytes()
     ]

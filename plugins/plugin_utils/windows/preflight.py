@@ -15,14 +15,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import d
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, services
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, servers
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
     MAX_SKEW_S,
     SOFTWARE_BYTES,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import acl, network, script, urlacl
-from ansible_collections.eventstore.cluster.plugins.module_utils.windows import services as scm
+from ansible_collections.eventstore.cluster.plugins.module_utils.windows import acl, network, script, services, urlacl
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows.processes import MANAGER_PROGRAM
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host
@@ -70,9 +69,9 @@ def _prefetch(host: Host, machine: InspectedMachine) -> None:
     software, manager = machine["software"], machine["manager"]
     programs = [software["executable"], *([MANAGER_PROGRAM] if manager else [])]
     paths = [*(ntpath.join(software["home"], program) for program in programs), *_places(machine)]
-    files = [service["config"] for service in services(machine)] + ([manager["watchdog"]["path"]] if manager else [])
+    files = [service["config"] for service in servers(machine)] + ([manager["watchdog"]["path"]] if manager else [])
     commands = [
-        *([scm.query(script.check_service_name(manager["service"]))] if manager else []),
+        *([services.query(script.check_service_name(manager["service"]))] if manager else []),
         *(network.show_session(), network.show_addresses(), network.show_listeners(), network.show_queues()),
         urlacl.show_command(),
     ]
@@ -94,7 +93,7 @@ def _running(host: Host, machine: InspectedMachine) -> list[dict[str, t.Any]]:
     if not manager:
         return []
     name = script.check_service_name(manager["service"])
-    if scm.read_state(host.run(*scm.query(name)), name=name) in (None, scm.STOPPED):
+    if services.read_state(host.run(*services.query(name)), name=name) in (None, services.STOPPED):
         return []
     said = host.say(script.process_of(name), where=f"process of {name}")
     pid = int(said.value.partition(" ")[0]) if said.kind == "PROCESS" else None
@@ -176,7 +175,7 @@ def _software(host: Host, machine: InspectedMachine, *, installed: bool) -> Prob
 
 
 def _addresses_and_ports(host: Host, machine: InspectedMachine, *, runs: bool) -> Problems:
-    wanted = [Endpoint.parse(text) for service in services(machine) for text in service["listen"]]
+    wanted = [Endpoint.parse(text) for service in servers(machine) for text in service["listen"]]
     own = network.read_addresses(host.run(*network.show_addresses()).output)
     for ip in dict.fromkeys(endpoint.host for endpoint in wanted):
         if ip not in own and ip != "0.0.0.0" and not ip.startswith("127."):
@@ -246,7 +245,7 @@ def _space(host: Host, machine: InspectedMachine, *, installed: bool) -> Problem
 
 def _files(host: Host, machine: InspectedMachine) -> Problems:
     """Existing files that are damaged: somebody's work may be in them, so they are not overwritten."""
-    for service in services(machine):
+    for service in servers(machine):
         yield from _file(host, service["config"], lambda text, path: document.read(text, where=path))
     if machine["manager"]:
         yield from _file(
