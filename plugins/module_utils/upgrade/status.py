@@ -59,7 +59,7 @@ def begun(looks: t.Mapping[str, Facts]) -> bool:
     return bool(stopped(looks)) and any(look.get("full_stop_begun") for look in looks.values())
 
 
-def left_out(plan: Facts, looks: t.Collection[str]) -> str:
+def left_out(plan: Plan, looks: t.Collection[str]) -> str:
     """Why an upgrade cannot go on with these machines only; empty if they are all."""
     missing = ", ".join(sorted(set(plan["hosts"]) - set(looks)))
     return missing and (
