@@ -15,6 +15,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import d
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, servers
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
@@ -44,6 +45,7 @@ def look(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
     _prefetch(host, machine)
     installed = host.kind_of(ntpath.join(software["home"], software["executable"])) == FILE
     running = _running(host, machine)
+    sizes: dict[str, int | None] = {}
     problems = [
         *_session(host),
         *_clock(host),
@@ -52,7 +54,7 @@ def look(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
         *_addresses_and_ports(host, machine, runs=bool(running)),
         *_directories(host, machine),
         *_space(host, machine, installed=installed),
-        *_files(host, machine),
+        *_files(host, machine, sizes),
         *_dns(host, machine),
     ]
     return {
@@ -61,6 +63,10 @@ def look(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
         "notes": list(_notes(host, machine)),
         "software_installed": installed,
         "running": running,
+        "nodes": [
+            {"name": node["name"], "running": bool(running), "cluster_size": sizes.get(node["config"])}
+            for node in machine["nodes"]
+        ],
     }
 
 
@@ -243,10 +249,15 @@ def _space(host: Host, machine: InspectedMachine, *, installed: bool) -> Problem
             )
 
 
-def _files(host: Host, machine: InspectedMachine) -> Problems:
-    """Existing files that are damaged: somebody's work may be in them, so they are not overwritten."""
+def _files(host: Host, machine: InspectedMachine, sizes: dict[str, int | None]) -> Problems:
+    """Existing files that are damaged and are not overwritten; ``sizes`` gets the ClusterSize of each sound one."""
+
+    def read(text: str, path: str) -> None:
+        document.read(text, where=path)
+        sizes[path] = size_in(text)
+
     for service in servers(machine):
-        yield from _file(host, service["config"], lambda text, path: document.read(text, where=path))
+        yield from _file(host, service["config"], read)
     if machine["manager"]:
         yield from _file(
             host, machine["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path)
