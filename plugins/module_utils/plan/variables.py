@@ -147,6 +147,12 @@ SETTINGS: tuple[Setting, ...] = (
         cluster_wide=True,
     ),
     Setting(
+        "eventstore_report",
+        "str",
+        None,
+        "HTML file on the controller, to which status, site, rolls and upgrades write a page about the cluster.",
+    ),
+    Setting(
         "eventstore_cluster_mode",
         "str",
         "managers",
