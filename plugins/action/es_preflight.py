@@ -84,4 +84,4 @@ def _without_secrets(plan: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def _service(service: dict[str, t.Any]) -> dict[str, t.Any]:
     options = {name: value for name, value in service["options"].items() if name in data.WHERE}
-    return {**service, "options": options, "environment": data.where_of(service)}
+    return {**service, "options": options, "environment": data.where_of(service.get("environment") or {})}

@@ -7,6 +7,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import start_problems
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 DOCUMENTATION = r"""
 name: es_size_problems
@@ -55,7 +56,7 @@ _value:
 
 
 def es_size_problems(
-    plan: t.Mapping[str, t.Any],
+    plan: Plan,
     looks: t.Mapping[str, t.Mapping[str, t.Any]],
     members: t.Iterable[t.Mapping[str, t.Any]],
 ) -> list[ProblemFacts]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.overview import table
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 DOCUMENTATION = r"""
 name: es_table
@@ -42,7 +43,7 @@ _value:
 """
 
 
-def es_table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
+def es_table(gossip: t.Mapping[str, t.Any], plan: Plan) -> list[str]:
     """Write the state of a cluster as lines of text."""
     return [line.text for line in table(gossip, plan)]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 
 Facts = t.Mapping[str, t.Any]
@@ -109,7 +110,7 @@ def _machine(server: Facts) -> str:
     return str(server["host"] or Endpoint.parse(server["address"], names=True).host)
 
 
-def table(gossip: Facts, plan: Facts) -> list[Line]:
+def table(gossip: Facts, plan: Plan) -> list[Line]:
     """The facts ``es_gossip`` about a planned cluster, for a terminal of ``WIDTH`` columns."""
     first = Line(f"{plan['cluster_name']} {verdict(gossip)}, {counts(gossip)}", GOOD if gossip["has_quorum"] else BAD)
     found = rows(gossip)
@@ -167,7 +168,7 @@ def shortened(names: t.Sequence[str], width: int) -> list[str]:
     return list(names)
 
 
-def next_lines(gossip: Facts, plan: Facts) -> list[str]:
+def next_lines(gossip: Facts, plan: Plan) -> list[str]:
     """Commands for further checks: a server that answers, a manager before a node, and the logs."""
     known = gossip["managers"] if plan["mode"] == "managers" else []
     answering = next((server for server in [*known, *gossip["members"]] if server["answers"]), None)
@@ -175,7 +176,7 @@ def next_lines(gossip: Facts, plan: Facts) -> list[str]:
     return _columns([("state of the cluster", asked), *_logs(plan)])
 
 
-def _logs(plan: Facts) -> list[Cells]:
+def _logs(plan: Plan) -> list[Cells]:
     """Where the logs are, once for the machines that have them in the same place."""
     hosts: dict[str, list[str]] = {}
     for host, machine in plan["hosts"].items():

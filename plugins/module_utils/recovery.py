@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
 Facts = t.Mapping[str, t.Any]
@@ -36,7 +37,7 @@ class Position:
         return self.writer > 0
 
 
-def recover(gossip: Facts, plan: Facts, checkpoints: t.Mapping[str, Facts]) -> dict[str, t.Any]:
+def recover(gossip: Facts, plan: Plan, checkpoints: t.Mapping[str, Facts]) -> dict[str, t.Any]:
     """``lines`` that explain, ``order``: machines to start before there is quorum, ``last``: after; or ``problems``.
 
     ``checkpoints``: machine -> node -> file -> its content in base64, of all machines that could be reached.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 
 def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
@@ -30,9 +31,7 @@ def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
     return [f"- {', '.join(names)}: {line.rstrip('.')}." for line, names in hosts.items()]
 
 
-def outcome(
-    plan: t.Mapping[str, t.Any], done: str, hosts: t.Sequence[str], left: t.Sequence[str], *, check: bool
-) -> list[str]:
+def outcome(plan: Plan, done: str, hosts: t.Sequence[str], left: t.Sequence[str], *, check: bool) -> list[str]:
     """What a playbook has done (``deployed``) of what it was to do: its hosts, and those that are left of them."""
     name, machines = plan["cluster_name"], list(plan["hosts"])
     missing = [host for host in machines if host in hosts and host not in left]

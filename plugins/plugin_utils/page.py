@@ -21,6 +21,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report i
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.overview import BAD, DOUBTFUL, GOOD, PLAIN
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import alarms
 
 Facts = t.Mapping[str, t.Any]
@@ -40,7 +41,7 @@ _PARTS = (
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def render(gossip: Facts, plan: Facts, **more: t.Any) -> str:
+def render(gossip: Facts, plan: Plan, **more: t.Any) -> str:
     """The page; arguments as those of ``view``."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -51,7 +52,7 @@ def render(gossip: Facts, plan: Facts, **more: t.Any) -> str:
 
 def view(
     gossip: Facts,
-    plan: Facts,
+    plan: Plan,
     *,
     asked: datetime,
     turns: t.Sequence[tuple[str, Facts]] = (),

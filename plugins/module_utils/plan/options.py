@@ -11,7 +11,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.values import check, plain
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
 COMMAND_LINE_ONLY = {
     "Config": "the server does not follow it there (measured on 3.4.0)",
@@ -22,11 +22,11 @@ COMMAND_LINE_ONLY = {
 
 
 def read_options(
-    server: str, kind: str, machine: Machine, given: t.Mapping[str, t.Any], problems: list[Problem]
+    server: str, kind: str, variables: HostVariables, given: t.Mapping[str, t.Any], problems: list[Problem]
 ) -> dict[str, t.Any]:
     """The free options by their own names and as their types; what is wrong with them is added to ``problems``."""
-    place, variable = f"{machine.host}/{server}", f"eventstore_{kind}_options"
-    options = _option_set(kind, machine["version"])
+    place, variable = f"{variables.host}/{server}", f"eventstore_{kind}_options"
+    options = _option_set(kind, variables["version"])
     try:
         checked = check(options, given, refuse_unknown=False)
     except ConfigError as error:
@@ -38,7 +38,7 @@ def read_options(
             text = f"{name} has no place in a file: {COMMAND_LINE_ONLY[name]}"
             problems.append(Problem("wrong-option", text, f"Take it out of {variable}", place))
         option = options.find(name)
-        wrong = option and option.path and value and path_problem(str(value), windows=machine.windows)
+        wrong = option and option.path and value and path_problem(str(value), windows=variables.windows)
         if wrong:
             problems.append(Problem("wrong-option", f"{name} {wrong}", f"Correct it in {variable}", place))
     # Of unknown ones nothing is known, their type neither, and the plan cannot be used.

@@ -21,6 +21,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import d
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import NodePlan
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import EPOCH, WRITER
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import write
@@ -131,17 +132,16 @@ def place_of(effective: layers.Effective, config: str) -> Place:
     )
 
 
-def planned(node: t.Mapping[str, t.Any]) -> Place:
+def planned(node: NodePlan) -> Place:
     """Where a database node of the plan looks for its data."""
     options = option_set("database", VERSIONS[-1])
     given = {name: node["options"][name] for name in WHERE if name in node["options"]}
     text = document.to_text(given) if given else None
-    return place_of(layers.effective(options, file=text, environment=where_of(node)), node["config"])
+    return place_of(layers.effective(options, file=text, environment=where_of(node["environment"])), node["config"])
 
 
-def where_of(node: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """What in the environment of a node of the plan says where its data are; the rest can hold secrets."""
-    environment = {name: str(value) for name, value in (node.get("environment") or {}).items()}
+def where_of(environment: t.Mapping[str, str]) -> dict[str, str]:
+    """The variables of a node's environment that say where its data are; the rest can hold secrets."""
     names = {option.environment_name for option in option_set("database", VERSIONS[-1]) if option.name in WHERE}
     found = {name: value for name, value in environment.items() if name in names}
     referred = {f"${{env:{name}}}": name for name in environment}

@@ -7,6 +7,7 @@ import json
 import typing as t
 from datetime import datetime, timezone
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.page import render
 from tests.doubles.gossip.answers import AWAY, REFUSED, judge, manager, node
 
@@ -15,13 +16,13 @@ HOSTILE = "<script>alert('n')</script>\"'&<img src=x onerror=alert(1)>{{ 7*7 }}"
 Facts = dict[str, t.Any]
 
 
-def plan(*hosts: str, name: str = "orders") -> Facts:
+def plan(*hosts: str, name: str = "orders") -> Plan:
     """As much of a plan as the page needs."""
     machine = {
         "manager": {"options": {"Log": "/var/log/eventstore/manager"}},
         "nodes": [{"log": "/var/log/eventstore"}],
     }
-    return {"cluster_name": name, "mode": "managers", "hosts": dict.fromkeys(hosts, machine)}
+    return t.cast("Plan", {"cluster_name": name, "mode": "managers", "hosts": dict.fromkeys(hosts, machine)})
 
 
 def healthy() -> Facts:
