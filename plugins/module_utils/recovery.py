@@ -13,6 +13,8 @@ import base64
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
 Facts = t.Mapping[str, t.Any]
@@ -35,7 +37,7 @@ class Position:
         return self.writer > 0
 
 
-def recover(gossip: Facts, plan: Facts, checkpoints: t.Mapping[str, Facts]) -> dict[str, t.Any]:
+def recover(gossip: Facts, plan: Plan, checkpoints: t.Mapping[str, Facts]) -> dict[str, t.Any]:
     """``lines`` that explain, ``order``: machines to start before there is quorum, ``last``: after; or ``problems``.
 
     ``checkpoints``: machine -> node -> file -> its content in base64, of all machines that could be reached.
@@ -90,16 +92,16 @@ def _line(each: Position, states: t.Mapping[str, str], first: Position) -> str:
     return f"{each.name}: {state}, epoch at {each.epoch}, log up to {each.writer}{behind}"
 
 
-def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> dict[str, str]:
+def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> ProblemFacts:
     empty = [each.name for each in found if not each.has_data]
     who = [*(f"{name} (machine not reached)" for name in missing), *(f"{name} (no data)" for name in empty)]
-    return {
-        "code": "writes-at-risk",
-        "text": f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
+    return Problem(
+        "writes-at-risk",
+        f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
         f" have been acknowledged by the others alone: {', '.join(who)}",
-        "hint": "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
+        "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
         " never run is begun by playbook eventstore.cluster.site",
-    }
+    ).facts()
 
 
 __all__ = ["EPOCH", "WRITER", "recover"]

@@ -136,7 +136,8 @@ class _Look:
         self._doubts = Doubts()
 
     def __call__(self) -> Facts:
-        cluster = view.Cluster(ask(self._targets, self._params["timeout"], self._sweeper), self._params["cluster_size"])
+        views = ask(self._targets, self._params["timeout"], self._sweeper)
+        cluster = view.ClusterView(views, self._params["cluster_size"])
         now = time.monotonic()
         self._watch.add(cluster, now)
         return {**report(cluster, self._doubts, now), "watched": self._watch.facts()}

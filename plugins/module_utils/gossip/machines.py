@@ -68,7 +68,7 @@ def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), tim
     params = {name: option.get("default") for name, option in facts.ARGUMENT_SPEC.items()}
     addresses = [address for text in endpoints for address in _addresses(text, nameservers, timeout_s)]
     targets = facts.read_endpoints([str(address) for address in dict.fromkeys(addresses)])
-    cluster = view.Cluster(facts.ask(targets, timeout_s))
+    cluster = view.ClusterView(facts.ask(targets, timeout_s))
     if not cluster.trusted:
         said = "; ".join(f"{each.target.label}: {each.text or each.error}" for each in cluster.views)
         raise GossipError(
@@ -110,7 +110,7 @@ def _addresses(text: str, nameservers: t.Sequence[str], timeout_s: float) -> lis
     return [Endpoint(ip, port) for ip in resolve(name, nameservers=nameservers, timeout_s=timeout_s)]
 
 
-def _all_servers(cluster: view.Cluster) -> list[dict[str, str]]:
+def _all_servers(cluster: view.ClusterView) -> list[dict[str, str]]:
     """All servers that the views list, as entries of ``endpoints``; each is asked where gossip says it listens."""
     nodes = [(node, view.DATABASE) for node in cluster.nodes]
     return [
@@ -120,7 +120,7 @@ def _all_servers(cluster: view.Cluster) -> list[dict[str, str]]:
     ]
 
 
-def _entry(node: view.Node, kind: str) -> dict[str, str]:
+def _entry(node: view.ServerView, kind: str) -> dict[str, str]:
     address = str(node.target.address if node.target else node.seen[0][1].external_http)
     known = kind if node.member else ""
     host = node.key.host

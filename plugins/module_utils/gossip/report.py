@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import itertools
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
     NOT_GOSSIP,
-    Cluster,
-    Node,
+    ClusterView,
+    ServerView,
     View,
     lets_gossip_hang,
     live_states,
@@ -34,14 +36,6 @@ if t.TYPE_CHECKING:
 ALLOWED_CLOCK_SKEW_S = 60.0
 # The answers of one sweep are some milliseconds apart, in which a busy master writes some megabytes.
 ALLOWED_LAG_BYTES = 16 * 1024 * 1024
-
-
-class Problem(t.NamedTuple):
-    """``code`` for conditions, ``text`` with names and addresses, ``hint``: what to do."""
-
-    code: str
-    text: str
-    hint: str
 
 
 class Doubt(t.NamedTuple):
@@ -96,7 +90,7 @@ UNREACHABLE = "Unreachable"
 MAX_NAMES = 10
 
 
-def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
+def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
     """Give the facts, in plain types. ``doubts``: of the sweeps before; without it no doubt is settled."""
     problems = (doubts or Doubts()).settle([finding for rule in RULES for finding in rule(cluster)], now)
     by_state: dict[str, list[str]] = {}
@@ -117,11 +111,11 @@ def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> 
         "nodes_by_state": by_state,
         "clock_skew_s": round(cluster.clock_skew_s, 3),
         "views": [_view_facts(cluster, view) for view in cluster.views],
-        "problems": [problem._asdict() for problem in problems],
+        "problems": [problem.facts() for problem in problems],
     }
 
 
-def _node_facts(node: Node) -> dict[str, t.Any]:
+def _node_facts(node: ServerView) -> dict[str, t.Any]:
     external = node.member.external_http if node.member else None
     return {
         "name": node.name,
@@ -131,11 +125,11 @@ def _node_facts(node: Node) -> dict[str, t.Any]:
     }
 
 
-def _liveness(node: Node) -> dict[str, bool]:
+def _liveness(node: ServerView) -> dict[str, bool]:
     return {"is_alive": node.is_alive, "asked": node.target is not None, "answers": node.answers}
 
 
-def _member_facts(cluster: Cluster, node: Node) -> dict[str, t.Any]:
+def _member_facts(cluster: ClusterView, node: ServerView) -> dict[str, t.Any]:
     member = node.member
     return {
         **_node_facts(node),
@@ -154,7 +148,7 @@ def _member_facts(cluster: Cluster, node: Node) -> dict[str, t.Any]:
     }
 
 
-def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
+def _view_facts(cluster: ClusterView, view: View) -> dict[str, t.Any]:
     offset = view.clock_offset_s
     return {
         "name": view.target.name or str(view.target.address),
@@ -184,7 +178,7 @@ def _certificate_facts(certificate: Certificate | None) -> dict[str, t.Any] | No
     }
 
 
-def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_quorum(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.has_quorum:
         return
     if len(cluster.claimants) > 1:
@@ -205,7 +199,7 @@ def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
+def _cluster_size(cluster: ClusterView) -> t.Iterator[Finding]:
     """Four nodes with ClusterSize 3 are as healthy as three, until a cut: then both halves elect a master, and
     acknowledge (measured, 5 of 5 cuts of 3.4.0 and 4.1.4). A clone, too, has a vote.
     """
@@ -227,7 +221,7 @@ def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
+def _several_masters(cluster: ClusterView) -> t.Iterator[Finding]:
     if len(cluster.claimants) < 2:
         return
     claims = f"{len(cluster.claimants)} nodes say that they are master: {_join(n.label for n in cluster.claimants)}"
@@ -242,7 +236,7 @@ def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _which_to_stop(cluster: Cluster) -> str:
+def _which_to_stop(cluster: ClusterView) -> str:
     groups = {master.name: _followers(cluster, master) for master in cluster.claimants}
     alone = [master for master, names in groups.items() if not names]
     if 0 < len(alone) < len(groups):
@@ -258,12 +252,12 @@ def _which_to_stop(cluster: Cluster) -> str:
     )
 
 
-def _followers(cluster: Cluster, master: Node) -> list[str]:
+def _followers(cluster: ClusterView, master: ServerView) -> list[str]:
     others = [node for node in cluster.nodes if node.view and not node.claims_master]
     return [node.name for node in others if node.view and node.view.masters == {master.key}]
 
 
-def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
+def _own_cluster(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.single:
         return
     for node in cluster.asked:
@@ -286,12 +280,12 @@ def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _hides_gossip(node: Node) -> bool:
+def _hides_gossip(node: ServerView) -> bool:
     """It speaks of itself in /info, and lets /gossip hang."""
     return bool(node.view and node.view.state and not node.own and lets_gossip_hang(node.view))
 
 
-def _silent_in_gossip(cluster: Cluster, node: Node, view: View) -> Problem:
+def _silent_in_gossip(cluster: ClusterView, node: ServerView, view: View) -> Problem:
     return Problem(
         "no-answer",
         f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
@@ -300,7 +294,7 @@ def _silent_in_gossip(cluster: Cluster, node: Node, view: View) -> Problem:
     )
 
 
-def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
+def _silent_master(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.master:
         return  # the others have elected one, and have not all heard of it yet
     for node in cluster.asked:
@@ -338,25 +332,25 @@ def _is_stuck(view: View) -> bool:
     return view.error == sweep.TIMEOUT and "connected" in view.text
 
 
-def _seen_alive(node: Node) -> bool:
+def _seen_alive(node: ServerView) -> bool:
     return any(member.is_alive for _view, member in node.seen)
 
 
-def _seen_as_master(node: Node) -> list[View]:
+def _seen_as_master(node: ServerView) -> list[View]:
     return [view for view, member in node.seen if member.is_master and member.is_alive]
 
 
-def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_answer(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in [*cluster.asked, *cluster.managers]:
         view = node.view
-        if view is None or view.cluster or node is cluster.master or (_seen_as_master(node) and not cluster.master):
+        if view is None or view.gossip or node is cluster.master or (_seen_as_master(node) and not cluster.master):
             continue
         if not _hides_gossip(node):
             fault = _fault(cluster, view)
             shown = f"; it shows the {view.certificate}" if view.certificate else ""
             rest, remedy = f"{shown}{_seen(cluster, node)}", _remedy(cluster, node, view)
             if fault:
-                yield fault._replace(text=fault.text.format(label=node.label, why=view.text) + rest, hint=remedy)
+                yield replace(fault, text=fault.text.format(label=node.label, why=view.text) + rest, hint=remedy)
             else:
                 yield Problem("no-answer", f"{node.label} does not answer: {view.text}{rest}", remedy)
         elif view.state not in members.SEEKING or _seen_alive(node):
@@ -377,33 +371,33 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _fault(cluster: Cluster, view: View) -> Problem | None:
+def _fault(cluster: ClusterView, view: View) -> Problem | None:
     """Why it does not answer for itself, where that has a code of its own."""
     if view.error == sweep.STATUS and view.status == 401:
         return _USER_REFUSED
     return _GOSSIP_OFF if _is_gossip_off(cluster, view) else _FAULTS.get(view.error)
 
 
-def _is_gossip_off(cluster: Cluster, view: View) -> bool:
+def _is_gossip_off(cluster: ClusterView, view: View) -> bool:
     """A node answers /info, and strangers give any status; up to 5.x it may be the other port of two."""
     return view.status == 404 and bool(view.state) and (cluster.is_modern or view.certificate is not None)
 
 
-def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
+def _wildcard(cluster: ClusterView) -> t.Iterator[Finding]:
     """A node with IntIp 0.0.0.0 and AddInterfacePrefixes false gives that to the others (Program.cs)."""
     for view in cluster.views:
-        if view.cluster and addresses.is_any(view.cluster.server.host):
+        if view.gossip and addresses.is_any(view.gossip.server.host):
             yield Problem(
                 "wildcard-address",
-                f"{view.target.label} gives {view.cluster.server} as its own address, which no other machine can reach",
+                f"{view.target.label} gives {view.gossip.server} as its own address, which no other machine can reach",
                 f"On {view.target.host or view.target.address.host} set IntIp to the machine's address, or "
                 "IntIpAdvertiseAs to the one at which the others reach it",
             )
 
 
-def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
+def _impostor(cluster: ClusterView) -> t.Iterator[Finding]:
     for view in cluster.impostors:
-        server = view.cluster.server if view.cluster else None
+        server = view.gossip.server if view.gossip else None
         if server is None or addresses.is_any(server.host):
             continue
         yield Problem(
@@ -415,7 +409,7 @@ def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
+def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
     """What is wrong with an address that a server gives as its own."""
     if not view.own:
         return "but lists no such member"
@@ -424,12 +418,12 @@ def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
         if server in (other.target.address, other.target.internal):
             return f"which is that of {other.target.label}"
     for other in others:
-        if other.cluster and other.cluster.server == server:
+        if other.gossip and other.gossip.server == server:
             return f"as {other.target.label} does"
     return f"but is expected at {view.target.internal}"
 
 
-def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
     answering = [node for node in cluster.asked if node.own]
     states = _join(f"{node.name} is {node.state}" for node in answering)
     # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
@@ -455,7 +449,7 @@ def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
     yield Problem("no-master", f"no node says that it is master: {states}", hint)
 
 
-def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
+def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
     """Managers that were not asked; of those that were is told how they are silent."""
     for key, (text, node) in _bereft(cluster).items():
         yield Problem(
@@ -466,7 +460,7 @@ def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
+def _bereft(cluster: ClusterView) -> dict[Endpoint, tuple[str, ServerView]]:
     """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
     served = {node.key.host for node in cluster.managers if node.is_alive}
     alone = {node.key.host: node for node in cluster.nodes if node.is_alive and node.key.host not in served}
@@ -483,7 +477,7 @@ def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
     return found
 
 
-def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
+def _is_managers(cluster: ClusterView, seed: Endpoint) -> bool:
     """It has the port of the other machines' managers; or it is its machine's nodes' only seed, and theirs alone."""
     if any(node.key.port == seed.port for node in cluster.managers):
         return True
@@ -492,7 +486,7 @@ def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
     return seeds | {view.own.key.host for view in views if view.own} == {seed.host}
 
 
-def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
+def _wrong_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.is_modern:
         return
     wrong_ports: list[Endpoint] = []
@@ -524,7 +518,7 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _unreached_seeds(cluster: Cluster) -> t.Iterator[Finding]:
+def _unreached_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
     """From 20.x on a seed that nobody reaches does no harm, and there are no managers that it could be."""
     if not cluster.is_modern:
         return
@@ -538,7 +532,7 @@ def _unreached_seeds(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
+def _likely_at(cluster: ClusterView, seed: Endpoint) -> str:
     """Whose address it may well be: of a silent server whose internal one is not known, or of a machine's manager."""
     for node in [*cluster.nodes, *cluster.managers]:
         if node.key.host == seed.host and node.target and not node.target.internal and not node.member:
@@ -548,7 +542,7 @@ def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
     return f"the manager on {seed.host}" if seed.port in ports and not has_other else ""
 
 
-def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
+def _started(cluster: ClusterView, seeds: t.Sequence[Endpoint]) -> str:
     """Where managers run there, the port is wrong; where none is known, they may be down."""
     if {seed.host for seed in seeds} <= {node.key.host for node in cluster.managers}:
         return "On"
@@ -556,7 +550,7 @@ def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
     return f"If managers should listen there, start them on {places}. If there are none, on"
 
 
-def _listing(cluster: Cluster, seeds: t.Collection[Endpoint]) -> list[View]:
+def _listing(cluster: ClusterView, seeds: t.Collection[Endpoint]) -> list[View]:
     """The views that list one of these as a seed not reached."""
     return [
         view
@@ -569,7 +563,7 @@ def _places(views: t.Iterable[View]) -> str:
     return _join(view.target.host or view.target.address.host for view in views)
 
 
-def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
+def _missing_member(cluster: ClusterView) -> t.Iterator[Finding]:
     if _never_formed(cluster):
         return
     others = [view for view in cluster.trusted if view.target.kind != MANAGER]
@@ -594,7 +588,7 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
+def _cut_off(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in [*cluster.nodes, *cluster.managers]:
         blind = [view for view, member in node.seen if not member.is_alive]
         if blind and node.view in cluster.trusted:
@@ -609,7 +603,7 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _is_dead_to_peers(cluster: Cluster, node: Node) -> bool:
+def _is_dead_to_peers(cluster: ClusterView, node: ServerView) -> bool:
     """It follows or leads in its own word, and all others gossip it as dead, of whom it sees some alive."""
     if not (cluster.is_modern and node.own and node.own.is_alive and node.own.is_in_sync and node.seen):
         return False
@@ -619,7 +613,7 @@ def _is_dead_to_peers(cluster: Cluster, node: Node) -> bool:
     return sees and not any(member.is_alive for _view, member in node.seen)
 
 
-def _dead_to_peers(node: Node, blind: t.Sequence[View]) -> Problem:
+def _dead_to_peers(node: ServerView, blind: t.Sequence[View]) -> Problem:
     """As it dials the others itself, it follows although they cannot reach it (23.10.6, 24.10.4: a SAN without its
     address; a certificate that the others do not trust, when connections are 10 minutes old).
     """
@@ -634,7 +628,7 @@ def _dead_to_peers(node: Node, blind: t.Sequence[View]) -> Problem:
     )
 
 
-def _surplus_node(cluster: Cluster) -> t.Iterator[Finding]:
+def _surplus_node(cluster: ClusterView) -> t.Iterator[Finding]:
     """The leader ends it as soon as it has joined, with exit code 0, and it comes back if it is supervised."""
     for node in _surplus(cluster):
         state = f"{node.state}, {'alive' if node.is_alive else 'dead'}"
@@ -647,7 +641,7 @@ def _surplus_node(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _surplus(cluster: Cluster) -> list[Node]:
+def _surplus(cluster: ClusterView) -> list[ServerView]:
     """Voters that want to join, or wanted to a moment ago, where nobody is missing."""
     if not cluster.is_modern or not cluster.has_quorum or len(cluster.in_sync) < cluster.cluster_size:
         return []
@@ -660,7 +654,7 @@ def _surplus(cluster: Cluster) -> list[Node]:
     return [node for node in cluster.nodes if node.member and is_surplus(node.member)]
 
 
-def _replicas(cluster: Cluster) -> t.Iterator[Finding]:
+def _replicas(cluster: ClusterView) -> t.Iterator[Finding]:
     """Read-only replicas have no part in the quorum; they lag apart from the voters."""
     for node in cluster.asked:
         if not node.own or not (node.own.is_read_only_replica or node.own.state in members.READ_ONLY):
@@ -680,7 +674,7 @@ def _replicas(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _certificates_end(cluster: Cluster) -> t.Iterator[Finding]:
+def _certificates_end(cluster: ClusterView) -> t.Iterator[Finding]:
     """The servers say so in their log alone, once a day."""
     for view in cluster.views:
         certificate = view.certificate
@@ -703,7 +697,7 @@ def _certificates_end(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
+def _unexpected_member(cluster: ClusterView) -> t.Iterator[Finding]:
     is_complete = len(cluster.asked) >= cluster.cluster_size
     managers = [node for node in cluster.managers if node.key not in _bereft(cluster)]
     if not any(node.target for node in cluster.managers):
@@ -736,7 +730,7 @@ def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
                 )
 
 
-def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
+def _not_in_sync(cluster: ClusterView) -> t.Iterator[Finding]:
     if not cluster.master:
         return
     for node in cluster.asked:
@@ -754,7 +748,7 @@ def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
         yield Problem("not-in-sync", f"{node.label} is {node.state}{behind}", hint)
 
 
-def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
+def _disagree(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.agreed or _never_formed(cluster) or len({live_states(view) for view in cluster.trusted}) < 2:
         return
     masters: dict[str, list[str]] = {}
@@ -777,7 +771,7 @@ def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _different_states(cluster: Cluster) -> t.Iterator[str]:
+def _different_states(cluster: ClusterView) -> t.Iterator[str]:
     views = [(_view_name(view), dict(live_states(view))) for view in cluster.trusted]
     for key in sorted({key for _view, states in views for key in states}):
         words: dict[str, list[str]] = {}
@@ -788,7 +782,7 @@ def _different_states(cluster: Cluster) -> t.Iterator[str]:
             yield f"{_name(cluster, key)} is {said}"
 
 
-def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
+def _lagging(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in cluster.in_sync:
         lag = cluster.lag_bytes(node) or 0
         if lag > ALLOWED_LAG_BYTES:
@@ -799,7 +793,7 @@ def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
+def _clock_skew(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.clock_skew_s <= ALLOWED_CLOCK_SKEW_S:
         return
     clocks = sorted(
@@ -814,7 +808,7 @@ def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
+def _versions_differ(cluster: ClusterView) -> t.Iterator[Finding]:
     versions: dict[str, list[str]] = {}
     for node in cluster.nodes:
         if node.view and node.view.es_version:
@@ -828,7 +822,7 @@ def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _never_formed(cluster: Cluster) -> bool:
+def _never_formed(cluster: ClusterView) -> bool:
     """Several nodes answer, and each knows no database node but itself."""
     own = [node.view for node in cluster.nodes if node.own and node.view]
     return len(own) > 1 and all(sum(not member.is_manager for member in view.listed) == 1 for view in own)
@@ -931,7 +925,7 @@ def _status_remedy(view: View) -> str:
     return "Something else than a {kind} answers at {address}, or a proxy in front of it: check address and port"
 
 
-def _remedy(cluster: Cluster, node: Node, view: View) -> str:
+def _remedy(cluster: ClusterView, node: ServerView, view: View) -> str:
     fault = _fault(cluster, view)
     if fault:
         text = fault.hint
@@ -951,7 +945,7 @@ def _remedy(cluster: Cluster, node: Node, view: View) -> str:
     return text.format(place=_place(node), kind=kind, address=address, ip=address.host, **words)
 
 
-def _seen(cluster: Cluster, node: Node) -> str:
+def _seen(cluster: ClusterView, node: ServerView) -> str:
     """What the others say of a node, to be added to a sentence."""
     if not node.seen:
         return ". No other node lists it" if any(view.target != node.target for view in cluster.trusted) else ""
@@ -962,11 +956,11 @@ def _seen(cluster: Cluster, node: Node) -> str:
     return ". It is seen as " + "; as ".join(f"{word}, by {_join(names)}" for word, names in words.items())
 
 
-def _place(node: Node) -> str:
+def _place(node: ServerView) -> str:
     return (node.target.host if node.target else "") or node.key.host
 
 
-def _name(cluster: Cluster, key: Endpoint) -> str:
+def _name(cluster: ClusterView, key: Endpoint) -> str:
     node = cluster.node_at(key)
     return node.name if node else str(key)
 
@@ -982,7 +976,7 @@ def _join(names: t.Iterable[str]) -> str:
     return ", ".join(listed[:MAX_NAMES]) + more
 
 
-RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
+RULES: tuple[t.Callable[[ClusterView], t.Iterator[Finding]], ...] = (
     _no_quorum,
     _cluster_size,
     _several_masters,
@@ -1018,6 +1012,5 @@ __all__ = [
     "UNREACHABLE",
     "Doubt",
     "Doubts",
-    "Problem",
     "report",
 ]

@@ -7,9 +7,10 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts, UpgradeError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, routes
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
@@ -32,7 +33,7 @@ _MODES = {
 
 def upgrade(
     gossip: Facts,
-    plan: Facts,
+    plan: Plan,
     target: str,
     *,
     stopped: t.Mapping[str, t.Mapping[str, str]] | None = None,
@@ -66,8 +67,7 @@ def upgrade(
         if shortest:
             way = routes.shortest(way)
     except UpgradeError as error:
-        text = f"{error.where}: {error.problem}" if error.where else error.problem
-        return {**refused, "problems": [{"code": "no-upgrade", "text": text, "hint": error.hint}]}
+        return {**refused, "problems": [error.as_problem("no-upgrade").facts()]}
     return {
         "hops": [_hop_facts(hop, plan) for hop in way.hops],
         "lines": [*_head(way, members, plan), *_not_now(way, gossip), *_body(way, plan)],
@@ -75,7 +75,7 @@ def upgrade(
     }
 
 
-def _last(plan: Facts, name: str, versions: t.Mapping[str, str]) -> str:
+def _last(plan: Plan, name: str, versions: t.Mapping[str, str]) -> str:
     """The version that a node ran last: that of its own service, or of its machine's manager."""
     host, _slash, node = name.partition("/")
     machine = plan["hosts"][host]
@@ -84,31 +84,31 @@ def _last(plan: Facts, name: str, versions: t.Mapping[str, str]) -> str:
     return versions.get(service["service"], "")
 
 
-def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:
+def _unknown_versions(silent: t.Sequence[Facts]) -> ProblemFacts:
     who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
-    return {
-        "code": "unknown-version",
-        "text": f"nothing is planned, because not every node says which version it runs; missing: {who}",
-        "hint": "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
-    }
+    return Problem(
+        "unknown-version",
+        f"nothing is planned, because not every node says which version it runs; missing: {who}",
+        "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
+    ).facts()
 
 
-def _unknown_start(silent: t.Sequence[Facts]) -> dict[str, str]:
-    return {
-        "code": "unknown-version",
-        "text": f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
-        "hint": "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
+def _unknown_start(silent: t.Sequence[Facts]) -> ProblemFacts:
+    return Problem(
+        "unknown-version",
+        f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
+        "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
         " its service was started from",
-    }
+    ).facts()
 
 
-def _crossings(hop: routes.Hop, plan: Facts) -> list[Crossing]:
+def _crossings(hop: routes.Hop, plan: Plan) -> list[Crossing]:
     windows = any(machine["platform"] == "windows" for machine in plan["hosts"].values())
     managers = plan["mode"] == "managers"
     return [each for each in hop.crossings if (windows or not each.windows) and (managers or not each.managers)]
 
 
-def _hop_facts(hop: routes.Hop, plan: Facts) -> dict[str, t.Any]:
+def _hop_facts(hop: routes.Hop, plan: Plan) -> dict[str, t.Any]:
     passed = _crossings(hop, plan)
     return {
         "from": str(hop.start),
@@ -127,7 +127,7 @@ def _hop_facts(hop: routes.Hop, plan: Facts) -> dict[str, t.Any]:
     }
 
 
-def _head(way: routes.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Iterator[str]:
+def _head(way: routes.Plan, members: t.Sequence[Facts], plan: Plan) -> t.Iterator[str]:
     name = plan["cluster_name"]
     if not way.hops:
         yield f"{name} runs {way.target} on every node; there is nothing to do"
@@ -164,7 +164,7 @@ def _not_now(way: routes.Plan, gossip: Facts) -> t.Iterator[str]:
         )
 
 
-def _body(way: routes.Plan, plan: Facts) -> t.Iterator[str]:
+def _body(way: routes.Plan, plan: Plan) -> t.Iterator[str]:
     if not way.hops:
         return
     for number, hop in enumerate(way.hops, start=1):
@@ -181,7 +181,7 @@ def _body(way: routes.Plan, plan: Facts) -> t.Iterator[str]:
     yield from ("", "Nothing was changed. Take one hop at a time, and plan again after each.")
 
 
-def _hop_lines(hop: routes.Hop, way: routes.Plan, plan: Facts) -> t.Iterator[str]:
+def _hop_lines(hop: routes.Hop, way: routes.Plan, plan: Plan) -> t.Iterator[str]:
     facts = _hop_facts(hop, plan)
     if len(hop.nodes) < len(way.running):
         yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others run {hop.end} already")
@@ -208,7 +208,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, 72, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _index_directories(hop: routes.Hop, plan: Facts) -> t.Iterator[str]:
+def _index_directories(hop: routes.Hop, plan: Plan) -> t.Iterator[str]:
     for host, machine in plan["hosts"].items():
         for node in machine["nodes"]:
             if f"{host}/{node['name']}" in hop.nodes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import is_release
 
@@ -13,7 +14,7 @@ Facts = t.Mapping[str, t.Any]
 
 
 def status(
-    gossip: Facts, plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
+    gossip: Facts, plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
 ) -> dict[str, t.Any]:
     """``problems``: why it stops here, empty if it can go on; ``lines``: each machine, and what to do next.
 
@@ -58,7 +59,7 @@ def begun(looks: t.Mapping[str, Facts]) -> bool:
     return bool(stopped(looks)) and any(look.get("full_stop_begun") for look in looks.values())
 
 
-def left_out(plan: Facts, looks: t.Collection[str]) -> str:
+def left_out(plan: Plan, looks: t.Collection[str]) -> str:
     """Why an upgrade cannot go on with these machines only; empty if they are all."""
     missing = ", ".join(sorted(set(plan["hosts"]) - set(looks)))
     return missing and (
@@ -75,7 +76,7 @@ def _where(look: Facts | None, failure: str | None) -> str:
     return f"{state}; it has failed" if failure else state
 
 
-def _next(plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequence[str]) -> t.Iterator[str]:
+def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequence[str]) -> t.Iterator[str]:
     yield "Next: put that right, and run the same command again. It goes on from here"
     if not hop or hop["mode"] != STOP_ALL:
         return
