@@ -76,8 +76,21 @@ def body(info: ClusterInfo) -> bytes:
     return json.dumps(members.render(info), indent=2).encode()
 
 
+def modern_body(ip: str, words: t.Mapping[str, str]) -> bytes:
+    """What the node at ``ip`` answers in the wire form of 24.10: one HTTP port, 2113, and no managers."""
+    said = picture(f"{ip}:2113", {each: f"{text} port=2113" for each, text in words.items()})
+    rendered = members.render(said)
+    for fields, each in zip(rendered["members"], said.members):
+        for name in ("internalHttp", "externalHttp"):
+            del fields[f"{name}Ip"], fields[f"{name}Port"]
+        for name in ("internalHttpEndPoint", "httpEndPoint"):
+            fields |= {f"{name}Ip": each.internal_http.host, f"{name}Port": each.internal_http.port}
+        fields |= {"isReadOnlyReplica": "ReadOnly" in each.state, "esVersion": "24.10.4"}
+    return json.dumps(rendered, indent=2).encode()
+
+
 def _instance_id(ip: str, what: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{ip} {what}"))
 
 
-__all__ = ["body", "member", "picture", "time_stamp"]
+__all__ = ["body", "member", "modern_body", "picture", "time_stamp"]

@@ -81,9 +81,9 @@ def test_until_that_does_not_hold_fails_in_words_and_with_facts_only_at_vvv(run,
 
 
 def test_bad_endpoints_fail_in_plain_words(run):
-    result, _module = run({"endpoints": ["node1:2113"]})
+    result, _module = run({"endpoints": ["node 1:2113"]})
     assert result["failed"]
-    assert result["msg"].startswith("endpoints, entry 1: 'node1:2113' does not begin with an IP address")
+    assert result["msg"].startswith("endpoints, entry 1: 'node 1:2113' does not begin with an IP address or a name")
     assert "ansible_facts" not in result
 
 

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
 
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.certificate import Certificate
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members, report, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import report, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep, tls
 from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
 from tests.doubles.gossip import picture
@@ -23,16 +22,7 @@ HEALTHY = {"10.0.0.1": "Leader", "10.0.0.2": "Follower", "10.0.0.3": "Follower"}
 
 
 def gossip(number: int, words: t.Mapping[str, str], **rest: t.Any) -> Result:
-    """The answer of 10.0.0.<number> in the wire form of 24.10: one HTTP port, 2113."""
-    said = picture.picture(f"10.0.0.{number}:2113", {ip: f"{word} port=2113" for ip, word in words.items()})
-    rendered = members.render(said)
-    for member, each in zip(rendered["members"], said.members):
-        for name in ("internalHttp", "externalHttp"):
-            del member[f"{name}Ip"], member[f"{name}Port"]
-        for name in ("httpEndPoint", "internalHttpEndPoint"):
-            member |= {f"{name}Ip": each.internal_http.host, f"{name}Port": each.internal_http.port}
-        member |= {"isReadOnlyReplica": "ReadOnly" in each.state, "esVersion": "24.10.4"}
-    return dataclasses.replace(ok(json.dumps(rendered).encode()), **rest)
+    return dataclasses.replace(ok(picture.modern_body(f"10.0.0.{number}", words)), **rest)
 
 
 def node(number: int, answer: Result | t.Mapping[str, str], state: Result | None = None) -> view.View:
