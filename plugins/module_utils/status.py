@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts, ServerFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 Row = tuple[str, ...]
@@ -35,7 +36,7 @@ def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
     return [f"- {', '.join(names)}: {line.rstrip('.')}." for line, names in hosts.items()]
 
 
-def table(gossip: t.Mapping[str, t.Any], plan: Plan) -> list[str]:
+def table(gossip: ClusterFacts, plan: Plan) -> list[str]:
     """The facts ``es_gossip`` about a planned cluster as lines of text."""
     lines = [_headline(gossip, plan), *_columns([HEAD, *_rows(gossip)]), *problem_lines(gossip["problems"])]
     return [*lines, *_next(gossip, plan)]
@@ -57,7 +58,7 @@ def outcome(plan: Plan, done: str, hosts: t.Sequence[str], left: t.Sequence[str]
     return lines
 
 
-def _headline(gossip: t.Mapping[str, t.Any], plan: Plan) -> str:
+def _headline(gossip: ClusterFacts, plan: Plan) -> str:
     in_sync = sum(1 for member in gossip["members"] if member["in_sync"])
     verdict = "has quorum" if gossip["has_quorum"] else "NO QUORUM"
     counts = f"{in_sync} of {gossip['cluster_size']} nodes in sync, {gossip['quorum_size']} needed"
@@ -65,7 +66,7 @@ def _headline(gossip: t.Mapping[str, t.Any], plan: Plan) -> str:
     return f"{plan['cluster_name']} {verdict}, {counts}{spare}"
 
 
-def _rows(gossip: t.Mapping[str, t.Any]) -> t.Iterator[Row]:
+def _rows(gossip: ClusterFacts) -> t.Iterator[Row]:
     for member in gossip["members"]:
         lag = "" if member["lag_bytes"] is None else f"{member['lag_bytes']} B"
         yield _row(member, _state(member, member["state"]), lag, member["es_version"])
@@ -73,7 +74,7 @@ def _rows(gossip: t.Mapping[str, t.Any]) -> t.Iterator[Row]:
         yield _row(manager, _state(manager, "up"), "", "")
 
 
-def _state(server: t.Mapping[str, t.Any], own: str) -> str:
+def _state(server: ServerFacts, own: str) -> str:
     """Its own word; of one that was not asked, whether others see it alive."""
     if server["answers"]:
         return own
@@ -82,7 +83,7 @@ def _state(server: t.Mapping[str, t.Any], own: str) -> str:
     return "seen alive" if server["is_alive"] else "seen dead"
 
 
-def _row(server: t.Mapping[str, t.Any], state: str, lag: str, version: str) -> Row:
+def _row(server: ServerFacts, state: str, lag: str, version: str) -> Row:
     name = server["name"].partition("/")[2] or server["name"]
     return (server["host"], name, state, server["address"], server["internal"], lag, version)
 
@@ -92,7 +93,7 @@ def _columns(rows: t.Sequence[Row]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
-def _next(gossip: t.Mapping[str, t.Any], plan: Plan) -> list[str]:
+def _next(gossip: ClusterFacts, plan: Plan) -> list[str]:
     """Where to look next: a server that answers, a manager before a node, and the logs."""
     known = gossip["managers"] if plan["mode"] == "managers" else []
     answering = next((server for server in [*known, *gossip["members"]] if server["answers"]), None)

@@ -16,6 +16,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import m
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Watched
     from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
 Instance = tuple["Endpoint", str]
@@ -63,7 +64,7 @@ class Watch:
         self._last = now
         self._sweeps += 1
 
-    def facts(self) -> dict[str, t.Any]:
+    def facts(self) -> Watched:
         """What was seen, in plain types."""
         return {
             "began": self._began,
@@ -150,7 +151,7 @@ def _signature(cluster: ClusterView) -> tuple[object, ...] | None:
     return master.key, master.own.epoch_number if master.own else None, *answering
 
 
-def lines(watched: t.Mapping[str, t.Any]) -> list[str]:
+def lines(watched: Watched) -> list[str]:
     """What happened, each in a sentence without its full stop; none if nothing did."""
     said = []
     if watched["elections"]:
