@@ -6,25 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts, ServerFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 Row = tuple[str, ...]
 
 HEAD: Row = ("machine", "server", "state", "external", "internal", "lag", "version")
-
-
-def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
-    """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
-    places: dict[tuple[str, str, str], dict[str, None]] = {}
-    for each in problems:
-        where = places.setdefault((each["code"], each["text"], each["hint"]), {})
-        where.update({each["where"]: None} if each.get("where") else {})
-    return [
-        f"- {code}: {', '.join(where)}{': ' if where else ''}{text.rstrip('.')}. {hint.rstrip('.')}."
-        for (code, text, hint), where in places.items()
-    ]
 
 
 def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
@@ -106,4 +94,4 @@ def _next(gossip: ClusterFacts, plan: Plan) -> list[str]:
     return _columns(rows)
 
 
-__all__ = ["note_lines", "outcome", "problem_lines", "table"]
+__all__ = ["note_lines", "outcome", "table"]

@@ -7,10 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts, problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.report import upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import begun, left_out, stopped

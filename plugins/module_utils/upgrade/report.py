@@ -7,12 +7,16 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts, UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
+    Problem,
+    ProblemFacts,
+    UpgradeError,
+    problem_lines,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts, MemberFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, routes
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
     BACK_UP_INDEX,
