@@ -16,7 +16,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types im
 DOCUMENTATION = r"""
 name: gossip
 short_description: The machines of a running cluster as inventory
-version_added: 2.1.0
+version_added: 2.0.0
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 description:

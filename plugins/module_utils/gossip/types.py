@@ -60,7 +60,15 @@ class ViewFacts(t.TypedDict):
     clock_offset_s: float | None
 
 
-class Watched(t.TypedDict):
+class Marks(t.TypedDict, total=False):
+    """How far the wanted restart has come, in seconds since ``began``."""
+
+    silent_s: float
+    answered_s: float
+    in_sync_s: float
+
+
+class Watched(Marks):
     """What happened between the first sweep and the last."""
 
     began: str
@@ -102,4 +110,4 @@ class GossipFacts(ClusterFacts):
     watched: Watched
 
 
-__all__ = ["ClusterFacts", "GossipFacts", "MasterFacts", "MemberFacts", "ServerFacts", "ViewFacts", "Watched"]
+__all__ = ["ClusterFacts", "GossipFacts", "Marks", "MasterFacts", "MemberFacts", "ServerFacts", "ViewFacts", "Watched"]

@@ -20,10 +20,14 @@ def turns(results: t.Mapping[str, HostVars], after: Watched) -> list[str]:
 
     ``results``: machine -> its variables; ``after``: ``watched`` of the time since the last turn.
     """
-    watched = [(host, each) for host, variables in results.items() for each in _watched(variables)]
-    watched.sort(key=lambda turn: str(turn[1]["began"]))
-    told = [f"{host}, {each['seconds']:.0f} s: {happened(each)}" for host, each in watched]
+    told = [f"{host}, {each['seconds']:.0f} s: {happened(each)}" for host, each in spans(results)]
     return [*told, f"after the last turn, {after['seconds']:.0f} s: {happened(after)}"] if told else []
+
+
+def spans(results: t.Mapping[str, HostVars]) -> list[tuple[str, Watched]]:
+    """Machine and ``watched`` of each restart, in the order of the turns."""
+    watched = [(host, each) for host, variables in results.items() for each in _watched(variables)]
+    return sorted(watched, key=lambda turn: str(turn[1]["began"]))
 
 
 def alarms(watched: Watched) -> list[str]:
@@ -42,4 +46,4 @@ def happened(watched: Watched) -> str:
     return "; ".join(lines(watched)) or "no election, and no other node began or ended"
 
 
-__all__ = ["alarms", "happened", "turns"]
+__all__ = ["alarms", "happened", "spans", "turns"]
