@@ -62,7 +62,7 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
-def look(machine: InspectedMachine, *, controller_time: float | None = None) -> dict[str, t.Any]:
+def inspect(machine: InspectedMachine, *, controller_time: float | None = None) -> dict[str, t.Any]:
     """Run all checks: ``problems`` and ``notes`` of the machine, its accounts, software, running and last versions."""
     now = time.time()
     absent = sorted(InspectedMachine.__required_keys__ - set(machine))
@@ -542,4 +542,4 @@ def _text(path: str) -> str | None:
         return None
 
 
-__all__ = ["look"]
+__all__ = ["inspect"]

@@ -447,7 +447,7 @@ def _bereft(cluster: ClusterView) -> dict[Endpoint, tuple[str, ServerView]]:
 
 
 def _is_managers(cluster: ClusterView, seed: Endpoint) -> bool:
-    """Whether a seed is a manager: it has the managers' port, or is the only seed of its machine's nodes, and theirs alone."""
+    """Whether a seed is a manager: it has the managers' port, or is its nodes' only seed and no other machine's."""
     if any(node.key.port == seed.port for node in cluster.managers):
         return True
     views = _listing(cluster, [seed])
