@@ -16,6 +16,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import m
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Marks, Watched
     from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
 # Of a restart that is wanted: the stop is sent, its nodes answer again, and they are in sync.
@@ -68,7 +69,7 @@ class Watch:
         self._last = now
         self._sweeps += 1
 
-    def facts(self) -> dict[str, t.Any]:
+    def facts(self) -> Watched:
         """What was seen, in plain types."""
         return {
             "began": self._began,
@@ -83,7 +84,7 @@ class Watch:
             "no_quorum_s": round(self._no_quorum.seconds, 3),
             "restarted": list(self._restarted),
             "ended": list(self._ended),
-            **{f"{mark}_s": round(second, 3) for mark, second in self._marks.items()},
+            **t.cast("Marks", {f"{mark}_s": round(second, 3) for mark, second in self._marks.items()}),
         }
 
     def stop(self, now: float) -> None:
@@ -169,7 +170,7 @@ def _signature(cluster: ClusterView) -> tuple[object, ...] | None:
     return master.key, master.own.epoch_number if master.own else None, *answering
 
 
-def lines(watched: t.Mapping[str, t.Any]) -> list[str]:
+def lines(watched: Watched) -> list[str]:
     """What happened, each in a sentence without its full stop; none if nothing did."""
     said = []
     if watched["elections"]:
