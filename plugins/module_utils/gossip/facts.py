@@ -8,7 +8,7 @@ import time
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint, is_ip, is_name
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import (
     CONFIRM_AFTER_S,
@@ -16,9 +16,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report i
     Doubts,
     report,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import GossipFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep, tls
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -35,19 +35,17 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "from": {"type": "str", "choices": ["controller", "target"], "default": "controller"},
 }
 
-Facts = dict[str, t.Any]
-
 _FOR_EVER = float("inf")
 
 # With one of these, somebody that was asked did not answer for itself.
 _SILENT = frozenset({"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready", *SILENT_CODES})
 
-_CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
+_CONDITIONS: dict[str, t.Callable[[GossipFacts], bool]] = {
     "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),
-    "quorum": lambda facts: bool(facts["has_quorum"]),
-    "healthy": lambda facts: bool(facts["healthy"]),
+    "quorum": lambda facts: facts["has_quorum"],
+    "healthy": lambda facts: facts["healthy"],
     # Calm needs two sweeps: the first one cannot tell what has just happened.
-    "steady": lambda facts: bool(facts["healthy"]) and facts["watched"]["calm_s"] > 0,
+    "steady": lambda facts: facts["healthy"] and facts["watched"]["calm_s"] > 0,
 }
 _FAILURES = {
     "answered": "not every endpoint answers for itself",
@@ -63,7 +61,7 @@ FACTS_VERBOSITY = 3
 class ConditionNotMet(GossipError):
     """What ``until`` asks for did not come true; ``facts`` are the last ones."""
 
-    def __init__(self, problem: str, facts: Facts) -> None:
+    def __init__(self, problem: str, facts: GossipFacts) -> None:
         super().__init__(problem)
         self.facts = facts
 
@@ -73,7 +71,7 @@ def told(error: ConditionNotMet, verbosity: int) -> dict[str, t.Any]:
     return {"ansible_facts": {"es_gossip": error.facts}} if verbosity >= FACTS_VERBOSITY else {}
 
 
-def gather(params: t.Mapping[str, t.Any]) -> Facts:
+def gather(params: t.Mapping[str, t.Any]) -> GossipFacts:
     """Ask all endpoints, again and again until the condition holds; ConditionNotMet if it does not in time."""
     targets = read_endpoints(params["endpoints"], names=True)
     _refuse_numbers(params)
@@ -95,7 +93,7 @@ def read_access(params: t.Mapping[str, t.Any]) -> sweep.Access | None:
     return sweep.Access(tls.trusting(params["tls"]["ca"]), user, password)
 
 
-def _gather(params: t.Mapping[str, t.Any], targets: t.Sequence[view.Target], sweeper: sweep.Sweeper) -> Facts:
+def _gather(params: t.Mapping[str, t.Any], targets: t.Sequence[view.Target], sweeper: sweep.Sweeper) -> GossipFacts:
     until, look = params["until"], _Look(targets, params, sweeper)
     if until == "none":
         return wait_until(look, look.is_over, timeout_s=params["watch"] + 2 * CONFIRM_AFTER_S).last
@@ -135,14 +133,14 @@ class _Look:
         self._watch = Watch()
         self._doubts = Doubts()
 
-    def __call__(self) -> Facts:
+    def __call__(self) -> GossipFacts:
         views = ask(self._targets, self._params["timeout"], self._sweeper)
         cluster = view.ClusterView(views, self._params["cluster_size"])
         now = time.monotonic()
         self._watch.add(cluster, now)
         return {**report(cluster, self._doubts, now), "watched": self._watch.facts()}
 
-    def is_over(self, facts: Facts) -> bool:
+    def is_over(self, facts: GossipFacts) -> bool:
         """It was watched for long enough, and long enough to be sure of what may be told only then."""
         return facts["watched"]["seconds"] >= self._params["watch"] and not self._doubts.open
 
@@ -217,4 +215,4 @@ def _server_name(text: t.Any, where: str) -> str:
     return name
 
 
-__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "Facts", "ask", "gather", "read_endpoints", "told"]
+__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "ask", "gather", "read_endpoints", "told"]
