@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.overview import table
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
@@ -43,7 +44,7 @@ _value:
 """
 
 
-def es_table(gossip: t.Mapping[str, t.Any], plan: Plan) -> list[str]:
+def es_table(gossip: ClusterFacts, plan: Plan) -> list[str]:
     """Write the state of a cluster as lines of text."""
     return [line.text for line in table(gossip, plan)]
 

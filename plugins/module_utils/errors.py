@@ -12,7 +12,7 @@ EventStoreError
 ├── ServiceError     a process or a service
 ├── DistributionError  an archive of the software
 ├── HostError        a Windows host: what is sent to it, or what it answered
-├── UpgradeError     a way from one version to another
+├── UpgradeError     a route from one version to another
 └── FormatError      a text of another program; also a ValueError, for callers that know the place
 """
 
@@ -47,6 +47,18 @@ class Problem:
 
     def facts(self) -> ProblemFacts:
         return {"code": self.code, "text": self.text, "hint": self.hint, "where": self.where}
+
+
+def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
+    """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
+    places: dict[tuple[str, str, str], dict[str, None]] = {}
+    for each in problems:
+        where = places.setdefault((each["code"], each["text"], each["hint"]), {})
+        where.update({each["where"]: None} if each.get("where") else {})
+    return [
+        f"- {code}: {', '.join(where)}{': ' if where else ''}{text.rstrip('.')}. {hint.rstrip('.')}."
+        for (code, text, hint), where in places.items()
+    ]
 
 
 class EventStoreError(Exception):
@@ -104,7 +116,7 @@ class HostError(EventStoreError):
 
 
 class UpgradeError(EventStoreError):
-    """A way from one version to another."""
+    """A route from one version to another."""
 
 
 class FormatError(EventStoreError, ValueError):
@@ -124,4 +136,5 @@ __all__ = [
     "TopologyError",
     "UpgradeError",
     "WatchdogError",
+    "problem_lines",
 ]

@@ -8,11 +8,15 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import (
+    ClusterFacts,
+    MemberFacts,
+    ServerFacts,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 
-Facts = t.Mapping[str, t.Any]
 Cells = tuple[str, ...]
 
 GOOD, BAD, DOUBTFUL, PLAIN = "good", "bad", "doubtful", "plain"
@@ -35,8 +39,8 @@ class Row:
     """A database node and, in the first row of a machine, its manager; either may be missing."""
 
     machine: str
-    node: Facts | None
-    manager: Facts | None
+    node: MemberFacts | None
+    manager: ServerFacts | None
 
     @property
     def tone(self) -> str:
@@ -44,14 +48,14 @@ class Row:
         return next(each for each in (BAD, DOUBTFUL, GOOD) if each in states)
 
 
-def tone(server: Facts) -> str:
+def tone(server: ServerFacts) -> str:
     """Bad: it does not answer. Doubtful: it was not asked, or it is a database node that is not in sync."""
     if not server["answers"]:
         return BAD if server["asked"] or not server["is_alive"] else DOUBTFUL
     return GOOD if server.get("in_sync", True) else DOUBTFUL
 
 
-def state(server: Facts) -> str:
+def state(server: ServerFacts) -> str:
     """The state that the server reports; for a server that was not asked, whether others see it alive."""
     if server["answers"]:
         return str(server.get("state", "up"))
@@ -60,7 +64,7 @@ def state(server: Facts) -> str:
     return "seen alive" if server["is_alive"] else "seen dead"
 
 
-def lag(node: Facts) -> int | None:
+def lag(node: MemberFacts) -> int | None:
     """Bytes behind the master; None where it cannot be told, as of a node that says nothing itself."""
     return node["lag_bytes"] if node["answers"] else None
 
@@ -77,20 +81,20 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}"
 
 
-def verdict(gossip: Facts) -> str:
+def verdict(gossip: ClusterFacts) -> str:
     return "has quorum" if gossip["has_quorum"] else "NO QUORUM"
 
 
-def counts(gossip: Facts) -> str:
+def counts(gossip: ClusterFacts) -> str:
     """How many nodes are in sync, how many are needed and how many may be lost."""
     in_sync = sum(1 for member in gossip["members"] if member["in_sync"])
     spare = f", can lose {gossip['can_lose']}" if gossip["has_quorum"] else ""
     return f"{in_sync} of {gossip['cluster_size']} nodes in sync, {gossip['quorum_size']} needed{spare}"
 
 
-def rows(gossip: Facts) -> list[Row]:
+def rows(gossip: ClusterFacts) -> list[Row]:
     """The rows, machine by machine in the order of the facts."""
-    nodes: dict[str, list[Facts]] = {}
+    nodes: dict[str, list[MemberFacts]] = {}
     for server in [*gossip["members"], *gossip["managers"]]:
         nodes.setdefault(_machine(server), [])
     for member in gossip["members"]:
@@ -99,18 +103,18 @@ def rows(gossip: Facts) -> list[Row]:
     return [row for machine, own in nodes.items() for row in _rows(machine, own, managers.get(machine))]
 
 
-def _rows(machine: str, nodes: list[Facts], manager: Facts | None) -> list[Row]:
+def _rows(machine: str, nodes: list[MemberFacts], manager: ServerFacts | None) -> list[Row]:
     if len(nodes) < 2:
         return [Row(machine, nodes[0] if nodes else None, manager)]
     named = [f"{machine}/{str(node['name']).rpartition('/')[2]}" for node in nodes]
     return [Row(name, node, None if index else manager) for index, (name, node) in enumerate(zip(named, nodes))]
 
 
-def _machine(server: Facts) -> str:
+def _machine(server: ServerFacts) -> str:
     return str(server["host"] or Endpoint.parse(server["address"], names=True).host)
 
 
-def table(gossip: Facts, plan: Plan) -> list[Line]:
+def table(gossip: ClusterFacts, plan: Plan) -> list[Line]:
     """The facts ``es_gossip`` about a planned cluster, for a terminal of ``WIDTH`` columns."""
     first = Line(f"{plan['cluster_name']} {verdict(gossip)}, {counts(gossip)}", GOOD if gossip["has_quorum"] else BAD)
     found = rows(gossip)
@@ -121,7 +125,7 @@ def table(gossip: Facts, plan: Plan) -> list[Line]:
     return [first, *map(Line, texts, tones), *_problems(gossip), *map(Line, next_lines(gossip, plan))]
 
 
-def _problems(gossip: Facts) -> list[Line]:
+def _problems(gossip: ClusterFacts) -> list[Line]:
     """One line for a problem, with all places that have it; advice is only doubtful."""
     codes = {f"- {problem['code']}": DOUBTFUL if problem["code"] in ADVICE else BAD for problem in gossip["problems"]}
     return [Line(line, codes[line.partition(":")[0]]) for line in problem_lines(gossip["problems"])]
@@ -137,7 +141,7 @@ def _cells(row: Row) -> Cells:
     return (row.machine, state(node), node["address"], shown, node["es_version"], said)
 
 
-def _near(address: str, node: Facts | None) -> str:
+def _near(address: str, node: MemberFacts | None) -> str:
     """The address; only its port where the node's has the same host."""
     own = Endpoint.parse(address, names=True)
     same = node is not None and Endpoint.parse(node["address"], names=True).host == own.host
@@ -168,7 +172,7 @@ def shortened(names: t.Sequence[str], width: int) -> list[str]:
     return list(names)
 
 
-def next_lines(gossip: Facts, plan: Plan) -> list[str]:
+def next_lines(gossip: ClusterFacts, plan: Plan) -> list[str]:
     """Commands for further checks: a server that answers, a manager before a node, and the logs."""
     known = gossip["managers"] if plan["mode"] == "managers" else []
     answering = next((server for server in [*known, *gossip["members"]] if server["answers"]), None)

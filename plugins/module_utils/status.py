@@ -6,20 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-
-
-def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
-    """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
-    places: dict[tuple[str, str, str], dict[str, None]] = {}
-    for each in problems:
-        where = places.setdefault((each["code"], each["text"], each["hint"]), {})
-        where.update({each["where"]: None} if each.get("where") else {})
-    return [
-        f"- {code}: {', '.join(where)}{': ' if where else ''}{text.rstrip('.')}. {hint.rstrip('.')}."
-        for (code, text, hint), where in places.items()
-    ]
 
 
 def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
@@ -47,4 +34,4 @@ def outcome(plan: Plan, done: str, hosts: t.Sequence[str], left: t.Sequence[str]
     return lines
 
 
-__all__ = ["note_lines", "outcome", "problem_lines"]
+__all__ = ["note_lines", "outcome"]

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.machines import version_problems
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import note_lines, problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.status import note_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import REGISTERED, turns
 
 Facts = t.Mapping[str, t.Any]

@@ -19,12 +19,12 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report i
     ALLOWED_CLOCK_SKEW_S,
     ALLOWED_LAG_BYTES,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts, MemberFacts, Watched
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.overview import BAD, DOUBTFUL, GOOD, PLAIN
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import alarms
 
-Facts = t.Mapping[str, t.Any]
 View = dict[str, t.Any]
 Names = t.Mapping[str, str]  # a node's name -> its name in the page: the machine's where that is enough
 
@@ -33,7 +33,7 @@ BAR = 1000  # width of a bar's viewBox
 _AFTER, QUIET = "After the last turn", "no election, and no other node ended or was started"
 # The parts of a turn, as Watch marks them: name of the part, tone, and the mark with which it ends.
 _PARTS = (
-    ("checks", PLAIN, "silent_s"),
+    ("checks", PLAIN, "stopped_s"),
     ("stopped", BAD, "answered_s"),
     ("catching up", DOUBTFUL, "in_sync_s"),
     ("in sync", GOOD, "seconds"),
@@ -41,7 +41,7 @@ _PARTS = (
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def render(gossip: Facts, plan: Plan, **more: t.Any) -> str:
+def render(gossip: ClusterFacts, plan: Plan, **more: t.Any) -> str:
     """The page; arguments as those of ``view``."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -51,11 +51,11 @@ def render(gossip: Facts, plan: Plan, **more: t.Any) -> str:
 
 
 def view(
-    gossip: Facts,
+    gossip: ClusterFacts,
     plan: Plan,
     *,
     asked: datetime,
-    turns: t.Sequence[tuple[str, Facts]] = (),
+    turns: t.Sequence[tuple[str, Watched]] = (),
     outcome: t.Sequence[str] = (),
     notes: t.Sequence[str] = (),
 ) -> View:
@@ -82,7 +82,7 @@ def view(
     }
 
 
-def _facts(gossip: Facts, names: Names) -> t.Iterator[View]:
+def _facts(gossip: ClusterFacts, names: Names) -> t.Iterator[View]:
     """The strip under the verdict: who is master, what is wrong, versions, clocks."""
     master, problems = gossip["master"], gossip["problems"]
     yield _fact("Master", names[master["name"]] if master else "none", GOOD if master else BAD)
@@ -99,7 +99,7 @@ def _fact(name: str, value: str, tone: str) -> View:
     return {"name": name, "value": value, "tone": tone, "link": False}
 
 
-def _problems(gossip: Facts) -> list[View]:
+def _problems(gossip: ClusterFacts) -> list[View]:
     """Each problem once, with all places that have it."""
     places: dict[tuple[str, str, str], list[str]] = {}
     for each in gossip["problems"]:
@@ -117,7 +117,7 @@ def _problems(gossip: Facts) -> list[View]:
     ]
 
 
-def _groups(gossip: Facts, names: Names) -> list[View]:
+def _groups(gossip: ClusterFacts, names: Names) -> list[View]:
     """Each master with the nodes that name it as theirs; then the nodes that name none."""
     nodes = {node["name"]: node for node in gossip["members"]}
     named = {view["name"]: view["masters"] for view in gossip["views"] if view["name"] in nodes}
@@ -127,16 +127,16 @@ def _groups(gossip: Facts, names: Names) -> list[View]:
     alone = [name for name in nodes if named.get(name, [])[:1] not in ([each] for each in masters)]
     for master in masters:
         node = nodes[master]
-        followers = [name for name in nodes if name != master and named.get(name) == [master]]
+        followed = [name for name in nodes if name != master and named.get(name) == [master]]
         groups.append({"name": names[master], "state": overview.state(node), "tone": overview.tone(node)})
-        groups[-1]["followers"] = [_follower(names[name], nodes[name], largest) for name in followers]
+        groups[-1]["followers"] = [_follower(names[name], nodes[name], largest) for name in followed]
     if alone:
         followers = [_follower(names[name], nodes[name], largest) for name in alone]
         groups.append({"name": "No master", "state": "", "tone": BAD, "followers": followers})
     return groups
 
 
-def _follower(name: str, node: Facts, largest: int) -> View:
+def _follower(name: str, node: MemberFacts, largest: int) -> View:
     lag = overview.lag(node)
     return {
         "name": name,
@@ -148,7 +148,7 @@ def _follower(name: str, node: Facts, largest: int) -> View:
     }
 
 
-def _row(row: overview.Row, gossip: Facts) -> View:
+def _row(row: overview.Row, gossip: ClusterFacts) -> View:
     node, manager = row.node, row.manager
     offsets = {view["name"]: view["clock_offset_s"] for view in gossip["views"]}
     clock = offsets.get(node["name"]) if node else None
@@ -164,7 +164,7 @@ def _row(row: overview.Row, gossip: Facts) -> View:
     return {"machine": row.machine, "cells": cells}
 
 
-def _turns(turns: t.Sequence[tuple[str, Facts]]) -> list[View]:
+def _turns(turns: t.Sequence[tuple[str, Watched]]) -> list[View]:
     """The turns on one axis of time, which all bars share."""
     spans = [(who or _AFTER, watched, _began(watched)) for who, watched in turns]
     if not spans:
@@ -175,7 +175,7 @@ def _turns(turns: t.Sequence[tuple[str, Facts]]) -> list[View]:
     return [_turn(who, watched, began, (began - start).total_seconds(), whole) for who, watched, began in spans]
 
 
-def _turn(who: str, watched: Facts, began: datetime, offset_s: float, whole_s: float) -> View:
+def _turn(who: str, watched: Watched, began: datetime, offset_s: float, whole_s: float) -> View:
     alarming = set(alarms(watched))
     said = [{"text": line, "tone": BAD if line in alarming else PLAIN} for line in lines(watched)]
     parts = _parts(watched)
@@ -196,18 +196,18 @@ def _turn(who: str, watched: Facts, began: datetime, offset_s: float, whole_s: f
     }
 
 
-def _parts(watched: Facts) -> list[tuple[str, str, float, float]]:
+def _parts(watched: Watched) -> list[tuple[str, str, float, float]]:
     """(name, tone, since, until) of the parts of a turn; of a span in which no restart was seen only the last."""
     parts, since = [], 0.0
     for name, tone, mark in _PARTS:
-        until = watched.get(mark)
+        until = t.cast("float | None", watched.get(mark))
         if until is not None:
             parts.append((name, tone, since, until))
             since = until
     return parts
 
 
-def _began(watched: Facts) -> datetime:
+def _began(watched: Watched) -> datetime:
     return datetime.strptime(watched["began"], _TIME).replace(tzinfo=timezone.utc)
 
 

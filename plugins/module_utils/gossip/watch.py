@@ -16,10 +16,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import m
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Marks, Watched
     from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
-# Of a restart that is wanted: its nodes have fallen silent, answer again, and are in sync.
-MARKS = ("silent", "answered", "in_sync")
+# Of a restart that is wanted: the stop is sent, its nodes answer again, and they are in sync.
+MARKS = ("stopped", "answered", "in_sync")
 
 Instance = tuple["Endpoint", str]
 
@@ -68,7 +69,7 @@ class Watch:
         self._last = now
         self._sweeps += 1
 
-    def facts(self) -> dict[str, t.Any]:
+    def facts(self) -> Watched:
         """What was seen, in plain types."""
         return {
             "began": self._began,
@@ -83,22 +84,21 @@ class Watch:
             "no_quorum_s": round(self._no_quorum.seconds, 3),
             "restarted": list(self._restarted),
             "ended": list(self._ended),
-            **{f"{mark}_s": round(second, 3) for mark, second in self._marks.items()},
+            **t.cast("Marks", {f"{mark}_s": round(second, 3) for mark, second in self._marks.items()}),
         }
 
+    def stop(self, now: float) -> None:
+        """The stop of the wanted restart is sent."""
+        self._marks["stopped"] = now - self._first
+
     def _add_marks(self, cluster: ClusterView, now: float) -> None:
-        """How far the wanted restart has come: each mark once, in their order."""
+        """How far the wanted restart has come since the stop. No sweep is made while the service starts."""
         wanted = [node for node in cluster.nodes if not self._wanted.isdisjoint(node.addresses)]
-        holds = (
-            any(not node.answers for node in wanted),
-            all(node.answers for node in wanted),
-            all(node in cluster.in_sync for node in wanted),
-        )
-        for mark, is_reached in zip(MARKS, holds):
-            if mark not in self._marks:
-                if not wanted or not is_reached:
-                    return
-                self._marks[mark] = now - self._first
+        if "stopped" not in self._marks or not wanted or not all(node.answers for node in wanted):
+            return
+        self._marks.setdefault("answered", now - self._first)
+        if all(node in cluster.in_sync for node in wanted):
+            self._marks.setdefault("in_sync", now - self._first)
 
     def _add_master(self, cluster: ClusterView) -> None:
         """Of two that say they are master, the one of the later epoch; an epoch is what an election begins."""
@@ -170,7 +170,7 @@ def _signature(cluster: ClusterView) -> tuple[object, ...] | None:
     return master.key, master.own.epoch_number if master.own else None, *answering
 
 
-def lines(watched: t.Mapping[str, t.Any]) -> list[str]:
+def lines(watched: Watched) -> list[str]:
     """What happened, each in a sentence without its full stop; none if nothing did."""
     said = []
     if watched["elections"]:

@@ -173,6 +173,7 @@ class Cluster:
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
                 self._stopped_at = time.monotonic()
+                self._watch.stop(self._stopped_at)
                 return
             # Others may have had the lease meanwhile, and the cluster may be another one.
             self._seen_state = ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import is_release
@@ -14,7 +15,7 @@ Facts = t.Mapping[str, t.Any]
 
 
 def status(
-    gossip: Facts, plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
+    gossip: ClusterFacts, plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
 ) -> dict[str, t.Any]:
     """``problems``: why it stops here, empty if it can go on; ``lines``: each machine, and what to do next.
 
@@ -83,10 +84,10 @@ def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Seque
     untouched = [host for host, look in looks.items() if set(look["last_versions"].values()) == {hop["from"]}]
     touched = [host for host in plan["hosts"] if host not in untouched]
     nodes = sum(len(plan["hosts"][host]["nodes"]) for host in untouched)
-    doors = [f"{door['text']}; going back: {door['going_back']}" for door in hop["one_way"]]
+    changes = [f"{change['text']}; going back: {change['going_back']}" for change in hop["one_way"]]
     if running or nodes < plan["quorum_size"]:
         yield f"Going back to {hop['from']} is not planned: {hop['to']} was started on {', '.join(touched)}"
-        yield from doors
+        yield from changes
         return
     yield (
         f"Or back to {hop['from']}, as no master of {hop['to']} was elected: playbook eventstore.cluster.start with -e"
@@ -98,7 +99,7 @@ def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Seque
             f" known to be harmless: playbook eventstore.cluster.site with -e eventstore_version={hop['from']} -e"
             f" preflight_last_version={hop['from']}"
         )
-        yield from doors
+        yield from changes
 
 
 __all__ = ["begun", "left_out", "status", "stopped"]

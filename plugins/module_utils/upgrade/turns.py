@@ -8,9 +8,10 @@ import typing as t
 from datetime import datetime
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import size
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Rejoined, Watched
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import lines
 
-Facts = t.Mapping[str, t.Any]
+HostVars = t.Mapping[str, t.Any]
 
 # What es_service returned for each service, as the role services has registered it.
 REGISTERED = "services_results"
@@ -18,7 +19,7 @@ HEAD = ("machine", "stop to caught up", "copied", "master then", "what else happ
 _NOTHING = "no election, and no other node began or ended"
 
 
-def turn(service: str, watched: Facts) -> str:
+def turn(service: str, watched: Rejoined) -> str:
     """The line of a restart; ``watched``: of the time since the look before the stop."""
     return (
         f"{service} was caught up {_back(watched)} after its stop, {size(watched['copied_bytes'])} copied, master is"
@@ -26,7 +27,7 @@ def turn(service: str, watched: Facts) -> str:
     )
 
 
-def turns(machines: t.Mapping[str, Facts], after: Facts) -> list[str]:
+def turns(machines: t.Mapping[str, HostVars], after: Watched) -> list[str]:
     """A table of the restarts in their order, then the whole; empty if there was none.
 
     ``machines``: machine -> its variables; ``after``: ``watched`` of the time since the last turn.
@@ -40,18 +41,18 @@ def turns(machines: t.Mapping[str, Facts], after: Facts) -> list[str]:
     return [*table, f"after the last turn, {after['seconds']:.0f} s: {_happened(after)}", _whole(found, after)]
 
 
-def spans(results: t.Mapping[str, Facts]) -> list[tuple[str, Facts]]:
+def spans(results: t.Mapping[str, HostVars]) -> list[tuple[str, Rejoined]]:
     """Machine and ``watched`` of each restart, in the order of the turns."""
     watched = [(host, each) for host, variables in results.items() for each in _watched(variables)]
     return sorted(watched, key=lambda turn: str(turn[1]["began"]))
 
 
-def alarms(watched: Facts) -> list[str]:
+def alarms(watched: Watched) -> list[str]:
     """The lines of what may have lost writes: two masters, and nodes that ended by themselves."""
     return lines({**watched, "elections": 0, "no_quorum_s": 0.0, "restarted": []})
 
 
-def _whole(found: t.Sequence[tuple[str, Facts]], after: Facts) -> str:
+def _whole(found: t.Sequence[tuple[str, Rejoined]], after: Watched) -> str:
     seconds = (_time(after) - _time(found[0][1])).total_seconds() + after["seconds"]
     without = max(each["no_quorum_s"] for each in [*(each for _host, each in found), after])
     quorum = (
@@ -60,25 +61,25 @@ def _whole(found: t.Sequence[tuple[str, Facts]], after: Facts) -> str:
     return f"{len(found)} restart{'s' if len(found) > 1 else ''} in {seconds:.0f} s; {quorum}"
 
 
-def _watched(variables: Facts) -> t.Iterator[Facts]:
+def _watched(variables: HostVars) -> t.Iterator[Rejoined]:
     for result in (variables.get(REGISTERED) or {}).get("results", []):
         if result.get("watched"):
             yield result["watched"]
 
 
-def _back(watched: Facts) -> str:
+def _back(watched: Rejoined) -> str:
     return f"{watched['back_s']:.1f} s"
 
 
-def _master(watched: Facts) -> str:
+def _master(watched: Watched) -> str:
     return str(watched["masters"][-1]) if watched["masters"] else "unknown"
 
 
-def _time(watched: Facts) -> datetime:
+def _time(watched: Watched) -> datetime:
     return datetime.strptime(watched["began"], "%Y-%m-%dT%H:%M:%SZ")
 
 
-def _happened(watched: Facts) -> str:
+def _happened(watched: Watched) -> str:
     """What was seen in a span of time, in a line."""
     return "; ".join(lines(watched)) or _NOTHING
 
