@@ -39,13 +39,14 @@ _SERVER_TYPES = {
 }
 
 
-def parse(option: Option, raw: str) -> Value:
+def parse(option: Option, raw: str, *, keyed: bool = False) -> Value:
     """The value the server makes of ``raw``; a list comes here as the server sees it, joined by commas.
 
-    FormatError where the server refuses the text. Lists are tuples, ``endpoint[]`` a tuple of Endpoint.
+    FormatError where the server refuses the text. Lists are tuples, ``endpoint[]`` a tuple of Endpoint. ``keyed``: as
+    servers from 21.6 on read it.
     """
     try:
-        return _READERS[option.type](option, raw)
+        return (_KEYED[option.type] if keyed else _READERS[option.type])(option, raw)
     except (ValueError, OSError):
         shown = "" if option.secret else f" {raw!r}"
         raise FormatError(f"the value{shown} could not be converted to {_SERVER_TYPES[option.type]}") from None
@@ -116,6 +117,49 @@ _READERS: dict[str, t.Callable[[Option, str], Value]] = {
     "string": lambda _option, raw: raw,
     "string[]": _parse_strings,
     "enum": _parse_enum,
+}
+
+
+# -- from 21.6 on --------------------------------------------------------------------------------------------------
+
+
+def _keyed_bool(_option: Option, raw: str) -> bool:
+    if raw.strip().lower() not in ("true", "false"):
+        raise ValueError
+    return raw.strip().lower() == "true"
+
+
+def _keyed_int(option: Option, raw: str) -> int:
+    """.NET's converter of numbers: decimal, or hexadecimal behind 0x, # or &h."""
+    match = re.fullmatch(r"(?:0[xX]|#|&[hH])([0-9A-Fa-f]{1,16})", raw.strip())
+    return _parse_int(option, str(int(match[1], 16))) if match else _parse_int(option, raw)
+
+
+def _keyed_ip(option: Option, raw: str) -> str:
+    return str(ipaddress.IPv6Address(raw)) if ":" in raw else _parse_ip(option, raw)
+
+
+def _keyed_endpoints(_option: Option, raw: str) -> tuple[Endpoint, ...]:
+    """Names and addresses, split at commas; blanks and empty entries do not count. No IPv6 in any form."""
+    return tuple(_keyed_endpoint(item.strip()) for item in raw.split(",") if item.strip())
+
+
+def _keyed_endpoint(text: str) -> Endpoint:
+    host, colon, port = text.rpartition(":")
+    if not colon or not re.fullmatch(r"[^:/\[\]; \t]+", host) or not re.fullmatch(r"[0-9]{1,5}", port):
+        raise ValueError
+    if int(port) > 65535:
+        raise ValueError
+    return Endpoint(host, int(port))
+
+
+_KEYED: dict[str, t.Callable[[Option, str], Value]] = {
+    **_READERS,
+    "bool": _keyed_bool,
+    "int": _keyed_int,
+    "int64": _keyed_int,
+    "ip": _keyed_ip,
+    "endpoint[]": _keyed_endpoints,
 }
 
 
