@@ -24,9 +24,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 
 OPTIONS = (
 '''
-TAIL = """)
+MIDDLE = """)
 
-__all__ = ["OPTIONS"]
+SECTIONS = {
+"""
+TAIL = """}
+
+__all__ = ["OPTIONS", "SECTIONS"]
 """
 
 
@@ -50,8 +54,9 @@ def _option(name: str, facts: dict[str, t.Any]) -> str:
 def table() -> str:
     """The module's text."""
     groups = yaml.safe_load(DATA.read_text(encoding="utf-8"))
+    sections = [f"    {_literal(since)}: {_literal(names)},\n" for since, names in groups.pop("Sections").items()]
     lines = [_option(name, facts) for options in groups.values() for name, facts in options.items()]
-    return HEAD + "".join(lines) + TAIL
+    return HEAD + "".join(lines) + MIDDLE + "".join(sections) + TAIL
 
 
 def main() -> int:

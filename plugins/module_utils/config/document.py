@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import tells_of_secret
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 
 try:
@@ -52,20 +54,20 @@ class Item:
 class Document:
     """``items`` in the order of the file, two spellings of one option included; ``ignored``: what the server skips.
 
-    ``sections``: names of keys with settings below them, and their lines.
+    ``sections``: names of keys with settings below them, their first and last lines.
     """
 
     where: str
     items: tuple[Item, ...]
     ignored: tuple[str, ...]
-    sections: tuple[tuple[str, int], ...] = ()
+    sections: tuple[tuple[str, int, int], ...] = ()
 
 
 def read(text: str, *, where: str, keyed: bool = False) -> Document:
     """Read ``text`` as the server does; ConfigError where the server refuses or crashes.
 
-    ``keyed``: as servers from 21.6 on do: an empty file, entries with a colon in a list and a value of nothing are fine,
-    and the same key in another case is not.
+    ``keyed``: as servers from 21.6 on do. An empty file, entries with a colon in a list and a value of nothing are fine
+    then, and the same key in another case is not.
     """
     roots = _compose(text, where)
     if not roots and keyed:
@@ -86,7 +88,8 @@ def read(text: str, *, where: str, keyed: bool = False) -> Document:
     for key, value in root.value:
         line = key.start_mark.line + 1
         if isinstance(value, yaml.MappingNode) or (keyed and _has_mappings(value)):
-            sections.append((str(key.value), line))
+            end = value.end_mark
+            sections.append((str(key.value), line, max(end.line if end.column == 0 else end.line + 1, line)))
             continue
         last = value.value[-1] if isinstance(value, yaml.SequenceNode) and value.value else value
         end = (value if isinstance(value, yaml.SequenceNode) and value.flow_style else last).end_mark
@@ -94,7 +97,9 @@ def read(text: str, *, where: str, keyed: bool = False) -> Document:
         last_line = end.line if end.column == 0 and end.line >= line else end.line + 1
         items.append(Item(key.value, _raw(key, value, where, keyed=keyed), line, last_line, end.column))
     if not keyed:
-        ignored = [f"{where}, line {line}: {name} has nested settings, which the server skips" for name, line in sections]
+        ignored = [
+            f"{where}, line {line}: {name} has nested settings, which the server skips" for name, line, _end in sections
+        ]
     if len(roots) > 1:
         line = roots[1].start_mark.line + 1
         ignored.append(f"{where}, line {line}: a second document begins, and the server reads only the first")
@@ -227,7 +232,7 @@ def _verify_edit(document: Document, edited: str, checked: t.Mapping[str, values
     kept = [(item.key, item.raw) for item in document.items if _name(options, item.key) not in checked]
     try:
         found = read(edited, where=document.where, keyed=options.keyed)
-        same = [name for name, _line in document.sections] == [name for name, _line in found.sections]
+        same = [name for name, *_lines in document.sections] == [name for name, *_lines in found.sections]
         if same and kept == [(item.key, item.raw) for item in found.items if _name(options, item.key) not in checked]:
             first: dict[str, Item] = {}
             for item in found.items:
@@ -253,7 +258,7 @@ def _reads_as(options: OptionSet, name: str, item: Item, value: values.Value) ->
     if option is None:
         return item.raw == value
     try:
-        return values.parse(option, joined(item.raw), keyed=options.keyed) == value
+        return values.parse(option, joined(item.raw), options.traits) == value
     except ValueError:
         return False
 
@@ -268,6 +273,8 @@ def _line(name: str, value: values.Value) -> str:
 
 
 def _scalar_or_list(value: values.Value) -> str:
+    if isinstance(value, dict):  # a section: a mapping in one line, which is YAML too
+        return json.dumps(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(_quoted(str(item)) for item in value) + "]"
     if isinstance(value, bool):
@@ -284,11 +291,15 @@ def mask(options: OptionSet, text: str) -> str:
     """``text`` with the values of secret options hidden; none of it where a secret cannot be told from the rest."""
     secrets = {option.name.lower() for option in options if option.secret}
     try:
-        items = [] if is_blank(text) else read(text, where="", keyed=options.keyed).items
+        found = Document("", (), ()) if is_blank(text) else read(text, where="", keyed=options.keyed)
     except ConfigError:
         return _NOT_SHOWN if _mentions(secrets, text) else text
     lines = text.splitlines(keepends=True)
-    for item in reversed(items):
+    for name, first, last in found.sections:
+        # What is below a key is the plugins': a password, a token or a key has one of these words in its name.
+        if any(tells_of_secret(line) for line in lines[first - 1 : last]):
+            lines[first - 1 : last] = [f"{name}: {MASK}\n", *[""] * (last - first)]
+    for item in reversed(found.items):
         if item.key.replace("-", "").lower() in secrets:
             lines[item.line - 1 : item.last_line] = [f"{item.key}: {MASK}\n"]
     for number, line in enumerate(lines):

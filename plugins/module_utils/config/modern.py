@@ -392,4 +392,10 @@ OPTIONS = (
     Option("DisableLogFile", "bool", False, since="20.10.5"),
 )
 
-__all__ = ["OPTIONS"]
+SECTIONS = {
+    "24.6.0": ("Authorization", "AutoScavenge", "Connectors", "EncryptionAtRest", "Kestrel", "LdapsAuth", "Licensing", "Metrics", "OAuth", "OpenTelemetry", "TcpPlugin", "UserCertificates"),
+    "25.0.0": ("Archive",),
+    "25.1.0": ("SecondaryIndexing",),
+}
+
+__all__ = ["OPTIONS", "SECTIONS"]

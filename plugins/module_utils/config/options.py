@@ -99,6 +99,22 @@ class OptionSet:
             " not known"
         )
 
+    @property
+    def sections(self) -> list[str]:
+        """The keys of a file below which the server and its plugins have settings."""
+        if self.traits.reader != families.SECTIONS:
+            return []
+        from ansible_collections.eventstore.cluster.plugins.module_utils.config import modern
+
+        return [name for since, names in modern.SECTIONS.items() if families.has(self.version, since) for name in names]
+
+    def section_problem(self, name: str) -> str:
+        """Why settings below this key do nothing; empty where they do."""
+        if name.lower() in map(str.lower, self.sections):
+            return ""
+        close = difflib.get_close_matches(name, self.sections, 1)
+        return f"no section that {self.version} knows{f'; did you mean {close[0]}?' if close else ''}"
+
     def extended(self, names: t.Iterable[str]) -> OptionSet:
         """The same with more options, of which nothing is known, so taken as text."""
         return OptionSet(self.kind, self.version, [*self, *(Option(name, "string", None) for name in names)])

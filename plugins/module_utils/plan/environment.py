@@ -8,6 +8,7 @@ import difflib
 import re
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, reference
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
@@ -72,7 +73,7 @@ def _value_problem(machine: Machine, option: Option, given: str) -> str:
         if not isinstance(given, str) or not given:
             return f"{named} is not set, so that {option.name} would get the server's own default"
     try:
-        values.check_value(option, given)
+        values.check_value(option, given, families.traits(machine["version"]))
     except ValueError as error:
         return str(error)
     wrong = path_problem(given, windows=machine.windows) if option.path else ""

@@ -147,7 +147,7 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
         ),
         ({"options": {"ClusterSize": 4}}, "ClusterSize: 4 is not a size for a cluster"),
         ({"options": {"EnableWatchdog": True}}, "EnableWatchdog is an option of a manager node"),
-        ({"version": "20.10.6"}, "version '20.10.6' is not supported"),
+        ({"version": "26.2.0"}, "version '26.2.0' is not supported"),
         ({"kind": "manager"}, "ClusterSize is an option of a database node"),
         ({"arguments": ["--int_ip", "1"]}, "command line, --int_ip: not an option"),
         ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config chooses /elsewhere, not the file"),
