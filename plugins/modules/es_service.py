@@ -328,6 +328,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+codes:
+  description: The problem codes for which a stop or an empty start was refused; the page of problem codes lists them.
+  returned: failure
+  type: list
+  elements: str
+  sample: [no-majority]
 status:
   description: The state in the words of the provider; in check mode the one that was found.
   returned: success
@@ -390,6 +396,8 @@ watched:
     - What has happened to the cluster since the look before the stop, as C(watched) of
       M(eventstore.cluster.es_gossip_facts). The wanted restart is not in it. Also shown as one line, and as a warning
       where data may be lost.
+    - C(stopped_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the stop was sent, and until the
+      restarted nodes answered and were in sync. One that was not seen is left out.
   returned: after a restart that O(cluster) was asked for
   type: dict
   sample:
@@ -405,6 +413,9 @@ watched:
     no_quorum_s: 0.0
     restarted: []
     ended: []
+    stopped_s: 3.1
+    answered_s: 5.6
+    in_sync_s: 9.8
 commands:
   description: The commands that changed something, or would have in check mode.
   returned: on Windows, changed
@@ -711,7 +722,7 @@ def main() -> None:
     try:
         result = run(module)
     except EventStoreError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), codes=list(error.codes))
     module.exit_json(**result)
 
 

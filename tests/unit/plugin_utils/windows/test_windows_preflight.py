@@ -105,14 +105,20 @@ def look(given: dict[str, t.Any], **answers: list[Step]) -> dict[str, t.Any]:
     }
     steps = {**FINE, "directories": list(directories.values()), **answers}
     with Scripted(*(step for name in FINE for step in steps[name])) as there:
-        return preflight.look(there, given)
+        return preflight.inspect(there, given)
 
 
 def test_a_machine_that_can_run_its_part_has_no_problem() -> None:
     assert look(planned()) == {
         **{"changed": False, "problems": [], "notes": [], "software_installed": False, "running": []},
+        "nodes": [{"name": "database", "running": False, "cluster_size": None}],
     }
     assert look(planned(), **INSTALLED)["software_installed"]
+
+
+def test_the_cluster_size_of_a_node_is_that_of_its_file() -> None:
+    files = [content(path, "ClusterSize: 5\n" if path == CONFIG["database.yaml"] else None) for path in CONFIG.values()]
+    assert look(planned(), files=files)["nodes"] == [{"name": "database", "running": False, "cluster_size": 5}]
 
 
 def test_what_runs_holds_its_own_ports() -> None:
@@ -240,4 +246,4 @@ def test_what_the_services_account_could_replace_is_noted(sddl: str, is_told: bo
 
 def test_a_linux_plan_is_refused_before_anything_is_asked() -> None:
     with Scripted() as there, pytest.raises(HostError, match="its variables do not say so"):
-        preflight.look(there, {**planned(), "platform": "linux"})
+        preflight.inspect(there, {**planned(), "platform": "linux"})
