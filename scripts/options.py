@@ -51,10 +51,17 @@ def _option(name: str, facts: dict[str, t.Any]) -> str:
     return "    Option(\n" + "".join(f"        {word},\n" for word in words) + "    ),\n"
 
 
+def _section(since: str, names: list[str]) -> str:
+    line = f"    {_literal(since)}: {_literal(names)},\n"
+    if len(line) <= WIDTH:
+        return line
+    return f"    {_literal(since)}: (\n" + "".join(f"        {_literal(name)},\n" for name in names) + "    ),\n"
+
+
 def table() -> str:
     """The module's text."""
     groups = yaml.safe_load(DATA.read_text(encoding="utf-8"))
-    sections = [f"    {_literal(since)}: {_literal(names)},\n" for since, names in groups.pop("Sections").items()]
+    sections = [_section(since, names) for since, names in groups.pop("Sections").items()]
     lines = [_option(name, facts) for options in groups.values() for name, facts in options.items()]
     return HEAD + "".join(lines) + MIDDLE + "".join(sections) + TAIL
 

@@ -393,7 +393,20 @@ OPTIONS = (
 )
 
 SECTIONS = {
-    "24.6.0": ("Authorization", "AutoScavenge", "Connectors", "EncryptionAtRest", "Kestrel", "LdapsAuth", "Licensing", "Metrics", "OAuth", "OpenTelemetry", "TcpPlugin", "UserCertificates"),
+    "24.6.0": (
+        "Authorization",
+        "AutoScavenge",
+        "Connectors",
+        "EncryptionAtRest",
+        "Kestrel",
+        "LdapsAuth",
+        "Licensing",
+        "Metrics",
+        "OAuth",
+        "OpenTelemetry",
+        "TcpPlugin",
+        "UserCertificates",
+    ),
     "25.0.0": ("Archive",),
     "25.1.0": ("SecondaryIndexing",),
 }

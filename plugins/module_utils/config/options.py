@@ -129,6 +129,16 @@ def option_set(kind: str, version: str) -> OptionSet:
     return OptionSet(kind, version, (_in_version(option, version) for option in there))
 
 
+def deployed_option_set(kind: str, version: str) -> OptionSet:
+    """The options of a server that this collection deploys and operates, 3.x to 5.x."""
+    if not families.traits(version).managers:
+        raise ConfigError(
+            f"version {version!r} is not deployed or operated by this collection, only 3.x to 5.x",
+            hint="es_config writes and checks its files, and es_gossip_facts reads its gossip",
+        )
+    return option_set(kind, version)
+
+
 def table(kind: str, version: str) -> t.Sequence[Option]:
     """The options that any version of the same kind of server has or had."""
     if kind not in KINDS:
@@ -299,4 +309,4 @@ _MANAGER = (
     Option("LeaseClients", "string[]", (), builtin=True),
 )
 
-__all__ = ["CHANGES", "KINDS", "VERSIONS", "Option", "OptionSet", "option_set"]
+__all__ = ["CHANGES", "KINDS", "VERSIONS", "Option", "OptionSet", "deployed_option_set", "option_set"]

@@ -211,7 +211,7 @@ def check(
         option = options.find(name)
         if isinstance(given, dict) and not option:
             wrong = options.section_problem(name)
-            problems += [f"{name} has settings below it, and is {wrong}"] if wrong else []
+            problems += [f"{name}: has settings below it, but is {wrong}"] if wrong else []
             values[name] = given
             continue
         why = _why_unknown(options, name, option)

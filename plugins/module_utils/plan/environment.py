@@ -75,7 +75,7 @@ def _value_problem(variables: HostVariables, option: Option, given: str) -> str:
         if not isinstance(given, str) or not given:
             return f"{named} is not set, so that {option.name} would get the server's own default"
     try:
-        values.check_value(option, given, families.traits(machine["version"]))
+        values.check_value(option, given, families.traits(variables["version"]))
     except ValueError as error:
         return str(error)
     wrong = path_problem(given, windows=variables.windows) if option.path else ""

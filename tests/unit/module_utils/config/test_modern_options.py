@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import modern, whatif
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import CHANGES, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
+    CHANGES,
+    deployed_option_set,
+    option_set,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 
 ROOT = Path(__file__).parents[4]
@@ -111,6 +115,13 @@ def test_a_new_name_is_an_option():
 def test_there_are_no_managers():
     with pytest.raises(ConfigError, match=r"24\.10\.4 has no manager: there are none from 20\.x on"):
         option_set("manager", "24.10.4")
+
+
+def test_services_of_today_are_not_operated():
+    """es_service takes its options from here."""
+    assert deployed_option_set("database", "5.0.11").find("IntIp")
+    with pytest.raises(ConfigError, match=r"not deployed or operated by this collection.*es_config.*es_gossip_facts"):
+        deployed_option_set("database", "24.10.4")
 
 
 @pytest.mark.parametrize("module", ["es_config", "es_service", "es_preflight"])
