@@ -403,7 +403,7 @@ def _check_string(option: Option, given: object) -> str:
 def _check_text(given: object, *, secret: bool = False) -> str:
     shown = "the value" if secret else repr(given)
     if not isinstance(given, str):
-        raise ValueError(f"{shown} is not a text; put it in quotes")
+        raise ValueError(f"{shown} is not a string; put it in quotes")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in "\ufeff\ufffe\uffff" for char in given):
         raise ValueError(
             f"{shown} has a control character or a line break; a path of Windows in double quotes becomes that:"

@@ -339,10 +339,10 @@ RESERVED_NODE_NAMES = ("manager", "watchdog")
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 _NODE_BY_NAME = {variable.name: variable for variable in NODE_VARIABLES}
 _PYTHON_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a text"),
-    "int": (int, "a whole number"),
+    "str": (str, "a string"),
+    "int": (int, "an integer"),
     "list": (list, "a list"),
-    "dict": (dict, "a mapping"),
+    "dict": (dict, "a dictionary"),
 }
 
 
