@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The inventory's variables: which there are, what they default to, and how they are read.
+"""The inventory's variables: their names, types and defaults, and how they are read.
 
 The defaults make Example 1 of the vendor's page "Variable up a Cluster with Manager Nodes" (3.4.0) come out.
 """
@@ -83,7 +83,10 @@ def _version(value: str, _windows: bool) -> str:
     if not families.is_supported(value):
         return f"is {value!r}, a version of which nothing is known; this collection deploys 3.x, 4.x and 5.x"
     if not families.traits(value).managers:
-        return f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x"
+        return (
+            f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x; for later"
+            " versions there are es_config, which writes and checks their files, and es_gossip_facts"
+        )
     return ""
 
 
@@ -336,15 +339,15 @@ RESERVED_NODE_NAMES = ("manager", "watchdog")
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 _NODE_BY_NAME = {variable.name: variable for variable in NODE_VARIABLES}
 _PYTHON_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a text"),
-    "int": (int, "a whole number"),
+    "str": (str, "a string"),
+    "int": (int, "an integer"),
     "list": (list, "a list"),
-    "dict": (dict, "a mapping"),
+    "dict": (dict, "a dictionary"),
 }
 
 
 def nearest(name: str, names: t.Iterable[str]) -> str:
-    """The name that was probably meant, "" if none is near."""
+    """The nearest of ``names``, "" if none is near."""
     # The prefix all have in common would make everything near.
     by_rest = {each.replace(PREFIX, "", 1): each for each in names}
     close = difflib.get_close_matches(name.replace(PREFIX, "", 1), by_rest, n=1, cutoff=0.7)
@@ -352,7 +355,7 @@ def nearest(name: str, names: t.Iterable[str]) -> str:
 
 
 def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Problem]) -> HostVariables:
-    """Read one machine's variables; what is wrong with them is added to ``problems``."""
+    """Read one host's variables; adds their problems to ``problems``."""
     connection = str(variables.get("ansible_connection", "")).rpartition(".")[2]
     windows = connection in ("winrm", "psrp") or variables.get("ansible_shell_type") in ("powershell", "cmd")
     given = {name: value for name, value in variables.items() if name.startswith(PREFIX) and value is not None}
