@@ -44,7 +44,7 @@ def test_number_of_options(version, count):
     assert [option.name for option in options if option_set("database", version).doubt(option)] == []
 
 
-@pytest.mark.parametrize("version", ["22.10.5", "23.10.6", "24.10.4", "25.0.0"])
+@pytest.mark.parametrize("version", ["22.10.5", "23.10.6", "24.10.4", "25.0.0", "26.1.0"])
 def test_names_and_defaults_are_those_of_the_servers_own_list(version):
     dumped = whatif.parse((DUMPS / f"whatif-{version}.txt").read_text())
     options = {option.title: option for option in option_set("database", version)}
