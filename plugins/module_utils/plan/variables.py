@@ -83,7 +83,10 @@ def _version(value: str, _windows: bool) -> str:
     if not families.is_supported(value):
         return f"is {value!r}, a version of which nothing is known; this collection deploys 3.x, 4.x and 5.x"
     if not families.traits(value).managers:
-        return f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x"
+        return (
+            f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x; for later"
+            " versions there are es_config, which writes and checks their files, and es_gossip_facts"
+        )
     return ""
 
 
