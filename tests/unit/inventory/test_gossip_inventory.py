@@ -51,7 +51,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             body = json.dumps({"esVersion": "3.9.4.0", "state": state}).encode()
         return Result(body, "", "", 200, 0.0, 1.0)
 
-    monkeypatch.setattr(facts.sweep, "sweep", lambda sent, **_rules: [answer(request) for request in sent])
+    def sweep(_sweeper: object, sent: list[Request], **_rules: object) -> list[Result]:
+        return [answer(request) for request in sent]
+
+    monkeypatch.setattr(facts.sweep.Sweeper, "sweep", sweep)
     monkeypatch.setattr(facts, "CONFIRM_AFTER_S", 0.0)  # node3 is a doubt, which a second sweep would settle
     return requests
 
