@@ -264,3 +264,14 @@ def test_imports_point_from_plugins_to_shared_code() -> None:
         if other.partition(".")[0] not in MAY_IMPORT.get(room.partition(".")[0], {other.partition(".")[0]})
     ]
     assert wrong == []
+
+
+def test_the_glossary_is_short_and_has_each_word_once() -> None:
+    text = (ROOT / "docs/docsite/rst/glossary.rst").read_text(encoding="utf-8")
+    words = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
+    assert 15 <= len(words) <= 25
+    assert words == sorted(set(words), key=str.lower)
+
+
+def test_the_readme_can_be_read_in_two_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
