@@ -27,8 +27,8 @@ version_added: 1.0.0
 short_description: Plan an Event Store cluster from the inventory
 description:
   - Turns the C(eventstore_*) variables of all machines of a cluster into one plan, with the options, seeds, files,
-    directories and ports of every database node and manager, and says what is wrong with it.
-  - The variables are documented with role P(eventstore.cluster.preflight#role).
+    directories and ports of every node and manager, and lists the problems of the plan.
+  - Role P(eventstore.cluster.preflight#role) documents the variables.
 positional: _input, hostvars
 options:
   _input:
@@ -37,17 +37,17 @@ options:
     elements: str
     required: true
   hostvars:
-    description: The variables of all machines, which is C(hostvars).
+    description: The variables of all machines, C(hostvars).
     type: dict
     required: true
   version:
-    description: Another version than V(eventstore_version) of the inventory, such as the one that runs still.
+    description: A version to use instead of C(eventstore_version), such as the running one.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Show what is wrong with the inventory, without connecting to any machine
+- name: Show the problems of the inventory without a connection to any machine
   ansible.builtin.debug:
     msg: "{{ (groups['eventstore'] | eventstore.cluster.es_plan(hostvars)).problems }}"
 """
@@ -57,8 +57,8 @@ _value:
   description:
     - The plan, with C(version), C(cluster_name), C(mode), C(cluster_size), C(quorum_size),
       C(provider), C(dns), C(endpoints), C(hosts) and C(problems).
-    - Each of C(problems) has a C(code), a C(text) that names the place, and a C(hint) that says what to do. With any
-      of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
+    - Each of C(problems) has a C(code), a C(text) that names the place, and a C(hint) with the remedy. Do not use a
+      plan with problems. If a variable cannot be read, C(hosts) and C(endpoints) are empty.
   type: dict
 """
 

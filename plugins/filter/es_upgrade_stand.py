@@ -11,10 +11,10 @@ DOCUMENTATION = r"""
 name: es_upgrade_stand
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Say where each machine is in the middle of an upgrade
+short_description: Report the state of each machine in an interrupted upgrade
 description:
-  - Says whether an upgrade can go on. If not, what each machine runs or has run last, what to type next, and whether
-    there is a way back.
+  - Checks whether an upgrade can continue. If not, reports the version that each machine runs or last ran, the command
+    to run next, and whether the upgrade can be reversed.
 positional: _input, plan, hop, looks, failures
 options:
   _input:
@@ -26,21 +26,21 @@ options:
     type: dict
     required: true
   hop:
-    description: The hop of P(eventstore.cluster.es_upgrade_plan#filter) that is taken; empty if there is none.
+    description: The current hop of P(eventstore.cluster.es_upgrade_plan#filter); empty if there is none.
     type: dict
     required: true
   looks:
-    description: The machines that can be reached, each with what M(eventstore.cluster.es_preflight) returns.
+    description: The reachable machines, each with the result of M(eventstore.cluster.es_preflight).
     type: dict
     required: true
   failures:
-    description: The machines that have failed, each with the reason.
+    description: The failed machines, each with the reason.
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Stop here where something has failed
+- name: Fail if the upgrade cannot continue
   ansible.builtin.fail:
     msg: "{{ stand.problems + stand.lines }}"
   vars:
@@ -51,8 +51,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems), why it cannot go on; empty if it can. C(lines), each machine and what to do next. C(running), the
-      nodes that answer in the new version.
+    - C(problems), the reasons why the upgrade cannot continue; empty if it can. C(lines), the state of each machine and
+      the next command. C(running), the nodes that answer with the new version.
   type: dict
 """
 
