@@ -105,7 +105,7 @@ def has_records(endpoint: Endpoint, records: Records) -> bool:
     for name, addresses in records.items():
         query = dns.message.make_query(name, dns.rdatatype.A)
         try:
-            reply = dns.query.udp(query, endpoint.ip, port=endpoint.port, timeout=QUERY_TIMEOUT_S)
+            reply = dns.query.udp(query, endpoint.host, port=endpoint.port, timeout=QUERY_TIMEOUT_S)
         except (OSError, dns.exception.DNSException):
             return False
         if {record.address for rrset in reply.answer for record in rrset} != set(addresses):
@@ -140,9 +140,9 @@ class DnsServer:
                         return
                     self.wfile.write(struct.pack(">H", len(reply)) + reply)
 
-        self._servers: list[socketserver.BaseServer] = [_UdpServer((endpoint.ip, endpoint.port), Udp)]
+        self._servers: list[socketserver.BaseServer] = [_UdpServer((endpoint.host, endpoint.port), Udp)]
         try:
-            self._servers.append(_TcpServer((endpoint.ip, endpoint.port), Tcp))
+            self._servers.append(_TcpServer((endpoint.host, endpoint.port), Tcp))
         except OSError:
             self._servers[0].server_close()
             raise

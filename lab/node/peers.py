@@ -55,7 +55,7 @@ class Peer:
         async with self._connecting:
             if self._writer is not None:
                 return
-            opening = asyncio.open_connection(self.endpoint.ip, self.endpoint.port, local_addr=(self._local_ip, 0))
+            opening = asyncio.open_connection(self.endpoint.host, self.endpoint.port, local_addr=(self._local_ip, 0))
             try:
                 reader, writer = await asyncio.wait_for(opening, CONNECT_TIMEOUT_S)
             except asyncio.TimeoutError:

@@ -173,7 +173,7 @@ async def _open(
     for side in sides:
         endpoint = Endpoint(options.value(f"{side}Ip"), options.value(f"{side}TcpPort"))
         try:
-            holders.append(await asyncio.start_server(_hang_up, endpoint.ip, endpoint.port))
+            holders.append(await asyncio.start_server(_hang_up, endpoint.host, endpoint.port))
         except OSError as error:
             taken = error.errno == 98  # EADDRINUSE
             text = "Address already in use" if taken else "The requested address is not valid in this context"

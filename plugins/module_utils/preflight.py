@@ -259,7 +259,7 @@ def _software(plan: Plan, *, installed: bool) -> Problems:
 def _addresses_and_ports(plan: Plan) -> Problems:
     endpoints = [Endpoint.parse(text) for service in _services(plan) for text in service["listen"]]
     absent = set()
-    for ip in dict.fromkeys(endpoint.ip for endpoint in endpoints):
+    for ip in dict.fromkeys(endpoint.host for endpoint in endpoints):
         if _bind(Endpoint(ip, 0)) == errno.EADDRNOTAVAIL:
             absent.add(ip)
             yield Problem(
@@ -267,7 +267,7 @@ def _addresses_and_ports(plan: Plan) -> Problems:
                 f"{ip} is not an address of this machine, which has {', '.join(_own_addresses()) or 'none'}",
                 "Correct eventstore_int_ip or eventstore_ext_ip, or bring the interface up",
             )
-    taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.ip not in absent}
+    taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.host not in absent}
     listening = procfs.listening(procfs.all_pids()) if errno.EADDRINUSE in taken.values() else []
     lowest = int(UNPRIVILEGED.read_text()) if plan["user"] else 0
     for endpoint, error in taken.items():
@@ -467,7 +467,7 @@ def _dns(plan: Plan) -> Problems:
 
 
 def _own_dns_addresses(plan: Plan) -> set[str]:
-    return {Endpoint.parse(text).ip for service in _services(plan) for text in service["listen"]}
+    return {Endpoint.parse(text).host for service in _services(plan) for text in service["listen"]}
 
 
 def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:

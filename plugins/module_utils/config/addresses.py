@@ -82,14 +82,14 @@ def known_as(options: Options) -> frozenset[Endpoint]:
     """Every HTTP address under which gossip, or somebody who asks, can know the server."""
     http = [(ip, port) for option, ip, port in listeners(options) if option.endswith("HttpPort")]
     found = {Endpoint(*each) for each in http} | {advertised(options, f"{side}HttpPort") for side in SIDES}
-    return frozenset(each for each in found if not is_any(each.ip))
+    return frozenset(each for each in found if not is_any(each.host))
 
 
 def asked(options: Options, side: str) -> Endpoint:
     """Where the collection itself asks: at the server's own address, or if it does not answer there the advertised."""
     own = http_listeners(options, side)
     others = advertised(options, f"{side}HttpPort")
-    answering = [each for each in own if not is_any(each.ip) and answers_to(options, side, *each)]
+    answering = [each for each in own if not is_any(each.host) and answers_to(options, side, *each)]
     return answering[0] if answering else others
 
 
@@ -145,7 +145,7 @@ def prefix_doubt(options: Options, side: str) -> str:
         return f"has no prefix, so that it listens nowhere: {side}HttpPrefixes is empty, and {why}"
     if port not in ports(options, side) and not options.get(f"{side}HttpPortAdvertiseAs"):
         return f"does not listen on {side}HttpPort {port}, which the others ask: its prefixes are {', '.join(given)}"
-    asking = [others.ip] if side == "Int" else [asked(options, side).ip]
+    asking = [others.host] if side == "Int" else [asked(options, side).host]
     refused = [ip for ip in asking if not is_any(ip) and not answers_to(options, side, ip)]
     if refused:
         return f"answers 400 Invalid host to {refused[0]}, at which it is asked: its prefixes are {', '.join(given)}"
@@ -155,7 +155,7 @@ def prefix_doubt(options: Options, side: str) -> str:
 def client_doubt(options: Options) -> str:
     """Why HTTP clients do not get through at the address that they are told; "" if they do. Over TCP they do."""
     others = advertised(options, "ExtHttpPort")
-    if is_any(others.ip) or answers_to(options, "Ext", others.ip):
+    if is_any(others.host) or answers_to(options, "Ext", others.host):
         return ""
     return (
         f"HTTP clients that use the advertised {others} get 400 Invalid host, as no prefix answers to it: set "

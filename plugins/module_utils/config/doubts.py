@@ -34,7 +34,7 @@ def _wildcards(effective: layers.Effective) -> t.Iterator[str]:
     if effective.value("AddInterfacePrefixes") or effective.value("ClusterSize") == 1:
         return
     for side in addresses.SIDES:
-        if addresses.is_any(addresses.advertised(effective.by_name, f"{side}HttpPort").ip):
+        if addresses.is_any(addresses.advertised(effective.by_name, f"{side}HttpPort").host):
             setting = effective[f"{side}Ip"]
             yield (
                 f"{_place(f'{side}Ip', setting)}: with AddInterfacePrefixes false the node gives {addresses.ANY_IP} to "

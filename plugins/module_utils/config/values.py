@@ -253,7 +253,7 @@ def _check_endpoints(option: Option, given: object) -> tuple[Endpoint, ...]:
             endpoint = Endpoint.parse(text)
         except ValueError as error:
             raise ValueError(f"{error}; an entry looks like 192.168.1.11:30777") from None
-        if ":" in endpoint.ip:
+        if ":" in endpoint.host:
             raise ValueError(f"{text!r} is IPv6, which 3.x to 5.x do not read in {option.name}")
         endpoints.append(endpoint)
     return tuple(endpoints)

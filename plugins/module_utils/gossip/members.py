@@ -175,7 +175,7 @@ def render(info: ClusterInfo) -> dict[str, t.Any]:
     """Give the 3.x-5.x wire form, in the servers' order of fields."""
     return {
         "members": [_render_member(member) for member in info.members],
-        "serverIp": info.server.ip,
+        "serverIp": info.server.host,
         "serverPort": info.server.port,
     }
 
@@ -311,15 +311,15 @@ def _render_member(member: Member) -> dict[str, t.Any]:
         "timeStamp": member.time_stamp,
         "state": member.state,
         "isAlive": member.is_alive,
-        "internalTcpIp": member.internal_tcp.ip,
+        "internalTcpIp": member.internal_tcp.host,
         "internalTcpPort": member.internal_tcp.port,
         "internalSecureTcpPort": member.internal_secure_tcp_port,
-        "externalTcpIp": member.external_tcp.ip,
+        "externalTcpIp": member.external_tcp.host,
         "externalTcpPort": member.external_tcp.port,
         "externalSecureTcpPort": member.external_secure_tcp_port,
-        "internalHttpIp": member.internal_http.ip,
+        "internalHttpIp": member.internal_http.host,
         "internalHttpPort": member.internal_http.port,
-        "externalHttpIp": member.external_http.ip,
+        "externalHttpIp": member.external_http.host,
         "externalHttpPort": member.external_http.port,
         "lastCommitPosition": member.last_commit_position,
         "writerCheckpoint": member.writer_checkpoint,

@@ -173,7 +173,7 @@ def is_relayable(member: Member) -> bool:
 
 def _require_relayable(member: Member) -> None:
     endpoints = (member.internal_http, member.external_http, member.internal_tcp, member.external_tcp)
-    for ip in (endpoint.ip for endpoint in endpoints):
+    for ip in (endpoint.host for endpoint in endpoints):
         if not _is_ip(ip):
             raise GossipError(f"expected an IP address, but a member has {ip[:60]!r}")
     if not member.internal_http.port:

@@ -354,11 +354,11 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
 def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
     """A node with IntIp 0.0.0.0 and AddInterfacePrefixes false gives that to the others (Program.cs)."""
     for view in cluster.views:
-        if view.cluster and addresses.is_any(view.cluster.server.ip):
+        if view.cluster and addresses.is_any(view.cluster.server.host):
             yield Problem(
                 "wildcard-address",
                 f"{view.target.label} gives {view.cluster.server} as its own address, which no other machine can reach",
-                f"On {view.target.host or view.target.address.ip} set IntIp to the machine's address, or "
+                f"On {view.target.host or view.target.address.host} set IntIp to the machine's address, or "
                 "IntIpAdvertiseAs to the one at which the others reach it",
             )
 
@@ -366,7 +366,7 @@ def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
 def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
     for view in cluster.impostors:
         server = view.cluster.server if view.cluster else None
-        if server is None or addresses.is_any(server.ip):
+        if server is None or addresses.is_any(server.host):
             continue
         yield Problem(
             "not-itself",
@@ -427,16 +427,16 @@ def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
 
 def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
     """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
-    served = {node.key.ip for node in cluster.managers if node.is_alive}
-    alone = {node.key.ip: node for node in cluster.nodes if node.is_alive and node.key.ip not in served}
+    served = {node.key.host for node in cluster.managers if node.is_alive}
+    alone = {node.key.host: node for node in cluster.nodes if node.is_alive and node.key.host not in served}
     found = {}
     for manager in cluster.managers:
-        if not manager.target and manager.key.ip in alone:
+        if not manager.target and manager.key.host in alone:
             names = _join(_view_name(view) for view, _member in manager.seen)
             text = f"the manager {{key}} is dead in the gossip of {names}, and {{node}} runs without it"
-            found[manager.key] = (text, alone[manager.key.ip])
+            found[manager.key] = (text, alone[manager.key.host])
     for seed in cluster.seeds:
-        node = alone.get(seed.ip)
+        node = alone.get(seed.host)
         if node and cluster.node_at(seed) is None and _is_managers(cluster, seed):
             found[seed] = ("{node} did not reach {key}, the manager of its machine", node)
     return found
@@ -447,8 +447,8 @@ def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
     if any(node.key.port == seed.port for node in cluster.managers):
         return True
     views = _listing(cluster, [seed])
-    seeds = {member.key.ip for view in views for member in view.listed if member.is_unresolved_seed}
-    return seeds | {view.own.key.ip for view in views if view.own} == {seed.ip}
+    seeds = {member.key.host for view in views for member in view.listed if member.is_unresolved_seed}
+    return seeds | {view.own.key.host for view in views if view.own} == {seed.host}
 
 
 def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
@@ -464,7 +464,7 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
         if label:
             hint = f"It should be {label}. If it stays, check that server, and the way to {seed} from {places}"
             yield Problem("unresolved-seed", text, hint)
-        elif any(node.key.ip == seed.ip for node in [*cluster.nodes, *cluster.managers]):
+        elif any(node.key.host == seed.host for node in [*cluster.nodes, *cluster.managers]):
             wrong_ports.append(seed)
         else:
             hint = f"On {places} correct GossipSeed, or the records of ClusterDns"
@@ -484,18 +484,18 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
 def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
     """Whose address it may well be: of a silent server whose internal one is not known, or of a machine's manager."""
     for node in [*cluster.nodes, *cluster.managers]:
-        if node.key.ip == seed.ip and node.target and not node.target.internal and not node.member:
+        if node.key.host == seed.host and node.target and not node.target.internal and not node.member:
             return node.label
     ports = {node.key.port for node in cluster.managers}
-    has_other = any(node.key.ip == seed.ip for node in cluster.managers)
-    return f"the manager on {seed.ip}" if seed.port in ports and not has_other else ""
+    has_other = any(node.key.host == seed.host for node in cluster.managers)
+    return f"the manager on {seed.host}" if seed.port in ports and not has_other else ""
 
 
 def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
     """Where managers run there, the port is wrong; where none is known, they may be down."""
-    if {seed.ip for seed in seeds} <= {node.key.ip for node in cluster.managers}:
+    if {seed.host for seed in seeds} <= {node.key.host for node in cluster.managers}:
         return "On"
-    places = _join(seed.ip for seed in seeds)
+    places = _join(seed.host for seed in seeds)
     return f"If managers should listen there, start them on {places}. If there are none, on"
 
 
@@ -509,7 +509,7 @@ def _listing(cluster: Cluster, seeds: t.Collection[Endpoint]) -> list[View]:
 
 
 def _places(views: t.Iterable[View]) -> str:
-    return _join(view.target.host or view.target.address.ip for view in views)
+    return _join(view.target.host or view.target.address.host for view in views)
 
 
 def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
@@ -571,7 +571,7 @@ def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
                     "unexpected-member",
                     f"{node.label} is a member ({state}), but no endpoint given here has this address",
                     "Add it to endpoints if it belongs to the cluster. If not, two clusters share a seed or a DNS "
-                    f"name: correct GossipSeed or ClusterDns on {node.key.ip}",
+                    f"name: correct GossipSeed or ClusterDns on {node.key.host}",
                 )
             else:
                 yield Problem(
@@ -721,7 +721,7 @@ def _remedy(node: Node, view: View) -> str:
         text = _REMEDIES[view.error]
     address = view.target.address
     kind = "manager" if view.target.kind == MANAGER else "database node"
-    return text.format(place=_place(node), kind=kind, address=address, ip=address.ip)
+    return text.format(place=_place(node), kind=kind, address=address, ip=address.host)
 
 
 def _seen(cluster: Cluster, node: Node) -> str:
@@ -736,7 +736,7 @@ def _seen(cluster: Cluster, node: Node) -> str:
 
 
 def _place(node: Node) -> str:
-    return (node.target.host if node.target else "") or node.key.ip
+    return (node.target.host if node.target else "") or node.key.host
 
 
 def _name(cluster: Cluster, key: Endpoint) -> str:

@@ -182,7 +182,7 @@ def sockets_are_visible(pid: int) -> bool:
 
 def overlap(one: Endpoint, other: Endpoint) -> bool:
     """Whether two sockets cannot listen on both, or one answers for the other: same port, same or any address."""
-    return one.port == other.port and (one.ip == other.ip or one.ip in ANY_IP or other.ip in ANY_IP)
+    return one.port == other.port and (one.host == other.host or one.host in ANY_IP or other.host in ANY_IP)
 
 
 def holder(endpoint: Endpoint) -> int | None:

@@ -62,7 +62,7 @@ async def _request(
     local_ip: str | None,
 ) -> Answer:
     reader, writer = await asyncio.open_connection(
-        endpoint.ip, endpoint.port, limit=MAX_HEAD_BYTES, local_addr=(local_ip, 0) if local_ip else None
+        endpoint.host, endpoint.port, limit=MAX_HEAD_BYTES, local_addr=(local_ip, 0) if local_ip else None
     )
     try:
         fields = {"Host": str(endpoint), "Content-Length": str(len(body)), "Connection": "close", **headers}

@@ -144,7 +144,7 @@ class HttpServer:
 
     async def start(self) -> None:
         """Listen; OSError if the port is taken or the address is not on this machine."""
-        family = socket.AF_INET6 if ":" in self.endpoint.ip else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self.endpoint.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -200,9 +200,9 @@ class HttpServer:
 
     def _end_one(self) -> None:
         """The oldest connection of the address that has most makes room."""
-        counts = collections.Counter(each.peer.ip for each in self._connections.values())
+        counts = collections.Counter(each.peer.host for each in self._connections.values())
         busiest = max(counts, key=counts.__getitem__)
-        task = next(task for task, each in self._connections.items() if each.peer.ip == busiest)
+        task = next(task for task, each in self._connections.items() if each.peer.host == busiest)
         del self._connections[task]
         self._ending.add(task)
         task.cancel()

@@ -194,7 +194,7 @@ class _Connection:
         self.pending = (
             f"GET {request.path} HTTP/1.1\r\nHost: {endpoint}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
         ).encode("latin-1")
-        self.socket = socket.socket(socket.AF_INET6 if ":" in endpoint.ip else socket.AF_INET, socket.SOCK_STREAM)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET, socket.SOCK_STREAM)
 
     def send(self) -> None:
         """Send what can be sent now; OSError if the connection has failed."""

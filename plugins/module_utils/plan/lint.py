@@ -46,7 +46,7 @@ class Server(t.NamedTuple):
 
     def is_translated(self, side: str) -> bool:
         """Whether the others use another IP than it listens on."""
-        return self.advertised(side).ip != str(self.options[f"{side}Ip"])
+        return self.advertised(side).host != str(self.options[f"{side}Ip"])
 
 
 def check(plan: Plan, machines: t.Sequence[Machine]) -> list[Problem]:
@@ -103,7 +103,7 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
 def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
     """A plan has to know what a server tells the others to be; of one that does not say so, it cannot."""
     for server in _servers(plan):
-        sides = [side for side in addresses.SIDES if addresses.is_any(server.advertised(side).ip)]
+        sides = [side for side in addresses.SIDES if addresses.is_any(server.advertised(side).host)]
         if not sides:
             continue
         way_out = "the machine's own address in eventstore_int_ip and eventstore_ext_ip"
@@ -124,7 +124,7 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
     hosts_by_ip: dict[str, dict[str, str]] = {}
     for server in _servers(plan):
         for side in addresses.SIDES:
-            ip = server.advertised(side).ip
+            ip = server.advertised(side).host
             option = f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip"
             if not addresses.is_any(ip):
                 hosts_by_ip.setdefault(ip, {}).setdefault(server.host, option)

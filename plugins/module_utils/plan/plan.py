@@ -101,7 +101,7 @@ def _fill(made: dict[str, t.Any], machines: list[Machine], problems: list[Proble
             "name": cluster["cluster_dns"],
             "port": known[0].seed.port,
             "nameservers": cluster["nameservers"],
-            "addresses": list(dict.fromkeys(server.seed.ip for server in known)),
+            "addresses": list(dict.fromkeys(server.seed.host for server in known)),
         }
     for machine in machines:
         host = machine.host

@@ -72,13 +72,13 @@ def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Co
     foreign: dict[str, str] = {}
     for listener in wanted:
         endpoint = listener.endpoint
-        if endpoint.ip in foreign:
+        if endpoint.host in foreign:
             continue
         try:
-            _bind(Endpoint(endpoint.ip, 0))
+            _bind(Endpoint(endpoint.host, 0))
         except OSError as error:
-            foreign[endpoint.ip] = (
-                f"{endpoint.ip} ({listener.ip_option}) is not an address of this machine ({error.strerror}); "
+            foreign[endpoint.host] = (
+                f"{endpoint.host} ({listener.ip_option}) is not an address of this machine ({error.strerror}); "
                 f"change {listener.ip_option} in {config}, or see 'ip address show'"
             )
             continue
@@ -130,7 +130,7 @@ def _clashes(wanted: t.Sequence[Listener], config: str) -> list[str]:
 
 
 def _bind(endpoint: Endpoint) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in endpoint.ip else socket.AF_INET) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET) as probe:
         # As servers do: what is left of closed connections holds no port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(endpoint)
@@ -155,7 +155,7 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
 
     A database node is asked for /info: alone in its cluster it hangs on /gossip for 10 s (measured on 3.4.0).
     """
-    ip = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.ip, endpoint.ip)
+    ip = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(endpoint.host, endpoint.host)
     asked = Endpoint(ip, endpoint.port)
     path = "/info" if kind == "database" else "/gossip"
     url = f"http://{asked}{path}"

@@ -55,7 +55,7 @@ class Listener(t.NamedTuple):
 
     def holds(self, endpoint: Endpoint) -> bool:
         """Whether nothing else can listen there."""
-        return self.endpoint.port == endpoint.port and self.endpoint.ip in (endpoint.ip, ANY, "::")
+        return self.endpoint.port == endpoint.port and self.endpoint.host in (endpoint.host, ANY, "::")
 
 
 def show_listeners() -> list[str]:

@@ -48,8 +48,8 @@ def below(found: t.Sequence[Process], pid: int) -> list[Process]:
 def held_by(pid: int, listeners: t.Iterable[Listener]) -> frozenset[Endpoint]:
     """Where a process listens; what it has on all addresses counts for those on which it listens otherwise."""
     endpoints = [each.endpoint for each in listeners if each.pid == pid]
-    ips = {endpoint.ip for endpoint in endpoints if endpoint.ip != ANY} or {ANY}
-    return frozenset(Endpoint(ip, each.port) for each in endpoints for ip in (ips if each.ip == ANY else {each.ip}))
+    ips = {endpoint.host for endpoint in endpoints if endpoint.host != ANY} or {ANY}
+    return frozenset(Endpoint(ip, each.port) for each in endpoints for ip in (ips if each.host == ANY else {each.host}))
 
 
 __all__ = ["MANAGER_PROGRAM", "NODE_PROGRAM", "Process", "below", "held_by", "read"]

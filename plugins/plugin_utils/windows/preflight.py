@@ -178,7 +178,7 @@ def _software(host: Host, plan: Plan, *, installed: bool) -> Problems:
 def _addresses_and_ports(host: Host, plan: Plan, *, runs: bool) -> Problems:
     wanted = [Endpoint.parse(text) for service in _all(plan) for text in service["listen"]]
     own = network.read_addresses(host.run(*network.show_addresses()).output)
-    for ip in dict.fromkeys(endpoint.ip for endpoint in wanted):
+    for ip in dict.fromkeys(endpoint.host for endpoint in wanted):
         if ip not in own and ip != "0.0.0.0" and not ip.startswith("127."):
             yield Problem(
                 "address-absent",

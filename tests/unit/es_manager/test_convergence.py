@@ -31,7 +31,7 @@ def cluster(rng: random.Random, size: int) -> dict[Endpoint, Membership]:
     for number in range(size):
         internal = Endpoint(f"10.0.{number // 250}.{number % 250 + 1}", 30777)
         identity = str(uuid.UUID(int=rng.getrandbits(128)))
-        own = Member.manager(identity, clock(), internal, Endpoint(internal.ip, 30778))
+        own = Member.manager(identity, clock(), internal, Endpoint(internal.host, 30778))
         managers[internal] = Membership(own, rng=rng, now=clock)
     return managers
 

@@ -59,7 +59,7 @@ def test_a_stranger_neither_ends_nor_takes_nor_reads_a_lease(server: GossipServe
     assert json.loads(ask(server, SEED, "GET").body)["owner"] == "alice"
 
 
-@pytest.mark.parametrize("peer", [SEED, LISTED, "127.0.0.1", INTERNAL.ip])
+@pytest.mark.parametrize("peer", [SEED, LISTED, "127.0.0.1", INTERNAL.host])
 def test_only_the_owner_ends_a_lease_or_break_lease_from_a_machine(server: GossipServer, peer: str) -> None:
     assert ask(server, SEED, owner="alice", seconds=600, **LENT).status == 200
     assert ask(server, peer, owner="alice", seconds=0, **GUESSED).status == 409

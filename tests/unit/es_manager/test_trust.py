@@ -29,8 +29,8 @@ class Clock:
 
 
 def a_member(key: Endpoint, state: str = "Slave", **changes: object) -> Member:
-    base = Member.manager("c0c063f9-481d-41e2-aee3-309a9b61c87f", NOW, key, Endpoint(key.ip, key.port + 1))
-    node = dataclasses.replace(base, internal_tcp=Endpoint(key.ip, 1112), external_tcp=Endpoint(key.ip, 1113))
+    base = Member.manager("c0c063f9-481d-41e2-aee3-309a9b61c87f", NOW, key, Endpoint(key.host, key.port + 1))
+    node = dataclasses.replace(base, internal_tcp=Endpoint(key.host, 1112), external_tcp=Endpoint(key.host, 1113))
     return dataclasses.replace(node, **{"state": state, "epoch_number": 2, "writer_checkpoint": 100, **changes})  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ def clock() -> Clock:
 @pytest.fixture
 def trusting(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Trust:
     monkeypatch.setattr(trust, "_addresses_here", lambda: {"192.0.2.77"})
-    own = Member.manager("11111111-1111-1111-1111-111111111111", NOW, OWN, Endpoint(OWN.ip, 30778))
+    own = Member.manager("11111111-1111-1111-1111-111111111111", NOW, OWN, Endpoint(OWN.host, 30778))
     made = Trust(
         Membership(own, rng=random.Random(1), now=lambda: NOW),
         listed=[ipaddress.ip_network("203.0.113.0/28")],
@@ -67,7 +67,7 @@ def states(trusting: Trust) -> dict[Endpoint, str]:
 
 def test_what_is_claimed_is_asked_and_listed_once_it_answers(trusting: Trust) -> None:
     one = a_member(ONE)
-    assert trusting.posted(ClusterInfo((one,), ONE), ONE.ip) == []
+    assert trusting.posted(ClusterInfo((one,), ONE), ONE.host) == []
     assert listed(trusting) == {}
     assert trusting.due() == [ONE]
     assert f"database node {ONE} joined: says {ONE}" in trusting.answered(ONE, ClusterInfo((one,), ONE))
@@ -81,7 +81,7 @@ def test_a_thousand_forged_members_leave_nothing_and_are_asked_a_few_at_a_time(
     know(trusting, a_member(ONE))
     forged = tuple(a_member(Endpoint(f"10.0.{n // 250}.{n % 250}", 2112), time_stamp=time) for n in range(999))
     for _times in range(5):
-        trusting.posted(ClusterInfo((*forged, a_member(ONE)), ONE), ONE.ip)
+        trusting.posted(ClusterInfo((*forged, a_member(ONE)), ONE), ONE.host)
         asked = trusting.due()
         assert len(asked) <= trust.AT_ONCE
         for each in asked:
@@ -90,7 +90,7 @@ def test_a_thousand_forged_members_leave_nothing_and_are_asked_a_few_at_a_time(
     assert listed(trusting).keys() == {ONE}
     assert len(trusting._to_ask) <= trust.MAX_TO_ASK
     # A machine of the cluster that joins meanwhile need not wait for them.
-    trusting.posted(ClusterInfo((a_member(TWO),), TWO), TWO.ip)
+    trusting.posted(ClusterInfo((a_member(TWO),), TWO), TWO.host)
     assert trusting.due()[0] == TWO
 
 
@@ -134,7 +134,7 @@ def test_an_election_is_seen_by_what_the_members_say_themselves(trusting: Trust,
     # One has won; somebody says so, and that the other one is Unknown.
     won = a_member(ONE, "Master", epoch_number=3, time_stamp="2026-11-28T12:00:01Z")
     unknown = a_member(TWO, "Unknown", time_stamp="2026-11-28T12:00:01Z")
-    trusting.posted(ClusterInfo((won, unknown), SEED), SEED.ip)
+    trusting.posted(ClusterInfo((won, unknown), SEED), SEED.host)
     assert states(trusting) == {ONE: "Slave", TWO: "Slave"}
     assert sorted(trusting.due()) == [ONE, TWO]
     trusting.answered(ONE, ClusterInfo((won, unknown), ONE))
@@ -143,7 +143,7 @@ def test_an_election_is_seen_by_what_the_members_say_themselves(trusting: Trust,
     clock.now += 1
     # Hearsay of before the election has a higher position, and used to win.
     before = a_member(ONE, "Slave", epoch_number=3, writer_checkpoint=999)
-    trusting.posted(ClusterInfo((before,), SEED), SEED.ip)
+    trusting.posted(ClusterInfo((before,), SEED), SEED.host)
     assert states(trusting) == {ONE: "Master", TWO: "Slave"}
     assert trusting.due() == []
 
@@ -161,7 +161,7 @@ def test_a_dead_member_is_asked_again_when_others_say_that_it_is_back(trusting: 
     know(trusting, a_member(ONE))
     trusting.failed(ONE, "no answer")
     assert not listed(trusting)[ONE].is_alive
-    trusting.posted(ClusterInfo((a_member(ONE, time_stamp="2026-11-28T12:00:05Z"),), SEED), SEED.ip)
+    trusting.posted(ClusterInfo((a_member(ONE, time_stamp="2026-11-28T12:00:05Z"),), SEED), SEED.host)
     assert trusting.due() == [ONE]
     assert not listed(trusting)[ONE].is_alive
 
@@ -170,7 +170,7 @@ def test_a_dead_member_is_asked_again_when_others_say_that_it_is_back(trusting: 
 def test_only_plain_addresses_are_taken(trusting: Trust, ip: str) -> None:
     odd = a_member(Endpoint(ip, 2112))
     with pytest.raises(GossipError):
-        trusting.posted(ClusterInfo((odd,), ONE), ONE.ip)
+        trusting.posted(ClusterInfo((odd,), ONE), ONE.host)
     trusting.answered(ONE, ClusterInfo((odd, a_member(ONE)), ONE))
     assert listed(trusting).keys() == {ONE}
     assert trusting.due() == []
@@ -179,8 +179,8 @@ def test_only_plain_addresses_are_taken(trusting: Trust, ip: str) -> None:
 @pytest.mark.parametrize(
     ("ip", "is_one"),
     [
-        (OWN.ip, True),
-        (SEED.ip, True),
+        (OWN.host, True),
+        (SEED.host, True),
         ("127.0.0.1", True),
         ("127.9.9.9", True),
         ("::1", True),
@@ -203,4 +203,4 @@ def test_a_member_that_is_no_seed_is_no_machine_for_the_lease(trusting: Trust) -
 
 def test_an_address_that_the_dns_no_longer_has_is_none_of_the_machines(trusting: Trust) -> None:
     trusting.found([Endpoint("192.0.2.3", 30777)])
-    assert (trusting.is_machine(SEED.ip), trusting.is_machine("192.0.2.3")) == (False, True)
+    assert (trusting.is_machine(SEED.host), trusting.is_machine("192.0.2.3")) == (False, True)

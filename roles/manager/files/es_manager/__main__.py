@@ -111,7 +111,7 @@ def _rounds(settings: options.Settings, trust: Trust) -> list[t.Coroutine[t.Any,
     def gossip() -> t.Awaitable[None]:
         return rounds.gossip(
             trust,
-            own_ip=settings.internal.ip,
+            own_ip=settings.internal.host,
             interval_s=settings.gossip_interval_s,
             timeout_s=settings.gossip_timeout_s,
         )

@@ -87,7 +87,7 @@ class GossipServer:
             and request.method == "POST"
             and request.path in ("/gossip", lease.PATH)
             and _is_json(request)
-            and (request.path != lease.PATH or self._trust.is_machine(request.peer.ip))
+            and (request.path != lease.PATH or self._trust.is_machine(request.peer.host))
         )
 
     async def _answer(self, request: Request) -> Response:
@@ -112,8 +112,8 @@ class GossipServer:
         if request.path == "/ping":
             return Response.of_json({"text": "Ping request successfully handled"})
         if request.path == lease.PATH:
-            if not self._trust.is_machine(request.peer.ip):
-                return Response.of_text(_no_lease(request.peer.ip), 403)
+            if not self._trust.is_machine(request.peer.host):
+                return Response.of_text(_no_lease(request.peer.host), 403)
             return self._lend(request) if request.method == "POST" else Response.of_json(self._holder())
         return self._receive(request) if request.method == "POST" else self._show(request)
 
@@ -145,8 +145,8 @@ class GossipServer:
         if not _is_json(request):
             return Response.of_text("Gossip is received as application/json", 415)
         try:
-            info = members.parse(request.body, where=f"gossip from {request.peer.ip}")
-            lines = self._trust.posted(info, request.peer.ip)
+            info = members.parse(request.body, where=f"gossip from {request.peer.host}")
+            lines = self._trust.posted(info, request.peer.host)
         except GossipError as error:
             return Response.of_text(str(error), 400)
         for line in lines:
@@ -175,7 +175,7 @@ def _not_available(prefix: str, endpoint: Endpoint, error: OSError) -> ServiceEr
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return ServiceError(
-            f"{endpoint.ip} is not an address of this machine", where=f"{prefix}Ip", hint="Write one of its own"
+            f"{endpoint.host} is not an address of this machine", where=f"{prefix}Ip", hint="Write one of its own"
         )
     return ServiceError(f"cannot listen on {endpoint}: {error.strerror}", where=f"{prefix}HttpPort")
 

@@ -70,8 +70,11 @@ class Trust:
 
     def is_machine(self, ip: str) -> bool:
         """Whether the address belongs to a machine of the cluster, or the operator says so."""
-        known = {seed.ip for seed in self._seeds} | {self._membership.own.key.ip, self._membership.own.external_http.ip}
-        known |= {each.external_http.ip for key, each in self._membership.members.items() if key in self._seeds}
+        known = {seed.host for seed in self._seeds} | {
+            self._membership.own.key.host,
+            self._membership.own.external_http.host,
+        }
+        known |= {each.external_http.host for key, each in self._membership.members.items() if key in self._seeds}
         if ip in known:
             return True
         address = _address(ip)
@@ -87,7 +90,7 @@ class Trust:
 
     def _is_known(self, ip: str) -> bool:
         members = (self._membership.members[key] for key in self._proven)
-        return self.is_machine(ip) or any(ip in (each.internal_http.ip, each.external_http.ip) for each in members)
+        return self.is_machine(ip) or any(ip in (each.internal_http.host, each.external_http.host) for each in members)
 
     # -- what comes in -----------------------------------------------------------------------------------------------
 
@@ -103,11 +106,12 @@ class Trust:
         """Something came in from an address; GossipError if it cannot be passed on."""
         rules.require_relayable(info)
         if not self._is_known(peer):
-            if info.server.ip == peer:
+            if info.server.host == peer:
                 self._ask(info.server, STRANGER)
             return []
         is_own_word = info.server in self._proven and (
-            peer in (info.server.ip, self._membership.members[info.server].external_http.ip) or self.is_machine(peer)
+            peer in (info.server.host, self._membership.members[info.server].external_http.host)
+            or self.is_machine(peer)
         )
         return self._merge(info, info.server if is_own_word else None)
 
@@ -127,9 +131,9 @@ class Trust:
     def _has_room(self, key: Endpoint) -> bool:
         if key in self._proven or key in self._seeds:
             return True
-        if self.is_machine(key.ip):
+        if self.is_machine(key.host):
             return len(self._proven) < MAX_MEMBERS
-        return sum(not self.is_machine(each.ip) for each in self._proven) < MAX_STRANGERS
+        return sum(not self.is_machine(each.host) for each in self._proven) < MAX_STRANGERS
 
     def _merge(self, info: ClusterInfo, speaker: Endpoint | None) -> list[str]:
         """``speaker``: whose own word it is, as far as that is sure."""
@@ -141,7 +145,7 @@ class Trust:
                     lines.append(f"the clock of {member.key} is more than a day ahead: not listed. Set its clock")
             elif member.key not in self._proven:
                 is_announced = member.key == info.server
-                self._ask(member.key, MACHINE if is_announced or self.is_machine(member.key.ip) else STRANGER)
+                self._ask(member.key, MACHINE if is_announced or self.is_machine(member.key.host) else STRANGER)
             elif member.key == speaker:
                 self._ahead.discard(member.key)
                 self._to_ask.pop(member.key, None)

@@ -52,7 +52,7 @@ def test_what_real_nodes_sent_is_read_and_written_back_alike():
         info = members.parse(json.dumps(answer).encode(), where="here")
         assert json.dumps(members.render(info)) == json.dumps(answer)
         assert info.own is not None
-        assert [info.server.ip, info.server.port] == [answer["serverIp"], answer["serverPort"]]
+        assert [info.server.host, info.server.port] == [answer["serverIp"], answer["serverPort"]]
 
 
 def test_the_fields_are_those_of_the_server_in_its_order():
@@ -96,7 +96,7 @@ def test_internal_and_advertised_address_of_24_10_are_kept_apart():
     member = members.parse(json.dumps(data).encode(), where="here").members[0]
     assert member.internal_http == ("10.0.0.1", 2113)
     assert member.external_http == ("es.example.org", 2113)
-    assert member.internal_tcp.ip == ""
+    assert member.internal_tcp.host == ""
 
 
 def test_a_seed_that_was_not_reached_is_told_from_a_manager():

@@ -28,8 +28,8 @@ def guid(number: int) -> str:
 
 
 def member(key: Endpoint, **fields: object) -> Member:
-    base = Member.manager(guid(int(key.ip.rpartition(".")[2])), NOW, key, Endpoint(key.ip, key.port + 1))
-    tcp = Endpoint(key.ip, 1112)
+    base = Member.manager(guid(int(key.host.rpartition(".")[2])), NOW, key, Endpoint(key.host, key.port + 1))
+    tcp = Endpoint(key.host, 1112)
     node = dataclasses.replace(base, state="Slave", internal_tcp=tcp, epoch_number=1, writer_checkpoint=100)
     return dataclasses.replace(node, **fields)  # type: ignore[arg-type]
 
@@ -123,7 +123,7 @@ def test_the_dead_are_forgotten_after_half_an_hour_and_not_learnt_again() -> Non
 
 
 def test_a_manager_that_an_election_calls_unknown_is_passed_on_as_a_manager() -> None:
-    manager = Member.manager(guid(2), NOW, B, Endpoint(B.ip, B.port + 1))
+    manager = Member.manager(guid(2), NOW, B, Endpoint(B.host, B.port + 1))
     membership = knowing(manager)
     reset = dataclasses.replace(manager, state="Unknown", time_stamp=LATER)
     seed = dataclasses.replace(Member.manager(EMPTY_ID, NOW, C, C), state="Unknown")

@@ -40,7 +40,7 @@ def test_listeners(kind, version, text, expected):
     found = readiness.listeners(effective(option_set(kind, version), file=file))
     assert [f"{each.port_option} {each.endpoint.port}" for each in found] == expected
     for each in found:
-        assert each.endpoint.ip == ("127.0.61.203" if each.port_option.startswith("Int") else "127.0.61.204")
+        assert each.endpoint.host == ("127.0.61.203" if each.port_option.startswith("Int") else "127.0.61.204")
         assert each.ip_option == each.port_option[:3] + "Ip"
     assert readiness.http_endpoint(found).port == (2113 if kind == "database" else 30778)
 

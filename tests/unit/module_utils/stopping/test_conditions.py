@@ -54,7 +54,7 @@ def restarted(words: dict[str, str], ip: str) -> view.Cluster:
     """The same cluster, in which one node is another instance."""
 
     def change(each: members.Member) -> members.Member:
-        return dataclasses.replace(each, instance_id="0" * 8 + each.instance_id[8:]) if each.key.ip == ip else each
+        return dataclasses.replace(each, instance_id="0" * 8 + each.instance_id[8:]) if each.key.host == ip else each
 
     return cluster(*(_changed(number, words, change) for number in (1, 2, 3)))
 

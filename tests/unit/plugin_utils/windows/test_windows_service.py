@@ -93,7 +93,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def ask(_kind: str, endpoint: t.Any) -> dict[str, t.Any]:
         asked.append(str(endpoint))
-        return {"serverIp": endpoint.ip}
+        return {"serverIp": endpoint.host}
 
     monkeypatch.setattr(readiness, "ask", ask)
     return asked
