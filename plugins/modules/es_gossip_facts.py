@@ -301,7 +301,7 @@ ansible_facts:
           sample:
             - code: no-answer
               text: "node3/database (192.168.1.13:2113) does not answer: connection refused"
-              hint: Nothing listens there. On node3 look whether the database node runs
+              hint: Nothing is listening on 192.168.1.13:2113. Check on node3 that the database node is running
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -95,7 +95,7 @@ def test_a_machine_that_is_not_reached_is_not_said_to_be_deployed(site: Site) ->
     said = " ".join(done.stdout.split())
     assert "cluster1 has quorum, 3 of 3 nodes in sync" in said
     assert "cluster1: deployed on node1, node3" in said
-    assert "NOT deployed on node2: failed or not reached, see above." in said
+    assert "NOT deployed on node2: failed or unreachable, see above." in said
     status = site.play("playbooks/status.yml", "-i", str(away))
     assert status.returncode == 0, status.stdout + status.stderr
 

@@ -244,7 +244,7 @@ def test_what_stays_is_told_while_waiting_too(sweeps, monkeypatch):
     sweeps(TWO_MASTERS)
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="quorum", wait_timeout=0.5))
-    assert "- several-masters: 2 nodes say that they are master" in str(caught.value)
+    assert "- several-masters: 2 nodes report themselves as master" in str(caught.value)
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="quorum", wait_timeout=0.0))
     assert "several-masters" not in str(caught.value)

@@ -405,8 +405,8 @@ WRONG = [
         id="option twice",
     ),
     # the size of the cluster
-    pytest.param(machines(count=2), ["even-cluster"], ["2 database nodes"], "Make it 3", id="two"),
-    pytest.param(machines(count=4), ["even-cluster"], ["4 database nodes"], "Make it 3 or 5", id="four"),
+    pytest.param(machines(count=2), ["even-cluster"], ["2 database nodes"], "Plan 3 nodes", id="two"),
+    pytest.param(machines(count=4), ["even-cluster"], ["4 database nodes"], "Plan 3 or 5 nodes", id="four"),
     pytest.param(
         machines(count=1), ["cluster-of-one"], ["node1/database", "never answers GET /gossip"], "three", id="one"
     ),
@@ -414,7 +414,7 @@ WRONG = [
         machines(node2=database(ClusterSize=5)),
         ["cluster-size"],
         ["node2/database", "ClusterSize is 5", "3 database nodes"],
-        "Take ClusterSize out",
+        "Remove ClusterSize",
         id="five of three",
     ),
     pytest.param(
@@ -452,7 +452,7 @@ WRONG = [
     pytest.param(
         machines(NODES, node2=database(IntIp="0.0.0.0", ExtIp="0.0.0.0", **ANY_PREFIX)),
         ["wildcard-address"],
-        ["node2/database", "is given to the others, which cannot reach it"],
+        ["node2/database", "is advertised, and other servers cannot reach it"],
         "IntIpAdvertiseAs",
         id="advertises the wildcard",
     ),
@@ -803,7 +803,7 @@ WRONG = [
     pytest.param(
         machines(NODES, node2=environment(EVENTSTORE_INT_IP_ADVERTISE_AS="192.168.1.12")),
         ["environment-wins"],
-        ["node2/database", "EVENTSTORE_INT_IP_ADVERTISE_AS", "which the plan has to know"],
+        ["node2/database", "EVENTSTORE_INT_IP_ADVERTISE_AS", "which the plan must know"],
         "Set IntIpAdvertiseAs in eventstore_database_options",
         id="an address",
     ),
