@@ -181,6 +181,7 @@ options:
         description:
           - Seconds after a restart with one master, one epoch, and no start and no exit of a node. A node that rejoins
             can cause elections, and these can end other nodes.
+          - With less than 2 seconds, the next stop of the same play waits for the rest.
         type: float
         default: 2.0
       override:
@@ -197,8 +198,8 @@ options:
       seen:
         description:
           - RV(seen) of another restart, with the seconds since then added. If the state of the cluster is still the
-            same, these seconds count towards O(cluster.settle). By default, RV(seen) of the previous restart in the
-            same play.
+            same, these seconds count towards O(cluster.settle). The stop waits until the cluster was calm for 2
+            seconds. By default, RV(seen) of the previous restart in the same play.
         type: dict
         suboptions:
           state:
@@ -209,6 +210,10 @@ options:
             description: Seconds for which the cluster had this state.
             type: float
             required: true
+          calm:
+            description: Seconds up to now with one master, one epoch, and no start and no exit of a node.
+            type: float
+            default: 0.0
   start_empty:
     description:
       - A file next to the configuration, with C(.data) after the name, records the directory of a node's database. If
@@ -384,6 +389,7 @@ seen:
   sample:
     state: "master 192.168.1.11:2112, epoch 4, in sync: 192.168.1.11:2112 c0c063f9-481d-41e2-aee3-309a9b61c87f"
     seconds: 0.4
+    calm: 1.1
 watched:
   description:
     - Events in the cluster since the last sweep before the stop, as C(watched) of
@@ -447,7 +453,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.daemon import ProcessProvider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import StagedFiles
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -489,6 +495,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
                 "options": {
                     "state": {"type": "str", "required": True},
                     "seconds": {"type": "float", "required": True},
+                    "calm": {"type": "float", "default": 0.0},
                 },
             },
         },
@@ -626,8 +633,8 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
         config=params["config"],
         effective=_effective(module, definition, options, given["arguments"]),
     )
-    switch = Switch(given["from"], params["version"], tuple(map(Path, given["files"])))
-    return Upgrade(switch, previous, given["revive"])
+    files = StagedFiles(given["from"], params["version"], tuple(map(Path, given["files"])))
+    return Upgrade(files, previous, given["revive"])
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -636,7 +643,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     definition = _definition(params)
     provider = _provider(params, definition)
     upgrade = _upgrade(module)
-    source = upgrade.switch.current(Path(params["config"])) if upgrade else None
+    source = upgrade.files.current(Path(params["config"])) if upgrade else None
     effective = _effective(module, definition, options, params["arguments"], source)
     if effective is not None:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)

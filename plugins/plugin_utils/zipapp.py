@@ -9,10 +9,11 @@ does not make the copy task report a change.
 from __future__ import annotations
 
 import io
-import os
 import typing as t
 import zipfile
 from pathlib import Path
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic
 
 MODULE_UTILS = Path(__file__).resolve().parent.parent / "module_utils"
 MODULE_UTILS_PACKAGE = "ansible_collections/eventstore/cluster/plugins/module_utils"
@@ -54,7 +55,7 @@ def build(
             entries.setdefault(f"{parent}/__init__.py", b"")
     content = f"#!{interpreter}\n".encode() + _archive(entries)
     if not target.is_file() or target.read_bytes() != content:
-        _write(target, content)
+        atomic.write(target, content, mode=0o755)
 
 
 def _sources(directory: Path, prefix: str) -> t.Iterator[tuple[str, bytes]]:
@@ -71,16 +72,6 @@ def _archive(entries: dict[str, bytes]) -> bytes:
             info.external_attr = 0o100644 << 16
             archive.writestr(info, entries[path])
     return buffer.getvalue()
-
-
-def _write(target: Path, content: bytes) -> None:
-    temporary = target.with_name(f"{target.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.chmod(0o755)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 __all__ = ["build"]

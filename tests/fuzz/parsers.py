@@ -26,7 +26,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
-from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.http import head
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.answer import AnswerParser
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import open_archive
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import lease
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
@@ -66,12 +67,9 @@ class Parser(t.NamedTuple):
 
 
 def _answer(raw: bytes) -> None:
-    parser = sweep.ResponseParser(1024 * 1024)
-    try:
-        if not parser.feed(raw):
-            parser.end()
-    except sweep.BadAnswer:
-        pass  # what it says instead; the sweep makes a result of it
+    parser = AnswerParser(1024 * 1024)
+    if not parser.feed(raw):
+        parser.end()
 
 
 def _option(raw: str) -> None:
@@ -139,6 +137,7 @@ def parsers() -> dict[str, Parser]:
         "endpoint": Parser(Endpoint.parse, ["192.168.1.11:2113", "[::1]:2113"]),
         "gossip": Parser(lambda raw: members.parse(raw, where="x"), gossip),
         "http": Parser(_answer, [HTTP, SIZED]),
+        "http request": Parser(head.parse_request, [b"POST /gossip?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3"]),
         "json": Parser(foreign.parse_json, ['{"a": [1, -2.5e3, "\\u00fc\\ud834\\udd1e", null]}']),
         "layers": Parser(_layers, ["--cluster-size 3 --int-ip=10.0.0.1 -MemDb"]),
         "lease": Parser(lease.parse, [b'{"owner": "someone", "seconds": 30}']),

@@ -161,7 +161,7 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert not site.processes("es-manager.pyz")
     assert not site.processes("eventstored")
     assert "cluster1: stopped on node1, node2, node3" in done.stdout
-    assert "[WARNING]: stop_cluster=cluster1 names the cluster by the default" in done.stderr + done.stdout
+    assert "[WARNING]: stop_cluster=cluster1 is the default" in done.stderr + done.stdout
     again = site.play("playbooks/stop.yml")
     assert set(changed(again.stdout).values()) == {0}
     data = [site.lab / host / "data/events.log" for host in HOSTS]

@@ -22,13 +22,13 @@ GUARD, LEASE, PERMISSION = (
     f"{UTILS}/stopping/permission.py",
 )
 FAMILY = f"{UTILS}/service/family.py"
-SWITCH, RECOVERY = f"{UTILS}/service/staged_files.py", f"{UTILS}/recovery.py"
+STAGED, RECOVERY = f"{UTILS}/service/staged_files.py", f"{UTILS}/recovery.py"
 TESTS = {
     GUARD: "tests/unit/module_utils/stopping/test_conditions.py",
     LEASE: "tests/unit/module_utils/stopping/test_lease.py",
     PERMISSION: "tests/unit/module_utils/stopping/test_permission.py",
     FAMILY: "tests/unit/module_utils/service/test_family.py",
-    SWITCH: "tests/unit/module_utils/service/test_staged_files.py",
+    STAGED: "tests/unit/module_utils/service/test_staged_files.py",
     RECOVERY: "tests/unit/module_utils/test_recovery.py",
 }
 
@@ -111,10 +111,10 @@ MUTATIONS = [
     (FAMILY, "any(each.told for each in members) or ", ""),
     (FAMILY, " or not set(above[top]) & covered", ""),
     (FAMILY, "if known_as(each) & known]", "if False]"),
-    (SWITCH, "and staged.read_bytes() != path.read_bytes()", ""),
-    (SWITCH, "owner.st_mode & most & 0o7777", "most & 0o7777"),
-    (SWITCH, "                    _copy(path, _beside(path, self.start))\n", ""),
-    (SWITCH, "                    _copy(kept, path)\n", ""),
+    (STAGED, "and staged.read_bytes() != path.read_bytes()", ""),
+    (STAGED, "mode=like.st_mode & own.st_mode & 0o7777", "mode=own.st_mode & 0o7777"),
+    (STAGED, "                    _copy(path, _beside(path, self.start))\n", ""),
+    (STAGED, "                    _copy(kept, path)\n", ""),
     (RECOVERY, "    if len(full) < quorum:", "    if not full:"),
     (RECOVERY, "        return self.writer > 0", "        return True"),
     (RECOVERY, "(-each.epoch, -each.writer, each.name)", "(-each.writer, each.name)"),

@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 
 NAME = ".es_config-unfinished"
@@ -34,6 +34,7 @@ def end(paths: t.Collection[str]) -> None:
         noted = _read(directory)
         if noted:
             _write(directory, set(noted) - set(paths))
+        atomic.clear(os.path.join(directory, NAME))
 
 
 def _directory(path: str) -> str:
@@ -52,23 +53,11 @@ def _read(directory: str) -> list[str]:
 
 def _write(directory: str, paths: t.Collection[str]) -> None:
     journal = os.path.join(directory, NAME)
-    temporary = f"{journal}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
     if paths:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(sorted(paths), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, journal)
+        atomic.write(journal, json.dumps(sorted(paths)).encode(), mode=0o644)
     else:
         os.unlink(journal)
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        atomic.sync(directory)
 
 
 __all__ = ["begin", "end", "unfinished"]

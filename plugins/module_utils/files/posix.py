@@ -10,15 +10,13 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import journal
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic, journal
 from ansible_collections.eventstore.cluster.plugins.module_utils.files.directories import refuse_planted_links
 
 if t.TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
     from ansible_collections.eventstore.cluster.plugins.module_utils.files.wanted import Desired
-
-TEMPORARY = ".es_config-new-"
 
 
 def read_text(path: str) -> str | None:
@@ -45,24 +43,11 @@ def write_text(module: AnsibleModule, path: str, text: str, *, backup: bool) -> 
     """
     refuse_planted_links(path)
     target = os.path.realpath(path)
-    directory = os.path.dirname(target)
     kept = module.backup_local(target) if backup and os.path.exists(target) else None
     try:
-        # In the same directory, so that the move is a rename, and on disk before it. Always of the same name, so that
-        # what a run that was killed has left goes with the next one.
-        temporary = os.path.join(directory, f"{TEMPORARY}{os.path.basename(target)}")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(text.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            module.atomic_move(temporary, target)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
+        with atomic.staged(target, text.encode()) as temporary:
+            module.atomic_move(temporary, target)  # keeps mode, owner and the context of SELinux
+        atomic.sync(os.path.dirname(target))
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", where=path) from error
     return kept or None
@@ -115,8 +100,7 @@ def _clear(paths: t.Sequence[str]) -> None:
     with _os_errors(paths[0]):
         journal.end(paths)
         for path in map(os.path.realpath, paths):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(os.path.dirname(path), f"{TEMPORARY}{os.path.basename(path)}"))
+            atomic.clear(path)
 
 
 @contextlib.contextmanager

@@ -24,12 +24,18 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.head import (
+    END,
+    TooLong,
+    parse_length,
+    parse_request,
+)
 
 log = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 8 * 1024
-# No client needs more digits; int() of thousands is slow, and an error from Python 3.11 on.
-MAX_LENGTH_DIGITS = 12
+# A body of at most this many bytes is refused when the route is known, a longer one before.
+MAX_LENGTH = 10**12
 READ_TIMEOUT_S = 5.0
 # http.sys and Mono's listener keep an idle connection for 15 s (measured: "Keep-Alive: timeout=15").
 IDLE_TIMEOUT_S = 15.0
@@ -280,18 +286,21 @@ class HttpServer:
         self, first: bytes, reader: asyncio.StreamReader, peer: Endpoint, local: Endpoint
     ) -> tuple[Request, int]:
         try:
-            head = first + await reader.readuntil(b"\r\n\r\n")
+            head = first + await reader.readuntil(END)
         except asyncio.LimitOverrunError:
             raise BadRequest(431, f"The request's head is longer than {MAX_HEAD_BYTES} bytes") from None
-        method, path, query, headers = _parse_head(head)
+        try:
+            method, target, headers = parse_request(head[: -len(END)])
+            split = urllib.parse.urlsplit(target)
+            length = parse_length("Content-Length", headers.get("content-length", "0"), MAX_LENGTH)
+        except TooLong as error:
+            raise BadRequest(413, str(error)) from None
+        except ValueError as error:  # urlsplit's too, as of //[
+            raise BadRequest(400, str(error)) from None
         if "transfer-encoding" in headers:
             raise BadRequest(411, "Send a Content-Length; chunked bodies are not read")
-        length = headers.get("content-length", "0")
-        if not length.isascii() or not length.isdigit():
-            raise BadRequest(400, "Content-Length is not a number")
-        if len(length) > MAX_LENGTH_DIGITS:
-            raise BadRequest(413, "Content-Length is too long a number")
-        return Request(method, path, query, headers, b"", peer, local), int(length)
+        query = dict(urllib.parse.parse_qsl(split.query, keep_blank_values=True))
+        return Request(method, urllib.parse.unquote(split.path), query, headers, b"", peer, local), length
 
 
 async def _streams(connection: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -324,27 +333,6 @@ async def _discard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
             left -= len(data)
 
     await asyncio.wait_for(discard(), DISCARD_TIMEOUT_S)
-
-
-def _parse_head(head: bytes) -> tuple[str, str, dict[str, str], dict[str, str]]:
-    lines = head.decode("latin-1").split("\r\n")
-    words = lines[0].split(" ")
-    if len(words) != 3 or not words[0].isalpha() or not words[2].startswith("HTTP/1."):
-        raise BadRequest(400, "This is not an HTTP/1.1 request")
-    headers: dict[str, str] = {}
-    for line in lines[1:-2]:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
-            raise BadRequest(400, "A header line is malformed")
-        if name.lower() == "content-length" and "content-length" in headers:
-            raise BadRequest(400, "Content-Length is there twice")
-        headers[name.lower()] = value.strip()
-    try:
-        target = urllib.parse.urlsplit(words[1])
-    except ValueError:  # as in //[
-        raise BadRequest(400, "The request's target is no path") from None
-    query = dict(urllib.parse.parse_qsl(target.query, keep_blank_values=True))
-    return words[0].upper(), urllib.parse.unquote(target.path), query, headers
 
 
 async def _write(writer: asyncio.StreamWriter, response: Response, *, keep: bool, head: bool = False) -> None:

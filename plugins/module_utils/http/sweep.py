@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import selectors
 import socket
 import time
@@ -18,15 +17,18 @@ import typing as t
 from collections import deque
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import printable
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.answer import (
+    MAX_BODY_BYTES,
+    READ_BYTES,
+    AnswerParser,
+    ClosedEarly,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.http.head import TooLong
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-
-MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_HEAD_BYTES = 16 * 1024
-MAX_CHUNK_LINE_BYTES = 1024
-READ_BYTES = 64 * 1024
 
 # The kinds of failure.
 REFUSED, UNREACHABLE, TIMEOUT, CLOSED = "refused", "unreachable", "timeout", "closed"
@@ -57,128 +59,6 @@ class Result:
     server: str = ""
 
 
-_STATUS = re.compile(r"[1-9][0-9][0-9]\Z")
-
-
-class BadAnswer(Exception):
-    """An answer that is not read further; ``error`` is its kind."""
-
-    def __init__(self, error: str, text: str) -> None:
-        super().__init__(text)
-        self.error = error
-
-
-class ResponseParser:
-    """Reads one HTTP answer from bytes as they come: by Content-Length, by chunks or up to the end of the connection.
-
-    Anything but 200 is told from its head alone: the body would only cost time.
-    """
-
-    def __init__(self, max_body_bytes: int = MAX_BODY_BYTES) -> None:
-        self.status = 0
-        self.server = ""
-        self.body = b""
-        self._max = max_body_bytes
-        self._buffer = bytearray()
-        self._length: int | None = None
-        self._chunks: list[bytes] | None = None
-        self._received = 0
-
-    def feed(self, data: bytes) -> bool:
-        """Take more bytes; True when the answer is whole. BadAnswer when it never will be."""
-        self._buffer += data
-        self._received += len(data)
-        while not self.status:
-            if not self._read_head():
-                return False
-        if self._received > self._max + MAX_HEAD_BYTES:
-            raise BadAnswer(TOO_LONG, f"more than {self._max} bytes")
-        if self._chunks is not None:
-            return self._read_chunks(self._chunks)
-        if self._length is not None and len(self._buffer) >= self._length:
-            self.body = bytes(self._buffer[: self._length])
-            return True
-        return False
-
-    def end(self) -> None:
-        """The connection has ended: the answer is whole now, or never."""
-        if not self._received:
-            raise BadAnswer(CLOSED, "the connection was closed without an answer")
-        if not self.status:
-            self._refuse_strangers()
-            raise BadAnswer(CLOSED, "the connection was closed in the middle of the answer's head")
-        if self._chunks is not None:
-            raise BadAnswer(CLOSED, "the connection was closed before the last chunk of the answer")
-        if self._length is not None:
-            raise BadAnswer(CLOSED, f"the connection was closed after {len(self._buffer)} of {self._length} bytes")
-        self.body = bytes(self._buffer)
-
-    def _read_head(self) -> bool:
-        """Take one head from the buffer; False if it is not whole yet."""
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            self._refuse_strangers()
-            if self._received > MAX_HEAD_BYTES:
-                raise BadAnswer(TOO_LONG, f"a head of more than {MAX_HEAD_BYTES} bytes")
-            return False
-        lines = self._buffer[:end].decode("latin-1").split("\r\n")
-        words = lines[0].split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not _STATUS.match(words[1]):
-            raise BadAnswer(NOT_HTTP, f"not an HTTP answer: {lines[0][:60]!r}")
-        del self._buffer[: end + 4]
-        status = int(words[1])
-        if status < 200:  # an interim answer; the real one follows
-            return True
-        self.status = status
-        headers = {}
-        for line in lines[1:]:
-            name, _colon, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        if status != 200:
-            self.server = printable(headers.get("server", ""), 80)
-            source = f", from {self.server}" if self.server else ""
-            raise BadAnswer(STATUS, f"HTTP status {printable(' '.join(words[1:]), 80)}{source}")
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            self._chunks = []
-        elif "content-length" in headers:
-            self._length = self._number(headers["content-length"], 10, "Content-Length")
-        return True
-
-    def _refuse_strangers(self) -> None:
-        if not b"HTTP/".startswith(self._buffer[:5]):
-            raise BadAnswer(NOT_HTTP, f"not an HTTP answer: {bytes(self._buffer[:40])!r}")
-
-    def _read_chunks(self, chunks: list[bytes]) -> bool:
-        position = 0
-        try:
-            while True:
-                end = self._buffer.find(b"\r\n", position, position + MAX_CHUNK_LINE_BYTES)
-                if end < 0:
-                    if len(self._buffer) - position >= MAX_CHUNK_LINE_BYTES:
-                        raise BadAnswer(NOT_HTTP, "a chunk without a size")
-                    return False
-                text = self._buffer[position:end].decode("latin-1").split(";")[0].strip()
-                length = self._number(text, 16, "size of a chunk")
-                if length == 0:
-                    self.body = b"".join(chunks)
-                    return True
-                if len(self._buffer) < end + 2 + length + 2:
-                    return False
-                chunks.append(bytes(self._buffer[end + 2 : end + 2 + length]))
-                position = end + 2 + length + 2
-        finally:
-            del self._buffer[:position]
-
-    def _number(self, text: str, base: int, what: str) -> int:
-        digits = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
-        if not text or len(text) > 18 or any(char not in digits for char in text):
-            raise BadAnswer(NOT_HTTP, f"a malformed answer: the {what} is {text[:30]!r}")
-        number = int(text, base)
-        if number > self._max:
-            raise BadAnswer(TOO_LONG, f"{number} bytes announced, more than {self._max}")
-        return number
-
-
 class _Connection:
     """One request on its way."""
 
@@ -189,7 +69,7 @@ class _Connection:
         self.index = index
         self.connected = False
         self.started = time.monotonic()
-        self.parser = ResponseParser(max_body_bytes)
+        self.parser = AnswerParser(max_body_bytes, only_ok=True)
         # By address and not by name: http.sys and Mono's listener answer 400 to a Host they were not told of.
         self.pending = (
             f"GET {request.path} HTTP/1.1\r\nHost: {endpoint}\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
@@ -313,12 +193,10 @@ class _Sweep:
                     return
             else:
                 connection.parser.end()
-            result = self._result(connection, "", "")
+            result = self._result(connection, *_of_status(connection.parser))
         except (BlockingIOError, InterruptedError):
             return
-        except BadAnswer as error:
-            result = self._result(connection, error.error, str(error))
-        except OSError as error:
+        except (OSError, FormatError) as error:
             result = self._result(connection, *_classify(error))
         selector.unregister(connection.socket)
         connection.socket.close()
@@ -329,7 +207,8 @@ class _Sweep:
         parser = connection.parser
         seconds = time.monotonic() - connection.started
         body = b"" if error else parser.body
-        return Result(body, error, text, parser.status, seconds, time.time(), parser.server)
+        server = _server(parser) if error == STATUS else ""
+        return Result(body, error, text, parser.status, seconds, time.time(), server)
 
     def _fail(self, index: int, error: str, text: str, seconds: float) -> None:
         self._results[index] = Result(b"", error, text, 0, seconds, time.time())
@@ -344,7 +223,21 @@ class _Sweep:
         return self._result(connection, TIMEOUT, text)
 
 
-def _classify(error: OSError) -> tuple[str, str]:
+def _of_status(parser: AnswerParser) -> tuple[str, str]:
+    if parser.status == 200:
+        return "", ""
+    source = f", from {_server(parser)}" if "server" in parser.headers else ""
+    return STATUS, f"HTTP status {printable(f'{parser.status} {parser.reason}'.rstrip(), 80)}{source}"
+
+
+def _server(parser: AnswerParser) -> str:
+    return printable(parser.headers.get("server", ""), 80)
+
+
+def _classify(error: OSError | FormatError) -> tuple[str, str]:
+    if isinstance(error, FormatError):
+        kinds = {ClosedEarly: CLOSED, TooLong: TOO_LONG}
+        return kinds.get(type(error), NOT_HTTP), error.problem
     text = os.strerror(error.errno) if error.errno else str(error)
     if error.errno == errno.ECONNREFUSED:
         return REFUSED, "connection refused"
@@ -363,9 +256,7 @@ __all__ = [
     "TIMEOUT",
     "TOO_LONG",
     "UNREACHABLE",
-    "BadAnswer",
     "Request",
-    "ResponseParser",
     "Result",
     "sweep",
 ]

@@ -75,12 +75,13 @@ def _path(value: str, windows: bool) -> str:
 
 def _archive(value: str, _windows: bool) -> str:
     if has_credentials(value):
-        return "holds a user or a password, which would be shown; they go to the file .netrc of the user on the host"
+        return "contains a user or a password, which would be shown; write them to the file .netrc of the user on the "
+        "host"
     return "" if value.strip() else "is empty"
 
 
 def _at_least_one(value: int, _windows: bool) -> str:
-    return "" if value >= 1 else f"is {value}, not 1 or more"
+    return "" if value >= 1 else f"is {value}, expected 1 or more"
 
 
 def _version(value: str, _windows: bool) -> str:
@@ -344,8 +345,8 @@ RESERVED_NODE_NAMES = ("manager", "watchdog")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _NODE_BY_NAME = {setting.name: setting for setting in NODE_SETTINGS}
 _PYTHON_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a text"),
-    "int": (int, "a whole number"),
+    "str": (str, "a string"),
+    "int": (int, "an integer"),
     "list": (list, "a list"),
     "dict": (dict, "a mapping"),
 }
@@ -391,8 +392,8 @@ def _derive(
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{host}: eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
-                    "Write the machine's address inside the cluster, such as eventstore_int_ip: 192.168.1.11",
+                    f"{host}: eventstore_int_ip is not set, and {address!r}, to which Ansible connects, is {kind}",
+                    "Set eventstore_int_ip to the machine's address inside the cluster, for example 192.168.1.11",
                 )
             )
     if values["eventstore_ext_ip"] is None:
@@ -405,8 +406,9 @@ def _derive(
         problems.append(
             Problem(
                 "checksum-missing",
-                f"{host}: eventstore_archive is set, and eventstore_archive_checksum is not",
-                "Write what sha256sum prints for the archive you trust: eventstore_archive_checksum: sha256:HEX",
+                f"{host}: eventstore_archive is set, but eventstore_archive_checksum is not",
+                "Set eventstore_archive_checksum: sha256:HEX, with the output of sha256sum for an archive that you "
+                "trust",
             )
         )
 
@@ -417,7 +419,7 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
             Problem(
                 "wrong-value",
                 f"{host}: eventstore_nodes is empty",
-                "Name at least one database node, or take the machine out of the group",
+                "List at least one node, or remove the machine from the group",
             )
         )
     nodes: list[dict[str, t.Any]] = []
@@ -430,23 +432,23 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
             if name in _NODE_BY_NAME and value is not None
         }
         if item.get("name") is None:
-            problems.append(Problem("wrong-value", f"{place} has no name", "Write for example name: database"))
+            problems.append(Problem("wrong-value", f"{place} has no name", "Add a name, for example name: database"))
         if node.get("name") is None:
             continue
         if node["name"].lower() in RESERVED_NODE_NAMES:
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{place}.name is {node['name']!r}, but the file of that name is the manager's",
-                    "Give the node another name",
+                    f"{place}.name is {node['name']!r}, but the manager's file has that name",
+                    "Rename the node",
                 )
             )
         if node["name"].lower() in (other["name"].lower() for other in nodes):
             problems.append(
                 Problem(
                     "node-twice",
-                    f"{host}: eventstore_nodes names two nodes {node['name']!r}",
-                    "Give each database node of a machine a name of its own",
+                    f"{host}: eventstore_nodes has two nodes named {node['name']!r}",
+                    "Set a different name for each node of a machine",
                 )
             )
         nodes.append(node)
@@ -457,7 +459,7 @@ def _unknown(place: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Set
     for name in given:
         if name not in known:
             meant = nearest(str(name), known)
-            hint = f"Write {meant}" if meant else "A variable of your own needs another prefix"
+            hint = f"Write {meant}" if meant else "Rename your own variables to another prefix"
             yield Problem("unknown-variable", f"{place}: {name} is not a variable of this collection", hint)
 
 
@@ -494,9 +496,9 @@ def _advice(setting: Setting, value: t.Any) -> str:
         meant = nearest(str(value), setting.choices)
         return f"Write {meant}" if meant else f"Write one of {', '.join(setting.choices)}"
     if setting.check is _path and isinstance(value, str):
-        return "Write the whole path, and on Windows without quotes or in single ones: 'd:\\es-data'"
+        return "Write an absolute path, on Windows without quotes or in single quotes: 'd:\\es-data'"
     if setting.type == "str" and isinstance(value, (int, float)):
-        return "Put it in quotes"
+        return "Put the value in quotes"
     return setting.description
 
 
@@ -513,7 +515,7 @@ def differences(machines: t.Sequence[Machine]) -> t.Iterator[Problem]:
             yield Problem(
                 "not-cluster-wide",
                 f"{setting.name} differs between the machines: {said}",
-                "Set it once, in the variables of the group",
+                "Set the variable once, in the variables of the group",
             )
 
 

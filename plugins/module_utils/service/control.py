@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import Effective
     from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet
     from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
-    from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
+    from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import StagedFiles
 
 # How long the kernel may take to end a killed process.
 KILL_TIMEOUT_S = 10.0
@@ -58,7 +58,7 @@ class Upgrade:
     ``revive``: it is to take over. Without, the service stays stopped with what the new version has.
     """
 
-    switch: Switch
+    files: StagedFiles
     previous: Control
     revive: bool
 
@@ -204,39 +204,39 @@ class Control:
         self, upgrade: Upgrade, result: Result, permitted: permission.Permission, *, enabled: bool | None
     ) -> None:
         """Start the stopped service in its new version, or else in its previous one or not at all, and then fail."""
-        switch, previous = upgrade.switch, upgrade.previous
+        files, previous = upgrade.files, upgrade.previous
         try:
-            switch.forward()
+            files.forward()
             self._install(result, present=True, enabled=enabled)
             self._start(result)
             self._wait_for_nodes()
-            self._refuse_other_version(switch.end)
+            self._refuse_other_version(files.end)
             result.seen = permitted.wait_until_back(self._ends_again)
         except ServiceError as failure:
             failed = failure
         else:
             return
-        where = f"{self._definition.name}, {switch.start} -> {switch.end}"
+        where = f"{self._definition.name}, {files.start} -> {files.end}"
         try:
             permitted.keep()
             self._stop(result, active=self._provider.is_active(), main=self._provider.pid())
             if upgrade.revive:
-                switch.back()
+                files.back()
                 previous._install(result, present=True, enabled=enabled)
                 previous._start(result)
                 permitted.wait_until_back(previous._ends_again)
         except ServiceError as error:
             raise ServiceError(
-                f"{switch.end} failed: {failed}. And it does not "
-                + (f"come back on {switch.start}: {error}" if upgrade.revive else f"stop: {error}"),
+                f"{files.end} failed: {failed}. And it does not "
+                + (f"come back on {files.start}: {error}" if upgrade.revive else f"stop: {error}"),
                 where=where,
                 hint="No other node was stopped. Bring this one back before anything else is done",
             ) from failed
-        left = f"runs {switch.start} again, with its files"
+        left = f"runs {files.start} again, with its files"
         if not upgrade.revive:
-            left = f"is stopped, with the files of {switch.end}"
+            left = f"is stopped, with the files of {files.end}"
         raise ServiceError(
-            f"{switch.end} failed: {failed}",
+            f"{files.end} failed: {failed}",
             where=where,
             hint=f"It {left}. Mend the reason, then run it again",
         ) from failed
@@ -494,7 +494,7 @@ class Control:
         """Where the nodes that a start brings up look for their data."""
         if self._definition.kind == "database":
             return [data.place_of(self._effective, self._config)] if self._effective else []
-        current = self._upgrade.switch.current if self._upgrade else Path
+        current = self._upgrade.files.current if self._upgrade else Path
         found = (data.place(command[1:], self._definition.environment, current) for command in self._nodes)
         return [place for place in found if place]
 

@@ -27,7 +27,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service.definit
     Definition,
     open_own,
     provide_run_dir,
-    write_atomically,
+    write,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
@@ -64,7 +64,7 @@ class Record:
             return None
 
     def write(self, path: Path) -> None:
-        write_atomically(path, json.dumps(self.__dict__) + "\n", 0o644)
+        write(path, json.dumps(self.__dict__) + "\n", 0o644)
 
     def is_running(self) -> bool:
         return self.boot_id == procfs.boot_id() and procfs.is_running(self.pid, self.start_time)

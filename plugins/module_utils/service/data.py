@@ -23,7 +23,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import E
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import EPOCH, WRITER
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import write_atomically
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import write
 
 NOTE_SUFFIX = ".data"
 # The options that say where data are.
@@ -213,7 +213,7 @@ def noted(config: str) -> str | None:
 def note(config: str, directory: str) -> None:
     """Remember where the node has its database."""
     if noted(config) != directory:
-        write_atomically(note_path(config), f"{directory}\n", 0o644)
+        write(note_path(config), f"{directory}\n", 0o644)
 
 
 def forget(config: str) -> None:

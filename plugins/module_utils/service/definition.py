@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import grp
 import os
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic
 from ansible_collections.eventstore.cluster.plugins.module_utils.files.directories import give, keep
 
 # What systemd takes as a unit's name without escaping, and every file system as a file's.
@@ -172,22 +172,12 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
     raise OSError(errno.EPERM, "it is a link, or another user's; remove it", str(path))
 
 
-def write_atomically(path: Path, text: str, mode: int) -> None:
-    """Readers see the old file or the new one; ServiceError if it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def write(path: Path, text: str, mode: int) -> None:
+    """Replace the file in one step; ServiceError if it cannot be written."""
     try:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(descriptor, mode)
-            stream.write(text)
-        temporary.replace(path)
+        atomic.write(path, os.fsencode(text), mode=mode)
     except OSError as error:
         raise ServiceError(f"cannot be written: {error.strerror}", where=str(path), hint="Run as root") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def read_if_exists(path: Path) -> str | None:
@@ -199,4 +189,4 @@ def read_if_exists(path: Path) -> str | None:
         raise ServiceError(f"cannot be read: {error.strerror}", where=str(path), hint="Run as root") from error
 
 
-__all__ = ["Change", "Definition", "Provider", "open_own", "provide_run_dir", "read_if_exists", "write_atomically"]
+__all__ = ["Change", "Definition", "Provider", "open_own", "provide_run_dir", "read_if_exists", "write"]

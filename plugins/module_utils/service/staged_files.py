@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""Configuration files of two versions side by side: ``PATH.VERSION`` waits for its turn, or is kept for the way back.
+"""Configuration files of two versions side by side: ``PATH.VERSION`` is used next, or kept for the way back.
 
 A step that is interrupted is done again from its beginning: ``PATH`` is always one of the two files, and whole.
 """
@@ -8,17 +8,16 @@ A step that is interrupted is done again from its beginning: ``PATH`` is always 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic
 
 
 @dataclass(frozen=True)
-class Switch:
+class StagedFiles:
     """The ``files`` of a service that goes from version ``start`` to ``end``."""
 
     start: str
@@ -34,11 +33,11 @@ class Switch:
         """Put the files of the new version in their places; those of the old one stay beside them."""
         for path in self.files:
             staged = _beside(path, self.end)
-            with _told(path):
+            with _os_errors_of(path):
                 if staged.exists() and path.exists() and staged.read_bytes() != path.read_bytes():
                     _copy(path, _beside(path, self.start))
-                    _own_like(staged, path, staged.stat().st_mode)
-                    staged.replace(path)
+                    _copy(staged, path, owner_of=path)
+                    staged.unlink()
                 elif staged.exists():  # equal, and then what is kept is older; or the first one
                     staged.replace(path) if not path.exists() else staged.unlink()
 
@@ -46,7 +45,7 @@ class Switch:
         """Put the files of the old version back; those of the new one wait again."""
         for path in self.files:
             kept = _beside(path, self.start)
-            with _told(path):
+            with _os_errors_of(path):
                 if kept.exists():
                     _copy(path, _beside(path, self.end))
                     _copy(kept, path)
@@ -56,37 +55,23 @@ def _beside(path: Path, version: str) -> Path:
     return path.with_name(f"{path.name}.{version}")
 
 
-def _copy(source: Path, target: Path) -> None:
-    """In one step: ``target`` is the old one or the new one, and whole."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as stream, open(source, "rb") as content:
-            shutil.copyfileobj(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _own_like(temporary, source, 0o7777)
-        temporary.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+def _copy(source: Path, target: Path, owner_of: Path | None = None) -> None:
+    """Copy in one step. Owner and mode are those of ``owner_of``, but never wider than the source's own mode.
 
-
-def _own_like(path: Path, pattern: Path, most: int) -> None:
-    """Its owner, and of its mode what is in ``most`` too: a file may have got its first secret."""
-    owner, closes = pattern.stat(), pattern.stat().st_mode & ~most & 0o004
-    os.chown(path, owner.st_uid, -1 if closes else owner.st_gid)  # its own group reads it then
-    path.chmod(owner.st_mode & most & 0o7777)
+    The source may have the file's first secret: then its own group reads it, where others cannot any more.
+    """
+    own, like = source.stat(), (owner_of or source).stat()
+    loses_readers = like.st_mode & ~own.st_mode & 0o004
+    owner = (like.st_uid, own.st_gid if loses_readers else like.st_gid)
+    atomic.write(target, source.read_bytes(), mode=like.st_mode & own.st_mode & 0o7777, owner=owner)
 
 
 @contextlib.contextmanager
-def _told(path: Path) -> t.Iterator[None]:
+def _os_errors_of(path: Path) -> t.Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ServiceError(f"cannot be replaced: {error.strerror}", where=str(path), hint="Run as root") from error
 
 
-__all__ = ["Switch"]
+__all__ = ["StagedFiles"]

@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service.definit
     Definition,
     provide_run_dir,
     read_if_exists,
-    write_atomically,
+    write,
 )
 
 BOOTED = Path("/run/systemd/system")  # sd_booted(3)
@@ -221,7 +221,7 @@ class SystemdProvider:
                 path.unlink()
             else:
                 path.parent.mkdir(exist_ok=True)
-                write_atomically(path, after, mode)
+                write(path, after, mode)
         if present is False:
             with contextlib.suppress(OSError):  # not there, or others have drop-ins too
                 self._drop_in.parent.rmdir()

@@ -17,7 +17,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
-from ansible_collections.eventstore.cluster.plugins.module_utils.files import removal
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic, removal
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.software import archive
@@ -84,15 +84,12 @@ def unpack(software: archive.Archive, home: Path, executable: str, checksum: str
         try:
             software.unpack(temporary)
             (temporary / executable).chmod(0o755)  # an archive made on Windows keeps no modes
-            with open(temporary / MARKER, "x", encoding="utf-8") as file:
-                json.dump({"checksum": checksum}, file)
-                file.flush()
-                os.fsync(file.fileno())
+            atomic.write(temporary / MARKER, json.dumps({"checksum": checksum}).encode(), mode=0o644)
             temporary.rename(home)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        _sync(home.parent)
+        atomic.sync(home.parent)
 
 
 def remove(home: Path) -> None:
@@ -181,17 +178,9 @@ def is_installed(program: Path, checksum: str) -> bool:
 def install(source: Path, program: Path) -> None:
     """Bring a program that is one file to its place, whole or not at all."""
     program.parent.mkdir(parents=True, exist_ok=True)
-    temporary = program.with_name(f"{TEMPORARY}{program.name}")
     with _lock(program.parent):
-        try:
-            shutil.copyfile(source, temporary)
-            temporary.chmod(0o755)
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(program)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync(program.parent)
+        atomic.clear(program)
+        atomic.write(program, source.read_bytes(), mode=0o755)
 
 
 @contextlib.contextmanager
@@ -215,14 +204,6 @@ def _checksum(home: Path) -> str | None:
         raise DistributionError(
             f"is damaged: {error}", where=str(home / MARKER), hint=f"Move {home} away, and run again"
         ) from error
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 __all__ = [

@@ -225,7 +225,9 @@ def test_a_web_server_on_a_nodes_port_is_not_told_to_gossip(scripted_cluster, ru
     told = {each["text"].partition(" ")[0]: each for each in facts["problems"] if each["code"] == "no-answer"}
     assert told["node2/database"]["hint"].startswith("On node2 set GossipOnExt: true")
     assert "HTTP status 404 File not found, from SimpleHTTP" in told["node3/database"]["text"]
-    assert told["node3/database"]["hint"].startswith("Something other than a database node, or a proxy, answers on 127.0.51.3:2113")
+    assert told["node3/database"]["hint"].startswith(
+        "Something other than a database node, or a proxy, answers on 127.0.51.3:2113"
+    )
 
 
 def curl_status(address: str) -> str:

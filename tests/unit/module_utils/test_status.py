@@ -129,7 +129,8 @@ THREE = {"cluster_name": "cluster1", "hosts": {"node1": {}, "node2": {}, "node3"
             True,
             [
                 "cluster1: would be deployed on node1 (check mode)",
-                "NOT deployed on node2, node3: failed or unreachable, see above. Fix the cause and run the playbook again.",
+                "NOT deployed on node2, node3: failed or unreachable, see above. Fix the cause and run the playbook "
+                "again.",
             ],
         ),
         (

@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import atomic
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import client
@@ -179,11 +180,10 @@ class State:
 
     def save(self, records: t.Iterable[Running]) -> bool:
         """Replace the file as a whole; False where that is not possible."""
-        temporary = self._path.with_name(f"{self._path.name}.new")
         try:
             content = {"boot": procfs.boot_id(), "nodes": [asdict(record) for record in records]}
-            temporary.write_text(json.dumps(content, indent=2) + "\n")
-            temporary.replace(self._path)
+            # Not durable: after a crash of the machine its boot's number makes it worthless.
+            atomic.write(self._path, f"{json.dumps(content, indent=2)}\n".encode(), mode=0o644, durable=False)
         except OSError as error:
             if not self._is_behind:
                 log.error(

@@ -32,26 +32,54 @@ def failed(kind: str, text: str) -> Result:
 @pytest.mark.parametrize(
     ("answer", "text", "hint"),
     [
-        (REFUSED, "connection refused", "Nothing is listening on 10.0.0.3:2113. Check on host3 that the database node is running"),
+        (
+            REFUSED,
+            "connection refused",
+            "Nothing is listening on 10.0.0.3:2113. Check on host3 that the database node is running",
+        ),
         (AWAY, "no connection within 2 s", "host3 is down, or a firewall drops packets to 10.0.0.3:2113"),
         (
             FROZEN,
             "no whole answer within 2 s",
             "The database node is slow, hangs or is frozen: check its process on host3",
         ),
-        (failed(sweep.UNREACHABLE, "No route to host"), "No route to host", "There is no route to 10.0.0.3 from this machine"),
+        (
+            failed(sweep.UNREACHABLE, "No route to host"),
+            "No route to host",
+            "There is no route to 10.0.0.3 from this machine",
+        ),
         (failed(sweep.CLOSED, "the connection was reset"), "reset", "Check the database node's log on host3"),
-        (failed(sweep.NOT_HTTP, "not an HTTP answer: b'SSH"), "SSH", "Something other than Event Store is listening on"),
+        (
+            failed(sweep.NOT_HTTP, "not an HTTP answer: b'SSH"),
+            "SSH",
+            "Something other than Event Store is listening on",
+        ),
         (failed(sweep.TOO_LONG, "104857600 bytes announced"), "104857600", "Something other than Event Store answers"),
-        (ok(b"<html></html>"), "expected JSON, but came HTML or XML", "Something other than Event Store, or a proxy, answers on"),
+        (
+            ok(b"<html></html>"),
+            "expected JSON, but came HTML or XML",
+            "Something other than Event Store, or a proxy, answers on",
+        ),
         (ok(b'{"members": ['), "/gossip: expected JSON", "Something other than Event Store, or a proxy, answers on"),
         (status(404), "HTTP status 404", "Something other than a database node, or a proxy, answers on 10.0.0.3:2113"),
-        (status(404, "nginx/1.22"), "HTTP status 404, from nginx/1.22", "Something other than a database node, or a proxy, answers"),
+        (
+            status(404, "nginx/1.22"),
+            "HTTP status 404, from nginx/1.22",
+            "Something other than a database node, or a proxy, answers",
+        ),
         (status(400, "Mono-HTTPAPI/1.0"), "HTTP status 400", "The server does not accept this address"),
         (status(400, "Microsoft-HTTPAPI/2.0"), "HTTP status 400", "The server does not accept this address"),
-        (status(400, "nginx"), "HTTP status 400, from nginx", "Something other than a database node, or a proxy, answers"),
+        (
+            status(400, "nginx"),
+            "HTTP status 400, from nginx",
+            "Something other than a database node, or a proxy, answers",
+        ),
         (status(503), "HTTP status 503", "Something other than a database node, or a proxy, answers on 10.0.0.3:2113"),
-        (status(301, "Apache"), "HTTP status 301, from Apache", "Something other than a database node, or a proxy, answers"),
+        (
+            status(301, "Apache"),
+            "HTTP status 301, from Apache",
+            "Something other than a database node, or a proxy, answers",
+        ),
     ],
 )
 def test_why_a_node_does_not_answer_and_what_to_do(answer, text, hint):
@@ -276,7 +304,9 @@ def test_cluster_gossip_port_left_at_the_managers():
     assert "did not reach the seeds 10.0.0.1:30777, 10.0.0.2:30777, 10.0.0.3:30777" in found["text"]
     assert "with other internal ports (10.0.0.1:2112, 10.0.0.2:2112, 10.0.0.3:2112)" in found["text"]
     # Nobody can tell from here whether there ever were managers.
-    assert found["hint"].startswith("If managers should listen on these ports, start them on 10.0.0.1, 10.0.0.2, 10.0.0.3.")
+    assert found["hint"].startswith(
+        "If managers should listen on these ports, start them on 10.0.0.1, 10.0.0.2, 10.0.0.3."
+    )
     assert "Without managers, on host1, host2, host3 set ClusterGossipPort" in found["hint"]
     assert facts["unresolved_seeds"] == ["10.0.0.1:30777", "10.0.0.2:30777", "10.0.0.3:30777"]
 
@@ -377,14 +407,18 @@ def test_a_node_outside_its_cluster():
     facts = judge(node(1, two), node(2, two), node(3, {"10.0.0.3": "Unknown"}))
     found = problem(facts, "missing-member")
     assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) answers, but no other node lists it")
-    assert found["hint"].startswith("If it persists, on host3: check its GossipSeed, or ClusterDns and ClusterGossipPort")
+    assert found["hint"].startswith(
+        "If it persists, on host3: check its GossipSeed, or ClusterDns and ClusterGossipPort"
+    )
     assert (facts["has_quorum"], facts["healthy"]) == (True, False)
 
 
 def test_a_manager_that_nobody_asks():
     facts = judge(*(node(number, HEALTHY) for number in (1, 2, 3)), manager(1, {**HEALTHY, "10.0.0.1/m": "Manager"}))
     found = problem(facts, "missing-member")
-    assert found["hint"].startswith("If it persists, on host1: the node on the same machine must have 10.0.0.1:30777 in")
+    assert found["hint"].startswith(
+        "If it persists, on host1: the node on the same machine must have 10.0.0.1:30777 in"
+    )
 
 
 def test_members_that_are_not_expected():
@@ -438,7 +472,9 @@ def test_more_nodes_than_cluster_size_stay_clones_and_have_a_vote():
     words = cluster_of("Master", "Slave", "Slave", "Clone")
     facts = judge(*(node(number, words) for number in (1, 2, 3, 4)), size=3)
     assert (facts["has_quorum"], facts["healthy"], codes(facts)) == (True, False, {"cluster-size"})
-    assert problem(facts, "cluster-size")["text"].startswith("4 nodes have a vote, but cluster_size is 3: if the network is cut")
+    assert problem(facts, "cluster-size")["text"].startswith(
+        "4 nodes have a vote, but cluster_size is 3: if the network is cut"
+    )
     # Five of four cannot be cut so that both parts have three.
     five = cluster_of("Master", "Slave", "Slave", "Slave", "Clone")
     assert "cluster-size" not in codes(judge(*(node(number, five) for number in range(1, 6)), size=4))

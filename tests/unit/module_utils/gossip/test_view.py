@@ -254,8 +254,7 @@ def test_who_lies_about_itself_is_not_counted():
     facts = judge(node(1, HEALTHY), node(2, lie, "Slave"), node(3, REFUSED))
     assert not facts["has_quorum"]
     assert (
-        "the server at n2 on host2 (10.0.0.2:2113) advertises 10.0.0.1:2112"
-        in (problem(facts, "not-itself")["text"])
+        "the server at n2 on host2 (10.0.0.2:2113) advertises 10.0.0.1:2112" in (problem(facts, "not-itself")["text"])
     )
     assert "which is the address of n1 on host1" in problem(facts, "not-itself")["text"]
     nobody = ok(picture.body(picture.picture("10.0.0.2:2112", cluster_of("Master"))))

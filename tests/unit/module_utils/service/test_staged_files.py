@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import Switch
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import StagedFiles
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def switch(file):
-    return Switch("4.0.3", "4.1.4", (file,))
+def staged(file):
+    return StagedFiles("4.0.3", "4.1.4", (file,))
 
 
 def stage(file, text="new"):
@@ -30,50 +30,50 @@ def names(file):
     return {path.name: path.read_text() for path in file.parent.iterdir()}
 
 
-def test_forward_and_back(file, switch):
+def test_forward_and_back(file, staged):
     stage(file)
-    assert switch.current(file).read_text() == "new"
-    switch.forward()
+    assert staged.current(file).read_text() == "new"
+    staged.forward()
     assert names(file) == {"database.yaml": "new", "database.yaml.4.0.3": "old"}
-    assert switch.current(file) == file
-    switch.back()
+    assert staged.current(file) == file
+    staged.back()
     assert names(file) == {"database.yaml": "old", "database.yaml.4.0.3": "old", "database.yaml.4.1.4": "new"}
-    switch.forward()
+    staged.forward()
     assert names(file) == {"database.yaml": "new", "database.yaml.4.0.3": "old"}
 
 
-def test_what_is_staged_again_after_the_switch_does_not_take_the_way_back(file, switch):
+def test_what_is_staged_again_after_the_switch_does_not_take_the_way_back(file, staged):
     stage(file)
-    switch.forward()
+    staged.forward()
     stage(file)
-    switch.forward()
+    staged.forward()
     assert names(file) == {"database.yaml": "new", "database.yaml.4.0.3": "old"}
 
 
-def test_nothing_staged_nothing_done(file, switch):
-    switch.forward()
-    switch.back()
+def test_nothing_staged_nothing_done(file, staged):
+    staged.forward()
+    staged.back()
     assert names(file) == {"database.yaml": "old"}
 
 
-def test_the_first_file(file, switch):
+def test_the_first_file(file, staged):
     file.unlink()
     stage(file)
-    switch.forward()
+    staged.forward()
     assert names(file) == {"database.yaml": "new"}
 
 
-def test_the_mode_is_the_stricter_one(file, switch):
+def test_the_mode_is_the_stricter_one(file, staged):
     stage(file)
     file.with_name("database.yaml.4.1.4").chmod(0o644)
-    switch.forward()
+    staged.forward()
     assert file.stat().st_mode & 0o777 == 0o640
     assert file.with_name("database.yaml.4.0.3").stat().st_mode & 0o777 == 0o640
 
 
-def test_a_directory_in_the_way_is_an_error_with_a_place(file, switch):
+def test_a_directory_in_the_way_is_an_error_with_a_place(file, staged):
     stage(file)
     file.with_name("database.yaml.4.0.3").mkdir()
     with pytest.raises(ServiceError, match=r"database\.yaml"):
-        switch.forward()
+        staged.forward()
     assert file.read_text() == "old"
