@@ -61,7 +61,7 @@ class ActionModule(HostAction):
             yield {
                 "code": "archive",
                 "text": f"eventstore_archive {given} cannot be read on the controller",
-                "hint": "Put the file there, or correct the path",
+                "hint": "Put the file there, or fix the path",
             }
 
 

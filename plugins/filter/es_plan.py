@@ -67,7 +67,7 @@ def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], v
     """Plan the cluster of these hosts; AnsibleFilterError if there is no plan to make."""
     if not isinstance(hosts, (list, tuple)):
         raise AnsibleFilterError(
-            "es_plan wants a list of hosts, such as groups['eventstore'] | eventstore.cluster.es_plan(hostvars)"
+            "es_plan: expected a list of hosts, such as groups['eventstore'] | eventstore.cluster.es_plan(hostvars)"
         )
     try:
         other = {f"{PREFIX}version": str(version)} if version else {}
@@ -82,7 +82,7 @@ def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], v
 
 def _variables(host: str, hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     if host not in hostvars:
-        raise TopologyError(f"there is no host {host!r} in the inventory", hint="Write names of the inventory")
+        raise TopologyError(f"there is no host {host!r} in the inventory", hint="Use host names of the inventory")
     variables = hostvars[host]
     wanted = [name for name in variables if name.startswith(PREFIX) or name in ANSIBLE_VARIABLES]
     return {str(name): _value(host, name, variables) for name in wanted}
@@ -93,7 +93,7 @@ def _value(host: str, name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
         return _plain(variables[name])
     except Exception as error:  # a template can raise anything, and the operator has to know which one did
         problem, where = str(error.__cause__ or error), f"{host}: {name}"
-        raise TopologyError(problem, where=where, hint="Correct it in the inventory") from None
+        raise TopologyError(problem, where=where, hint="Fix the variable in the inventory") from None
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -29,7 +29,7 @@ class Version(t.NamedTuple):
             raise UpgradeError(
                 f"expected a release such as 5.0.11 or 4.1.1-hotfix1, but came {text[:60]!r}",
                 where=where,
-                hint="Give all three numbers. Previews and release candidates are in no upgrade document",
+                hint="Write all three numbers. Upgrade documents contain no previews and release candidates",
             )
         return cls(*(int(number or 0) for number in match.groups()))
 

@@ -319,7 +319,7 @@ def _wrong_programs(params: dict[str, t.Any]) -> list[dict[str, str]]:
         if not path.is_absolute():
             raise DistributionError(f"programs has {program['dest']!r}", hint="Write absolute paths")
         if path.is_dir():
-            raise DistributionError("is there, and is no file", where=str(path), hint="Move it away")
+            raise DistributionError("exists, but is not a file", where=str(path), hint="Move it away")
         program["checksum"] = program["checksum"] or checksum(program["src"])
         if not installed.is_installed(path, program["checksum"]):
             wrong.append(program)
@@ -349,7 +349,7 @@ def _download(module: AnsibleModule) -> str:
         raise DistributionError(
             f"expected status 200, got {info['status']}: {info['msg']}",
             where=without_credentials(url),
-            hint="Nothing was unpacked. Mend the url, or put the archive on the controller and give it as src",
+            hint="Nothing was unpacked. Fix the url, or copy the archive to the controller and use src",
         )
     path = os.path.join(module.tmpdir, "archive")
     with answer, open(path, "wb") as file:
@@ -368,7 +368,7 @@ def _home(params: dict[str, t.Any]) -> Path:
     if not home.is_absolute() or len(home.parts) < 3:
         raise DistributionError(
             f"home is {params['home']!r}",
-            hint="Write an absolute path that ends in the version, as /opt/eventstore/3.4.0",
+            hint="Write an absolute path that ends in the version, such as /opt/eventstore/3.4.0",
         )
     program = params["executable"].split("/")
     if not all(part not in ("", ".", "..") for part in program):
@@ -397,8 +397,8 @@ def check_url(address: str) -> None:
         is_plain = False
     if not is_plain:
         raise DistributionError(
-            "url is no http or https address, or holds a user or password",
-            hint="Write https://HOST/PATH; user and password go to the file .netrc of the user on the host",
+            "url is not an http or https address, or contains a user or a password",
+            hint="Write https://HOST/PATH; write user and password to the file .netrc of the user on the host",
         )
 
 
@@ -424,7 +424,7 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int], chec
         if check_mode:
             return NOT_YET_MADE
         raise DistributionError(
-            f"{option} is {name!r}, which this host does not know", hint="Make it first, or mend the name"
+            f"{option} is {name!r}, which does not exist on this host", hint="Create it first, or fix the name"
         ) from None
 
 

@@ -566,9 +566,9 @@ def _provider(params: t.Mapping[str, t.Any], definition: Definition) -> Provider
         return systemd.SystemdProvider(definition)
     if params["enabled"] is not None:
         raise ServiceError(
-            "nothing starts a plain process with the machine",
+            "a plain process cannot start with the machine",
             where="enabled",
-            hint="Leave it out, or use provider: systemd on a machine that runs systemd",
+            hint="Remove the option, or use provider: systemd on a machine that runs systemd",
         )
     return ProcessProvider(definition)
 
@@ -589,7 +589,7 @@ def _effective(
         text = read_text(str(source or path))
         if text is None:
             if state in ("started", "restarted") and not module.check_mode:
-                raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started")
+                raise ConfigError("the configuration file is missing", where=path, hint="Nothing was started")
             return None
         unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
         for name in unknown:  # a patch release may have it; if not, the server says so
@@ -604,7 +604,7 @@ def _effective(
     except ConfigError as error:
         if state in ("started", "restarted"):
             raise
-        module.warn(f"The configuration is not valid, so nodes that outlived a manager are not looked for: {error}")
+        module.warn(f"The configuration is not valid, so nodes of an earlier manager cannot be found: {error}")
         return None
 
 
@@ -649,8 +649,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
     if params["config"] and params["state"] in RUNS and journal.unfinished(params["config"]):
         module.warn(
-            f"A run was killed while it wrote {', '.join(journal.unfinished(params['config']))}: they may not fit."
-            " Write them again, with playbook eventstore.cluster.site"
+            f"A run was killed while it wrote {', '.join(journal.unfinished(params['config']))}: these files may not "
+            "match. Write them again with playbook eventstore.cluster.site"
         )
     enabled = params["enabled"]
     if enabled is None and params["state"] in RUNS and provider.unit:

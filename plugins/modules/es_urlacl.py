@@ -144,8 +144,8 @@ RULES: dict[str, t.Any] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     module.fail_json(
-        msg="es_urlacl: not on this platform. URL reservations exist on Windows only; this host needs none. "
-        "Run the task on Windows hosts only, for example in a file that is included for them."
+        msg="es_urlacl: not on this platform. URL reservations exist on Windows only. Run the task on Windows hosts "
+        "only, for example with include_tasks."
     )
 
 

@@ -160,7 +160,7 @@ def parse_object(body: bytes, *, where: str) -> dict[str, t.Any]:
         raise GossipError(
             "expected JSON, but came HTML or XML",
             where=where,
-            hint="Something else than Event Store answers there, or a proxy in front of it: check address and port",
+            hint="Something other than Event Store, or a proxy, answers there: check address and port",
         )
     try:
         data = parse_json(body)
@@ -189,7 +189,7 @@ def seconds(time_stamp: str) -> float:
     """Give the seconds since 1970 of a time in wire form; FormatError if it is none."""
     match = _TIME.match(time_stamp)
     if not match:
-        raise FormatError("it is not like 2026-11-22T22:46:08.7874Z")
+        raise FormatError("expected the form 2026-11-22T22:46:08.7874Z")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     try:
         whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)

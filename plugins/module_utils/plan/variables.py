@@ -75,8 +75,7 @@ def _path(value: str, windows: bool) -> str:
 
 def _archive(value: str, _windows: bool) -> str:
     if has_credentials(value):
-        return "contains a user or a password, which would be shown; write them to the file .netrc of the user on the "
-        "host"
+        return "contains a user or a password, which would be shown; use .netrc of the user on the host"
     return "" if value.strip() else "is empty"
 
 

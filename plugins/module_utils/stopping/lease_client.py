@@ -57,11 +57,11 @@ class Borrower:
         self.give_back()
         other, silent = answers.other, answers.silent
         if other:
-            problem = f"another stop is under way: {other}"
-            hint = f"Wait for it. If it has ended without giving the lease back: break_lease: '{other.owner}'"
+            problem = f"another stop is in progress: {other}"
+            hint = f"Wait for its end. If its owner ended without a release of the lease: break_lease: '{other.owner}'"
         else:
-            problem = f"{len(silent)} of {len(self._managers)} managers lend no lease: {'; '.join(silent)}"
-            hint = f"A majority of them, {self._needed}, has to: start the managers first"
+            problem = f"{len(silent)} of {len(self._managers)} managers grant no lease: {'; '.join(silent)}"
+            hint = f"{self._needed} managers must grant it: start the managers first"
         raise Taken(problem, where=f"lease of {self._cluster}", hint=hint)
 
     def renew(self, seconds: float) -> bool:
@@ -120,7 +120,7 @@ async def _post(manager: Endpoint, body: bytes) -> tuple[int, Lease]:
 def _refusal(answer: client.Answer) -> str:
     """A manager says in words why it refuses, which address and which option."""
     said = answer.body[:500].decode("utf-8", "replace") if answer.status in (400, 403, 415) else ""
-    return "".join(filter(str.isprintable, said)).strip() or f"expected a lease, but came status {answer.status}"
+    return "".join(filter(str.isprintable, said)).strip() or f"expected a lease, got status {answer.status}"
 
 
 __all__ = ["Borrower"]

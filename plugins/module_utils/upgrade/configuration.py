@@ -21,8 +21,8 @@ def findings(hosts: t.Mapping[str, t.Any], start: Version, ends: t.Iterable[Vers
     for end in ends:
         if end >= _MANAGED:
             text = (
-                f"{end}: configuration for 20.x and later is not managed by this collection: write it by hand, from the"
-                " vendor's upgrade guide"
+                f"{end}: configuration for 20.x and later is not managed by this collection: write it manually, "
+                "following the vendor's upgrade guide"
             )
             found[text] = []
             break
@@ -50,14 +50,17 @@ def _unknown(options: OptionSet, configured: t.Iterable[str]) -> t.Iterator[str]
     for name in configured:
         option = latest.find(name)
         if option and not options.find(name):
-            yield f"the server refuses {option.name}, first known in {option.since}: configure it after this hop"
+            yield (
+                f"the server refuses {option.name}, which is available from {option.since} on: configure it after "
+                "this hop"
+            )
 
 
 def _references(options: OptionSet, environment: t.Mapping[str, str]) -> t.Iterator[str]:
     names = {option.environment_name for option in options}
     for name, value in environment.items():
         if name in names and _REFERENCE.fullmatch(str(value)):
-            yield f"the environment variable {name} was the text {value}; from 5.0 on it is what that variable holds"
+            yield f"the environment variable {name} was the text {value}; from 5.0 on it is the value of that variable"
 
 
 __all__ = ["findings"]
