@@ -174,7 +174,8 @@ def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
         return f"{name} is an option of a {other_kind} node, but this is the file of a {options.kind} node"
     newer = option_set(options.kind, VERSIONS[-1]).find(name)
     if newer:
-        return f"{name} is not an option in {options.version}; it is available from {newer.since} on"
+        exactly = f"{name} is available from {newer.since} on"
+        return exactly if not newer.after else f"{name} is not available in {newer.after}, but in {newer.since}"
     meant = later.meant(options, name)
     return f"{name} is not an option of a {options.kind} node {options.version}{f'; {meant}' if meant else ''}"
 

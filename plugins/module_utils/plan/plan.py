@@ -13,13 +13,14 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import T
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan import environment, lint
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import several_clusters
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, read_options
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, doubts, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import (
     Machine,
     Problem,
     differences,
     read_machine,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -73,7 +74,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         "cluster_name": cluster["cluster_name"],
         "mode": cluster["cluster_mode"],
         "cluster_size": size,
-        "quorum_size": size // 2 + 1,
+        "quorum_size": quorum(size),
         "provider": cluster["service_provider"],
         "dns": None,
         "endpoints": [],
@@ -177,7 +178,7 @@ def _host(
         },
         "nodes": [],
         "manager": None,
-        "notes": [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))],
+        "notes": _notes(machine["version"], nodes, manager),
     }
     for node in nodes:
         discovery = (
@@ -252,6 +253,14 @@ def _written(options: Options, unsaid_log: str | None = None) -> list[str]:
 
 def _unique(*lists: t.Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(filter(None, itertools.chain(*lists))))
+
+
+def _notes(version: str, nodes: list[_Server], manager: _Server | None) -> list[str]:
+    found = [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))]
+    servers = [("database", node) for node in nodes] + ([("manager", manager)] if manager else [])
+    for kind, server in servers:
+        found += (f"{server.name}: {doubt}" for doubt in doubts(kind, version, server.options))
+    return found
 
 
 def _urlacls(nodes: list[_Server], manager: _Server | None) -> list[str]:

@@ -185,7 +185,7 @@ CROSSINGS: tuple[Crossing, ...] = (
     Crossing(
         span("20.6.0", _ANY),
         _20_6,
-        note="There are no managers: every database node is a separate service, and clients and seeds use its HTTP port",
+        note="There are no managers: every node is a separate service, and clients and seeds use its HTTP port",
         managers=True,
     ),
     Crossing(span("21.6.0", _ANY), _GUIDE.format("22.10"), note="The server does not start with an unknown option"),

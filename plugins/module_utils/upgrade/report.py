@@ -97,7 +97,7 @@ def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:
 def _unknown_start(silent: t.Sequence[Facts]) -> dict[str, str]:
     return {
         "code": "unknown-version",
-        "text": f"{', '.join((member['name'] for member in silent))} is stopped, and no running node shows its version",
+        "text": f"{', '.join(member['name'] for member in silent)} is stopped, and no running node shows its version",
         "hint": "Set the version that it last ran: -e upgrade_from=VERSION. The version is the last part of the "
         "directory of its service's program",
     }

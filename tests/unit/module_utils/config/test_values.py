@@ -135,13 +135,9 @@ def test_a_secret_is_not_in_the_error(given):
         ("database", "3.4.0", "ClusterSiez", "ClusterSiez is not an option of a database node 3.4.0; did you mean Clu"),
         ("database", "3.4.0", "int_ip", "did you mean IntIp?"),
         ("database", "3.4.0", "Nonsense123", "Nonsense123 is not an option of a database node 3.4.0"),
-        (
-            "database",
-            "3.4.0",
-            "StructuredLog",
-            "StructuredLog is not an option in 3.4.0; it is available from 5.0.11 on",
-        ),
-        ("database", "3.4.0", "skip-index-verify", "is not an option in 3.4.0; it is available from 4.1.4 on"),
+        ("database", "3.4.0", "StructuredLog", "StructuredLog is available from 5.0.0 on"),
+        ("database", "4.1.4", "WriteStatsToDb", "WriteStatsToDb is not available in 4.1.4, but in 5.0.11"),
+        ("database", "3.4.0", "skip-index-verify", "is available from 4.1.0 on"),
         (
             "database",
             "3.4.0",

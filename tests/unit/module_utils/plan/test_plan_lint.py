@@ -846,7 +846,7 @@ WRONG = [
         machines(node2=environment(EVENTSTORE_STRUCTURED_LOG="false")),
         ["environment-ignored"],
         ["EVENTSTORE_STRUCTURED_LOG"],
-        "It is available from 5.0.11 on",
+        "It is available from 5.0.0 on",
         id="of a later version",
     ),
     pytest.param(
