@@ -36,8 +36,8 @@ options:
     required: true
   hostvars:
     description:
-      - The variables of all machines, C(hostvars). C(preflight_look) is the result of M(eventstore.cluster.es_preflight).
-        C(upgrade_failure), if defined, is the reason why the machine has failed.
+      - The variables of all machines, C(hostvars). C(preflight_look) is the result of
+        M(eventstore.cluster.es_preflight). C(upgrade_failure), if defined, is the reason why the machine has failed.
     type: dict
     required: true
 """

@@ -27,7 +27,7 @@ class Version(t.NamedTuple):
         match = _RELEASE.fullmatch(text)
         if not match:
             raise UpgradeError(
-                f"expected a release such as 5.0.11 or 4.1.1-hotfix1, but came {text[:60]!r}",
+                f"expected a release such as 5.0.11 or 4.1.1-hotfix1, got {text[:60]!r}",
                 where=where,
                 hint="Write all three numbers. Upgrade documents contain no previews and release candidates",
             )

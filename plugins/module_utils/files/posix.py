@@ -23,7 +23,7 @@ def read_text(path: str) -> str | None:
     """The text of ``path`` with its line ends as they are; None if there is no such file."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            kind = "a directory" if os.path.isdir(path) else "not a regular file"
+            kind = "a directory" if os.path.isdir(path) else "something other than a regular file"
             raise ConfigError(f"expected a file, found {kind}", where=path, hint="Set the path of a file")
         return Path(path).read_bytes().decode()
     except FileNotFoundError:

@@ -91,12 +91,12 @@ def gather(params: t.Mapping[str, t.Any]) -> Facts:
 def _refuse_numbers(params: t.Mapping[str, t.Any]) -> None:
     for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0), ("watch", 0)):
         if params[name] is not None and not least <= params[name] < _FOR_EVER:
-            raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+            raise GossipError(f"expected a number from {least} on, got {params[name]}", where=name)
     if params["until"] == "none":
         return
     if params["watch"]:
         raise GossipError(
-            f"expected one of watch and until, but came both ({params['watch']:g} and {params['until']})",
+            f"expected one of watch and until, got both ({params['watch']:g} and {params['until']})",
             where="watch",
             hint="Use settle with until; watched has the events in both cases",
         )
@@ -156,12 +156,10 @@ def _read_endpoint(entry: t.Any, where: str) -> view.Target:
         return view.Target(_address(entry, where))
     known = ("name", "host", "kind", "address", "internal")
     if not isinstance(entry, t.Mapping) or "address" not in entry or not set(entry) <= set(known):
-        raise GossipError(
-            f"expected IP:PORT, or address with any of {', '.join(known)}, but came {entry!r}", where=where
-        )
+        raise GossipError(f"expected IP:PORT, or address with any of {', '.join(known)}, got {entry!r}", where=where)
     kind = entry.get("kind") or ""
     if kind not in ("", view.DATABASE, view.MANAGER):
-        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, but came {kind!r}", where=where)
+        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, got {kind!r}", where=where)
     internal = entry.get("internal")
     return view.Target(
         address=_address(entry["address"], f"{where}, address"),

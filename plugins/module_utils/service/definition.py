@@ -44,7 +44,7 @@ class Definition:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ServiceError(
-                f"expected letters, digits, '_', '.' and '-', but came {self.name!r}",
+                f"expected letters, digits, '_', '.' and '-', got {self.name!r}",
                 where="name",
                 hint="A service's name is also the name of files",
             )

@@ -177,9 +177,7 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
         }
     except (ValueError, KeyError, TypeError):
         start = answer.body[:80].decode("utf-8", "replace")
-        raise GossipError(
-            f"expected the esVersion and state of a database node, but came {start!r}", where=url
-        ) from None
+        raise GossipError(f"expected the esVersion and state of a database node, got {start!r}", where=url) from None
 
 
 __all__ = [

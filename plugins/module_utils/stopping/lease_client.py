@@ -113,7 +113,7 @@ async def _post(manager: Endpoint, body: bytes) -> tuple[int, Lease]:
     except (ValueError, KeyError, TypeError):
         raise GossipError(_refusal(answer), where=where) from None
     if answer.status not in (200, 409):
-        raise GossipError(f"expected status 200 or 409, but came {answer.status}", where=where)
+        raise GossipError(f"expected status 200 or 409, got {answer.status}", where=where)
     return answer.status, lease
 
 

@@ -125,7 +125,10 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
 
     refused = run_module("es_config", args)
     assert refused["failed"]
-    assert f"the directory {tmp_path}/no/such/dir is missing. Create it first; nothing was written" in refused["msg"]
+    assert (
+        f"the directory {tmp_path}/no/such/dir is missing. Nothing was written. Create the directory first"
+        in refused["msg"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,7 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
         ({"version": "20.10.6"}, "version '20.10.6' is not supported"),
         ({"kind": "manager"}, "ClusterSize is an option of a database node"),
         ({"arguments": ["--int_ip", "1"]}, "command line, --int_ip: not an option"),
-        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config chooses /elsewhere, not the file"),
+        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config sets /elsewhere, not the file"),
         (
             {"environment": {"EVENTSTORE_INT_IP": "node1"}},
             "EVENTSTORE_INT_IP: the value 'node1' could not be converted",

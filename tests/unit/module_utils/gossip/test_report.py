@@ -57,7 +57,7 @@ def failed(kind: str, text: str) -> Result:
         (failed(sweep.TOO_LONG, "104857600 bytes announced"), "104857600", "Something other than Event Store answers"),
         (
             ok(b"<html></html>"),
-            "expected JSON, but came HTML or XML",
+            "expected JSON, got HTML or XML",
             "Something other than Event Store, or a proxy, answers on",
         ),
         (ok(b'{"members": ['), "/gossip: expected JSON", "Something other than Event Store, or a proxy, answers on"),
