@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem, ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
@@ -44,7 +44,7 @@ class ActionModule(HostAction):
             result["problems"] += self._archive_problems(plan["software"])
         return result
 
-    def _archive_problems(self, software: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, str]]:
+    def _archive_problems(self, software: t.Mapping[str, t.Any]) -> t.Iterator[ProblemFacts]:
         given = str(software.get("archive") or "")
         if not given or "://" in given:
             return
@@ -56,18 +56,18 @@ class ActionModule(HostAction):
                 archive.require_version(ntpath.basename(software["home"]))
         except EventStoreError as error:
             hint = error.hint.replace("Nothing was unpacked. ", "")
-            yield {"code": "archive", "text": f"eventstore_archive {error.where}: {error.problem}", "hint": hint}
+            yield Problem("archive", f"eventstore_archive {error.where}: {error.problem}", hint).facts()
         except (AnsibleError, OSError):
-            yield {
-                "code": "archive",
-                "text": f"eventstore_archive {given} cannot be read on the controller",
-                "hint": "Put the file there, or fix the path",
-            }
+            yield Problem(
+                "archive",
+                f"eventstore_archive {given} cannot be read on the controller",
+                "Put the file there, or fix the path",
+            ).facts()
 
 
 def _named(result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
     for problem in [*result.get("problems", []), *result.get("unreached_peers", [])]:
-        problem["text"] = f"{task_vars['inventory_hostname']}: {problem['text']}"
+        problem["where"] = ": ".join(filter(None, (task_vars["inventory_hostname"], problem["where"])))
     return result
 
 

@@ -182,7 +182,7 @@ def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
     def tell() -> None:
         progress = Progress()
         while not over.wait(TELL_S):
-            cluster = view.Cluster(facts.ask(targets, TELL_S / 2), cluster_size)
+            cluster = view.ClusterView(facts.ask(targets, TELL_S / 2), cluster_size)
             for line in progress.lines(cluster, time.monotonic()):
                 display.display(f"{host}: {line}")
 

@@ -57,8 +57,8 @@ _value:
   description:
     - The plan, with C(version), C(cluster_name), C(mode), C(cluster_size), C(quorum_size),
       C(provider), C(dns), C(endpoints), C(hosts) and C(problems).
-    - Each of C(problems) has a C(code), a C(text) that names the place, and a C(hint) with the remedy. Do not use a
-      plan with problems. If a variable cannot be read, C(hosts) and C(endpoints) are empty.
+    - Each of C(problems) has a C(code), a C(text), a C(hint) with the remedy, and C(where), the host or server. Do not
+      use a plan with problems. If a variable cannot be read, C(hosts) and C(endpoints) are empty.
   type: dict
 """
 

@@ -45,7 +45,7 @@ _value:
   description:
     - C(lines) for display; C(order), the machines to start until the cluster has quorum; C(last), the machines to start
       afterwards.
-    - C(problems), each with C(code), C(text) and C(hint). If there are any, no machine must be started.
+    - C(problems), each with C(code), C(text), C(hint) and C(where). If there are any, no machine must be started.
   type: dict
 """
 

@@ -64,8 +64,8 @@ _value:
     - C(hops), each with C(from), C(to), C(mode) (V(rolling), V(rolling, master last) or V(stop all)), the C(nodes)
       that do not run C(to) yet, the prerequisites C(before), the irreversible changes C(one_way) with C(since), C(text)
       and C(going_back), C(notes), C(sources), and C(inferred), which is empty if a document contains this hop.
-    - C(problems) if the upgrade is refused, each with C(code), C(text) and C(hint). Then C(hops) and C(lines) are
-      empty.
+    - C(problems) if the upgrade is refused, each with C(code), C(text), C(hint) and C(where). Then C(hops) and C(lines)
+      are empty.
   type: dict
 """
 

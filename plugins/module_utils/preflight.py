@@ -26,17 +26,25 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     EventStoreError,
     GossipError,
+    Problem,
+    ProblemFacts,
     TopologyError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import last_version
 
 Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
+
+
+class PeerProblem(ProblemFacts):
+    """A problem with another machine, ``host``."""
+
+    host: str
+
 
 OLDEST_PYTHON = (3, 9)
 # Nodes complain of clocks further apart than GossipAllowedDifferenceMs, 60 s by default.
@@ -108,7 +116,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         *([] if plan.get("start_empty") else left_behind),
     ]
     return {
-        "problems": [problem._asdict() for problem in problems],
+        "problems": [problem.facts() for problem in problems],
         "notes": list(_notes(plan)),
         "unreached_peers": list(_unreachable(plan)),
         "absent_user": absent_user,
@@ -242,8 +250,7 @@ def _foreign(directory: str, names: t.Sequence[str], plan: Plan, uid: int | None
         yield Problem(
             "foreign-data",
             f"{path} and {len(foreign) - 1} more belong to {name}, but eventstore_user is {plan['user']}",
-            f"Set eventstore_user: {name}; or, when no service uses the directory, chown -R {plan['user']}: "
-            f"{directory}",
+            f"Set eventstore_user: {name}; or, if no service uses it, chown -R {plan['user']}: {directory}",
         )
 
 
@@ -395,9 +402,9 @@ def _data(plan: Plan) -> Problems:
             if before and not found:
                 found = data.index_left_behind(place, before)
         except EventStoreError as error:
-            yield Problem("data-unreadable", f"{error.where}: {error.problem}", error.hint)
+            yield error.as_problem("data-unreadable")
             continue
-        yield from (Problem(*loss) for loss in found)
+        yield from found
 
 
 def _space(plan: Plan, *, installed: bool) -> Problems:
@@ -438,10 +445,10 @@ def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
     except (FileNotFoundError, NotADirectoryError):
         return
     except UnicodeDecodeError as error:
-        yield Problem("file-damaged", f"{path}: expected UTF-8, found {error.reason} at byte {error.start}", hint)
+        yield Problem("file-damaged", f"expected UTF-8, found {error.reason} at byte {error.start}", hint, path)
         return
     except OSError as error:
-        yield Problem("file-unreadable", f"{path}: {error.strerror}", "Set become: true, or fix the file")
+        yield Problem("file-unreadable", f"cannot be read: {error.strerror}", "Set become: true, or fix the file", path)
         return
     if document.is_blank(text):
         return
@@ -458,7 +465,7 @@ def _dns(plan: Plan) -> Problems:
     try:
         found = resolve(name, nameservers=nameservers)
     except GossipError as error:
-        yield Problem("dns-unresolved", f"{error.where}: {error.problem}", error.hint)
+        yield error.as_problem("dns-unresolved")
         return
     own = _own_dns_addresses(plan)
     missing, extra = compare_records(found, expected)
@@ -477,7 +484,7 @@ def _own_dns_addresses(plan: Plan) -> set[str]:
     return {Endpoint.parse(text).host for service in _services(plan) for text in service["listen"]}
 
 
-def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
+def _unreachable(plan: Plan) -> t.Iterator[PeerProblem]:
     """Peers that cannot be reached. Nobody need listen there yet: a refusal, too, comes from the machine itself."""
     whose = {Endpoint.parse(text): host for host, addresses in plan["peers"].items() for text in addresses}
     found: dict[str, dict[Endpoint, str]] = {}
@@ -492,7 +499,7 @@ def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
             f"Open these ports to this machine in the firewall of {host} or of the network; the play changes no "
             "firewall",
         )
-        yield {"host": host, **problem._asdict()}
+        yield {"host": host, **problem.facts()}
 
 
 def _connect(endpoints: t.Iterable[Endpoint]) -> dict[Endpoint, str]:

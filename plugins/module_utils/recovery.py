@@ -13,6 +13,7 @@ import base64
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
 Facts = t.Mapping[str, t.Any]
@@ -90,16 +91,16 @@ def _line(each: Position, states: t.Mapping[str, str], first: Position) -> str:
     return f"{each.name}: {state}, epoch at {each.epoch}, log up to {each.writer}{behind}"
 
 
-def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> dict[str, str]:
+def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> ProblemFacts:
     empty = [each.name for each in found if not each.has_data]
     who = [*(f"{name} (machine unreachable)" for name in missing), *(f"{name} (no data)" for name in empty)]
-    return {
-        "code": "writes-at-risk",
-        "text": f"nothing was started: {len(full)} of {size} nodes have data, but a majority is needed, because the "
-        f"other nodes alone may have acknowledged a write: {', '.join(who)}",
-        "hint": "Start these machines, or restore the directory of such a node from its backup. To start a new "
-        "cluster, run playbook eventstore.cluster.site",
-    }
+    return Problem(
+        "writes-at-risk",
+        f"nothing was started: {len(full)} of {size} nodes have data, but a majority is needed, because the other "
+        f"nodes alone may have acknowledged a write: {', '.join(who)}",
+        "Start these machines, or restore the directory of such a node from its backup. To start a new cluster, run "
+        "playbook eventstore.cluster.site",
+    ).facts()
 
 
 __all__ = ["EPOCH", "WRITER", "recover"]

@@ -1,30 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""Text for an operator: the list of problems, and the table of servers with the commands for further checks."""
+"""What an operator reads: the list of problems, and the table of what runs where and where to look next."""
 
 from __future__ import annotations
 
 import typing as t
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
 
 Row = tuple[str, ...]
 
 HEAD: Row = ("machine", "server", "state", "external", "internal", "lag", "version")
 
 
-def problem_lines(problems: t.Sequence[t.Mapping[str, str]]) -> list[str]:
-    """One line for each problem: code, places (equal problems together), text, hint."""
-    places: dict[tuple[str, str, str], list[str]] = {}
+def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
+    """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
+    places: dict[tuple[str, str, str], dict[str, None]] = {}
     for each in problems:
-        place, colon, text = each["text"].partition(": ")
-        places.setdefault((each["code"], colon + text, each["hint"]), []).append(place)
+        where = places.setdefault((each["code"], each["text"], each["hint"]), {})
+        where.update({each["where"]: None} if each.get("where") else {})
     return [
-        f"- {code}: {', '.join(dict.fromkeys(where))}{text.rstrip('.')}. {hint.rstrip('.')}."
+        f"- {code}: {', '.join(where)}{': ' if where else ''}{text.rstrip('.')}. {hint.rstrip('.')}."
         for (code, text, hint), where in places.items()
     ]
 
 
 def note_lines(notes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
-    """Advice about machines, each line once with its machines."""
+    """Advice about machines, each line once with the machines that it is about."""
     hosts: dict[str, list[str]] = {}
     for host, lines in notes.items():
         for line in lines:
@@ -41,7 +43,7 @@ def table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[st
 def outcome(
     plan: t.Mapping[str, t.Any], done: str, hosts: t.Sequence[str], left: t.Sequence[str], *, check: bool
 ) -> list[str]:
-    """The machines by the result of a playbook (``done``: "deployed"); ``left``: ``hosts`` that have not failed."""
+    """What a playbook has done (``deployed``) of what it was to do: its hosts, and those that are left of them."""
     name, machines = plan["cluster_name"], list(plan["hosts"])
     missing = [host for host in machines if host in hosts and host not in left]
     excluded = [host for host in machines if host not in hosts]
@@ -49,8 +51,8 @@ def outcome(
     lines = [f"{name}: would be {done} on {reached} (check mode)" if check else f"{name}: {done} on {reached}"]
     if missing:
         lines.append(
-            f"NOT {done} on {', '.join(missing)}: failed or unreachable, see above. Fix the cause and run the "
-            "playbook again."
+            f"NOT {done} on {', '.join(missing)}: failed or unreachable, see above. Fix the cause and run the playbook "
+            "again."
         )
     if excluded:
         lines.append(f"NOT {done} on {', '.join(excluded)}: excluded by --limit")
@@ -74,7 +76,7 @@ def _rows(gossip: t.Mapping[str, t.Any]) -> t.Iterator[Row]:
 
 
 def _state(server: t.Mapping[str, t.Any], own: str) -> str:
-    """The state that the server reports; for a server that was not queried, whether others see it alive."""
+    """Its own word; of one that was not asked, whether others see it alive."""
     if server["answers"]:
         return own
     if server["asked"]:
@@ -93,7 +95,7 @@ def _columns(rows: t.Sequence[Row]) -> list[str]:
 
 
 def _next(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
-    """Commands for further checks: a server that answers, a manager before a node, and the logs."""
+    """Where to look next: a server that answers, a manager before a node, and the logs."""
     known = gossip["managers"] if plan["mode"] == "managers" else []
     answering = next((server for server in [*known, *gossip["members"]] if server["answers"]), None)
     state = f"curl http://{answering['address']}/gossip?format=json" if answering else "no server answers; see the logs"

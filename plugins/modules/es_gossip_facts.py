@@ -302,6 +302,7 @@ ansible_facts:
             - code: no-answer
               text: "node3/database (192.168.1.13:2113) does not answer: connection refused"
               hint: Nothing is listening on 192.168.1.13:2113. Check on node3 that the database node is running
+              where: ""
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -72,13 +72,17 @@ problems:
       type: str
       sample: port-taken
     text:
-      description: What was expected, what was found, and where.
+      description: What was expected and what was found.
       type: str
-      sample: "node1: 192.168.1.11:2113 is taken by process 4711 (python3 -m http.server)"
+      sample: 192.168.1.11:2113 is taken by process 4711 (python3 -m http.server)
     hint:
       description: What to do.
       type: str
       sample: Stop process 4711, or plan another port
+    where:
+      description: Name of the host, and the file or address where the text does not name it.
+      type: str
+      sample: node1
   sample: []
 notes:
   description: Advice that does not block the deployment.

@@ -333,6 +333,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+codes:
+  description: The problem codes for which a stop or an empty start was refused; the page of problem codes lists them.
+  returned: failure
+  type: list
+  elements: str
+  sample: [no-majority]
 status:
   description: The state as the provider reports it. In check mode the state before the task.
   returned: success
@@ -716,7 +722,7 @@ def main() -> None:
     try:
         result = run(module)
     except EventStoreError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), codes=list(error.codes))
     module.exit_json(**result)
 
 

@@ -113,6 +113,7 @@ def test_a_roll_under_appends_loses_none_and_takes_the_master_last(whole: Site) 
     print(f"longest gap between acknowledged appends {writer.longest_gap_s:.1f} s")
 
 
+@pytest.mark.slow
 def test_what_waits_for_no_restart_is_left_alone_and_a_machine_that_is_done_too(whole: Site) -> None:
     before = pids(whole)
     idle = whole.play("playbooks/rolling_restart.yml")
@@ -134,6 +135,7 @@ def test_stop_stops_one_and_refuses_the_others(whole: Site) -> None:
     assert "override: cluster1" in done.stdout
 
 
+@pytest.mark.slow
 def test_two_controllers_at_once(whole: Site) -> None:
     play = write(whole, "restart", "serial: 100%", RESTART)
     with Watcher(NODES) as watcher:
@@ -143,6 +145,7 @@ def test_two_controllers_at_once(whole: Site) -> None:
     assert any(status == 0 for _output, status in ended) or "another stop is under way" in str(ended)
 
 
+@pytest.mark.slow
 def test_a_controller_that_is_killed_leaves_no_second_node_down_and_the_next_run_goes_on(whole: Site) -> None:
     with Watcher(NODES) as watcher:
         killed = whole.start(write(whole, "restart", "serial: 1", RESTART))

@@ -114,7 +114,7 @@ class _Look:
         self._doubts = Doubts()
 
     def __call__(self) -> Facts:
-        cluster = view.Cluster(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
+        cluster = view.ClusterView(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
         now = time.monotonic()
         self._watch.add(cluster, now)
         return {**report(cluster, self._doubts, now), "watched": self._watch.facts()}

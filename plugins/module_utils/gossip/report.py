@@ -14,12 +14,13 @@ import itertools
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
     NOT_GOSSIP,
-    Cluster,
-    Node,
+    ClusterView,
+    ServerView,
     View,
     lets_gossip_hang,
     live_states,
@@ -33,14 +34,6 @@ if t.TYPE_CHECKING:
 ALLOWED_CLOCK_SKEW_S = 60.0
 # The answers of one sweep are some milliseconds apart, in which a busy master writes some megabytes.
 ALLOWED_LAG_BYTES = 16 * 1024 * 1024
-
-
-class Problem(t.NamedTuple):
-    """``code`` for conditions, ``text`` with names and addresses, ``hint``: what to do."""
-
-    code: str
-    text: str
-    hint: str
 
 
 class Doubt(t.NamedTuple):
@@ -87,7 +80,7 @@ UNREACHABLE = "Unreachable"
 MAX_NAMES = 10
 
 
-def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
+def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
     """Give the facts, in plain types. ``doubts``: of the sweeps before; without it no doubt is settled."""
     problems = (doubts or Doubts()).settle([finding for rule in RULES for finding in rule(cluster)], now)
     by_state: dict[str, list[str]] = {}
@@ -108,11 +101,11 @@ def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> 
         "nodes_by_state": by_state,
         "clock_skew_s": round(cluster.clock_skew_s, 3),
         "views": [_view_facts(cluster, view) for view in cluster.views],
-        "problems": [problem._asdict() for problem in problems],
+        "problems": [problem.facts() for problem in problems],
     }
 
 
-def _node_facts(node: Node) -> dict[str, t.Any]:
+def _node_facts(node: ServerView) -> dict[str, t.Any]:
     external = node.member.external_http if node.member else None
     return {
         "name": node.name,
@@ -122,11 +115,11 @@ def _node_facts(node: Node) -> dict[str, t.Any]:
     }
 
 
-def _liveness(node: Node) -> dict[str, bool]:
+def _liveness(node: ServerView) -> dict[str, bool]:
     return {"is_alive": node.is_alive, "asked": node.target is not None, "answers": node.answers}
 
 
-def _member_facts(cluster: Cluster, node: Node) -> dict[str, t.Any]:
+def _member_facts(cluster: ClusterView, node: ServerView) -> dict[str, t.Any]:
     member = node.member
     return {
         **_node_facts(node),
@@ -145,7 +138,7 @@ def _member_facts(cluster: Cluster, node: Node) -> dict[str, t.Any]:
     }
 
 
-def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
+def _view_facts(cluster: ClusterView, view: View) -> dict[str, t.Any]:
     offset = view.clock_offset_s
     return {
         "name": view.target.name or str(view.target.address),
@@ -163,7 +156,7 @@ def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
     }
 
 
-def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_quorum(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.has_quorum:
         return
     if len(cluster.claimants) > 1:
@@ -177,12 +170,12 @@ def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
         reason = f"{cluster.quorum_size} of {cluster.cluster_size} nodes must be in sync, but only these are: {names}"
     yield Problem(
         "no-quorum",
-        f"the cluster has no quorum: {reason}",
+        f"no quorum: {reason}",
         "Writes may not be acknowledged, or not by all nodes. Work through the problems below in order",
     )
 
 
-def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
+def _cluster_size(cluster: ClusterView) -> t.Iterator[Finding]:
     """Four nodes with ClusterSize 3 are as healthy as three, until a cut: then both halves elect a master, and
     acknowledge (measured, 5 of 5 cuts of 3.4.0 and 4.1.4). A clone, too, has a vote.
     """
@@ -204,7 +197,7 @@ def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
+def _several_masters(cluster: ClusterView) -> t.Iterator[Finding]:
     if len(cluster.claimants) < 2:
         return
     claims = f"{len(cluster.claimants)} nodes report themselves as master: {_join(n.label for n in cluster.claimants)}"
@@ -219,7 +212,7 @@ def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _which_to_stop(cluster: Cluster) -> str:
+def _which_to_stop(cluster: ClusterView) -> str:
     groups = {master.name: _followers(cluster, master) for master in cluster.claimants}
     alone = [master for master, names in groups.items() if not names]
     if 0 < len(alone) < len(groups):
@@ -235,12 +228,12 @@ def _which_to_stop(cluster: Cluster) -> str:
     )
 
 
-def _followers(cluster: Cluster, master: Node) -> list[str]:
+def _followers(cluster: ClusterView, master: ServerView) -> list[str]:
     others = [node for node in cluster.nodes if node.view and not node.claims_master]
     return [node.name for node in others if node.view and node.view.masters == {master.key}]
 
 
-def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
+def _own_cluster(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.single:
         return
     for node in cluster.asked:
@@ -252,34 +245,32 @@ def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
             (node.key,),
             Problem(
                 "cluster-size-one",
-                f"{node.label} reports {view.state} in /info, but never answers /gossip: "
-                f"it runs as a separate cluster{_seen(cluster, node)}",
+                f"{node.label} reports {view.state} in /info, but never answers /gossip: it runs as a separate "
+                f"cluster{_seen(cluster, node)}",
                 # With its own data it returned as the later master, and the other nodes ended (molecule/faults).
-                f"On {_place(node)} stop the node and set ClusterSize: {cluster.cluster_size} in its configuration. "
-                "If the "
-                "other nodes form the cluster, move its data directory away before the start: writes to this node "
+                f"On {_place(node)} stop the node and set ClusterSize: {cluster.cluster_size} in its configuration. If "
+                "the other nodes form the cluster, move its data directory away before the start: writes to this node "
                 "alone are not in the cluster, and could replace those of the cluster",
             ),
             _silent_in_gossip(cluster, node, view),
         )
 
 
-def _hides_gossip(node: Node) -> bool:
-    """Whether the node answers /info and not /gossip."""
+def _hides_gossip(node: ServerView) -> bool:
+    """It speaks of itself in /info, and lets /gossip hang."""
     return bool(node.view and node.view.state and not node.own and lets_gossip_hang(node.view))
 
 
-def _silent_in_gossip(cluster: Cluster, node: Node, view: View) -> Problem:
+def _silent_in_gossip(cluster: ClusterView, node: ServerView, view: View) -> Problem:
     return Problem(
         "no-answer",
         f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
         f"The node is slow, or was frozen until now. {_ASK_AGAIN}. If it persists, check the load of {_place(node)} "
-        "and "
-        "the node's log",
+        "and the node's log",
     )
 
 
-def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
+def _silent_master(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.master:
         return  # the others have elected one, and have not all heard of it yet
     for node in cluster.asked:
@@ -287,8 +278,8 @@ def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
         if not views or not node.view or node.own:
             continue
         text = (
-            f"{node.label} is a live master in the gossip of {_join(_view_name(view) for view in views)}, but "
-            f"does not answer: {node.view.text}"
+            f"{node.label} is a live master in the gossip of {_join(_view_name(view) for view in views)}, but does "
+            f"not answer: {node.view.text}"
         )
         followers = [each.name for each in cluster.asked if each.own and each.own.state in members.SLAVES]
         if not _is_stuck(node.view):
@@ -317,18 +308,18 @@ def _is_stuck(view: View) -> bool:
     return view.error == sweep.TIMEOUT and "connected" in view.text
 
 
-def _seen_alive(node: Node) -> bool:
+def _seen_alive(node: ServerView) -> bool:
     return any(member.is_alive for _view, member in node.seen)
 
 
-def _seen_as_master(node: Node) -> list[View]:
+def _seen_as_master(node: ServerView) -> list[View]:
     return [view for view, member in node.seen if member.is_master and member.is_alive]
 
 
-def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_answer(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in [*cluster.asked, *cluster.managers]:
         view = node.view
-        if view is None or view.cluster or node is cluster.master or (_seen_as_master(node) and not cluster.master):
+        if view is None or view.gossip or node is cluster.master or (_seen_as_master(node) and not cluster.master):
             continue
         if not _hides_gossip(node):
             text = f"{node.label} does not answer: {view.text}{_seen(cluster, node)}"
@@ -351,34 +342,34 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
-    """A node with IntIp 0.0.0.0 and AddInterfacePrefixes false advertises 0.0.0.0 (Program.cs)."""
+def _wildcard(cluster: ClusterView) -> t.Iterator[Finding]:
+    """A node with IntIp 0.0.0.0 and AddInterfacePrefixes false gives that to the others (Program.cs)."""
     for view in cluster.views:
-        if view.cluster and addresses.is_any(view.cluster.server.host):
+        if view.gossip and addresses.is_any(view.gossip.server.host):
             yield Problem(
                 "wildcard-address",
-                f"{view.target.label} advertises {view.cluster.server}, which no other machine can reach",
+                f"{view.target.label} advertises {view.gossip.server}, which no other machine can reach",
                 f"On {view.target.host or view.target.address.host} set IntIp to the machine's address, or "
                 "IntIpAdvertiseAs to the address at which other servers reach it",
             )
 
 
-def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
+def _impostor(cluster: ClusterView) -> t.Iterator[Finding]:
     for view in cluster.impostors:
-        server = view.cluster.server if view.cluster else None
+        server = view.gossip.server if view.gossip else None
         if server is None or addresses.is_any(server.host):
             continue
         yield Problem(
             "not-itself",
-            f"the server at {view.target.label} advertises {server}, {_whose(cluster, view, server)}; "
-            "its answer is ignored",
+            f"the server at {view.target.label} advertises {server}, {_whose(cluster, view, server)}; its answer is "
+            "ignored",
             "Check address and internal of this endpoint, and that there is no proxy, port forwarding or second "
             "machine with the same address. With *AdvertiseAs options, internal is the advertised address",
         )
 
 
-def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
-    """The problem of an address that a server advertises."""
+def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
+    """What is wrong with an address that a server gives as its own."""
     if not view.own:
         return "but lists no such member"
     others = [each for each in cluster.views if each is not view]
@@ -386,12 +377,12 @@ def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
         if server in (other.target.address, other.target.internal):
             return f"which is the address of {other.target.label}"
     for other in others:
-        if other.cluster and other.cluster.server == server:
+        if other.gossip and other.gossip.server == server:
             return f"like {other.target.label}"
     return f"but is expected at {view.target.internal}"
 
 
-def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
     answering = [node for node in cluster.asked if node.own]
     states = _join(f"{node.name} is {node.state}" for node in answering)
     # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
@@ -400,8 +391,7 @@ def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
             "never-formed",
             f"the nodes do not know each other: {states}, and each lists only itself",
             "Each node needs the others, or its manager, as seeds. If it persists, check GossipSeed, or "
-            "DiscoverViaDns, "
-            "ClusterDns and ClusterGossipPort, on " + _join(_place(node) for node in answering),
+            "DiscoverViaDns, ClusterDns and ClusterGossipPort, on " + _join(_place(node) for node in answering),
         )
         return
     if cluster.claimants or not answering:
@@ -415,19 +405,18 @@ def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
     yield Problem("no-master", f"no node reports itself as master: {states}", hint)
 
 
-def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
-    """Managers that were not queried; the errors of those that were queried are no-answer."""
+def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
+    """Managers that were not asked; of those that were is told how they are silent."""
     for key, (text, node) in _bereft(cluster).items():
         yield Problem(
             "dead-manager",
             text.format(key=key, node=node.name),
             f"Start the manager on {_place(node)}, unless it is starting now: without it, a crashed node is not "
-            "restarted. "
-            "If you have removed this manager, wait: a dead member is dropped after 30 minutes",
+            "restarted. If you have removed this manager, wait: a dead member is dropped after 30 minutes",
         )
 
 
-def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
+def _bereft(cluster: ClusterView) -> dict[Endpoint, tuple[str, ServerView]]:
     """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
     served = {node.key.host for node in cluster.managers if node.is_alive}
     alone = {node.key.host: node for node in cluster.nodes if node.is_alive and node.key.host not in served}
@@ -444,7 +433,7 @@ def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
     return found
 
 
-def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
+def _is_managers(cluster: ClusterView, seed: Endpoint) -> bool:
     """It has the port of the other machines' managers; or it is its machine's nodes' only seed, and theirs alone."""
     if any(node.key.port == seed.port for node in cluster.managers):
         return True
@@ -453,7 +442,7 @@ def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
     return seeds | {view.own.key.host for view in views if view.own} == {seed.host}
 
 
-def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
+def _wrong_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
     wrong_ports: list[Endpoint] = []
     bereft = _bereft(cluster)
     for seed in cluster.seeds:
@@ -482,8 +471,8 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
-    """The likely server of a seed: one that does not answer and whose internal address is unknown, or a manager."""
+def _likely_at(cluster: ClusterView, seed: Endpoint) -> str:
+    """Whose address it may well be: of a silent server whose internal one is not known, or of a machine's manager."""
     for node in [*cluster.nodes, *cluster.managers]:
         if node.key.host == seed.host and node.target and not node.target.internal and not node.member:
             return node.label
@@ -492,15 +481,15 @@ def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
     return f"the manager on {seed.host}" if seed.port in ports and not has_other else ""
 
 
-def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
-    """If managers run on these machines, the port is wrong; otherwise the managers may be down."""
+def _started(cluster: ClusterView, seeds: t.Sequence[Endpoint]) -> str:
+    """Where managers run there, the port is wrong; where none is known, they may be down."""
     if {seed.host for seed in seeds} <= {node.key.host for node in cluster.managers}:
         return "On"
     places = _join(seed.host for seed in seeds)
     return f"If managers should listen on these ports, start them on {places}. Without managers, on"
 
 
-def _listing(cluster: Cluster, seeds: t.Collection[Endpoint]) -> list[View]:
+def _listing(cluster: ClusterView, seeds: t.Collection[Endpoint]) -> list[View]:
     """The views that list one of these as a seed not reached."""
     return [
         view
@@ -513,7 +502,7 @@ def _places(views: t.Iterable[View]) -> str:
     return _join(view.target.host or view.target.address.host for view in views)
 
 
-def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
+def _missing_member(cluster: ClusterView) -> t.Iterator[Finding]:
     if _never_formed(cluster):
         return
     others = [view for view in cluster.trusted if view.target.kind != MANAGER]
@@ -529,8 +518,10 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
         hint = (
             f"the node on the same machine must have {node.key} in GossipSeed"
             if is_manager
-            else "check its GossipSeed, or ClusterDns and ClusterGossipPort, and that other servers can reach "
-            f"{node.key}"
+            else (
+                "check its GossipSeed, or ClusterDns and ClusterGossipPort, and that other servers can reach "
+                f"{node.key}"
+            )
         )
         yield Problem(
             "missing-member",
@@ -539,7 +530,7 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
+def _cut_off(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in [*cluster.nodes, *cluster.managers]:
         blind = [view for view, member in node.seen if not member.is_alive]
         if blind and node.view in cluster.trusted:
@@ -551,7 +542,7 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
+def _unexpected_member(cluster: ClusterView) -> t.Iterator[Finding]:
     is_complete = len(cluster.asked) >= cluster.cluster_size
     managers = [node for node in cluster.managers if node.key not in _bereft(cluster)]
     if not any(node.target for node in cluster.managers):
@@ -583,7 +574,7 @@ def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
                 )
 
 
-def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
+def _not_in_sync(cluster: ClusterView) -> t.Iterator[Finding]:
     if not cluster.master:
         return
     for node in cluster.asked:
@@ -601,7 +592,7 @@ def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
         yield Problem("not-in-sync", f"{node.label} is {node.state}{behind}", hint)
 
 
-def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
+def _disagree(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.agreed or _never_formed(cluster) or len({live_states(view) for view in cluster.trusted}) < 2:
         return
     masters: dict[str, list[str]] = {}
@@ -624,7 +615,7 @@ def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _different_states(cluster: Cluster) -> t.Iterator[str]:
+def _different_states(cluster: ClusterView) -> t.Iterator[str]:
     views = [(_view_name(view), dict(live_states(view))) for view in cluster.trusted]
     for key in sorted({key for _view, states in views for key in states}):
         words: dict[str, list[str]] = {}
@@ -635,7 +626,7 @@ def _different_states(cluster: Cluster) -> t.Iterator[str]:
             yield f"{_name(cluster, key)} is {said}"
 
 
-def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
+def _lagging(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in cluster.in_sync:
         lag = cluster.lag_bytes(node) or 0
         if lag > ALLOWED_LAG_BYTES:
@@ -646,7 +637,7 @@ def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
+def _clock_skew(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.clock_skew_s <= ALLOWED_CLOCK_SKEW_S:
         return
     clocks = sorted(
@@ -661,7 +652,7 @@ def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
+def _versions_differ(cluster: ClusterView) -> t.Iterator[Finding]:
     versions: dict[str, list[str]] = {}
     for node in cluster.nodes:
         if node.view and node.view.es_version:
@@ -675,7 +666,7 @@ def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _never_formed(cluster: Cluster) -> bool:
+def _never_formed(cluster: ClusterView) -> bool:
     """Several nodes answer, and each knows no database node but itself."""
     own = [node.view for node in cluster.nodes if node.own and node.view]
     return len(own) > 1 and all(sum(not member.is_manager for member in view.listed) == 1 for view in own)
@@ -698,7 +689,7 @@ _HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
 
 
 def _status_remedy(view: View) -> str:
-    """Only a server that answers /info is known to be a node; other programs answer with any status."""
+    """Only a node that answers /info is known to be one; strangers give any status."""
     if view.state and view.status == 404:
         return "On {place} set GossipOnExt: true, or use the internal HTTP address as the endpoint's address"
     if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
@@ -708,7 +699,7 @@ def _status_remedy(view: View) -> str:
     return "Something other than a {kind}, or a proxy, answers on {address}: check address and port"
 
 
-def _remedy(node: Node, view: View) -> str:
+def _remedy(node: ServerView, view: View) -> str:
     if view.error == sweep.STATUS:
         text = _status_remedy(view)
     elif view.error == sweep.TIMEOUT:
@@ -724,8 +715,8 @@ def _remedy(node: Node, view: View) -> str:
     return text.format(place=_place(node), kind=kind, address=address, ip=address.host)
 
 
-def _seen(cluster: Cluster, node: Node) -> str:
-    """The state of a node in the gossip of others, as an addition to a sentence."""
+def _seen(cluster: ClusterView, node: ServerView) -> str:
+    """What the others say of a node, to be added to a sentence."""
     if not node.seen:
         return ". No other node lists it" if any(view.target != node.target for view in cluster.trusted) else ""
     words: dict[str, list[str]] = {}
@@ -735,11 +726,11 @@ def _seen(cluster: Cluster, node: Node) -> str:
     return ". Others list it as " + "; as ".join(f"{word}, by {_join(names)}" for word, names in words.items())
 
 
-def _place(node: Node) -> str:
+def _place(node: ServerView) -> str:
     return (node.target.host if node.target else "") or node.key.host
 
 
-def _name(cluster: Cluster, key: Endpoint) -> str:
+def _name(cluster: ClusterView, key: Endpoint) -> str:
     node = cluster.node_at(key)
     return node.name if node else str(key)
 
@@ -749,13 +740,13 @@ def _view_name(view: View) -> str:
 
 
 def _join(names: t.Iterable[str]) -> str:
-    """The first names and the number of the others: hundreds of names do not help."""
+    """A text with some of the names: hundreds of them help nobody."""
     listed = list(names)
     more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
     return ", ".join(listed[:MAX_NAMES]) + more
 
 
-RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
+RULES: tuple[t.Callable[[ClusterView], t.Iterator[Finding]], ...] = (
     _no_quorum,
     _cluster_size,
     _several_masters,
@@ -786,6 +777,5 @@ __all__ = [
     "UNREACHABLE",
     "Doubt",
     "Doubts",
-    "Problem",
     "report",
 ]

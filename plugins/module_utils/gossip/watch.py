@@ -16,7 +16,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import m
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import Cluster, Node
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
 Instance = tuple["Endpoint", str]
 
@@ -45,7 +45,7 @@ class Watch:
         """For so long, up to the last sweep: quorum, one master and epoch, and no node began, ended or fell silent."""
         return self._last - self._calm_since
 
-    def add(self, cluster: Cluster, now: float) -> None:
+    def add(self, cluster: ClusterView, now: float) -> None:
         """Take one more sweep; ``now`` is its time on the monotonic clock."""
         if not self._sweeps:
             self._began = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -80,7 +80,7 @@ class Watch:
             "ended": list(self._ended),
         }
 
-    def _add_master(self, cluster: Cluster) -> None:
+    def _add_master(self, cluster: ClusterView) -> None:
         """Of two that say they are master, the one of the later epoch; an epoch is what an election begins."""
         claims = [(node.own.epoch_number, node.name) for node in cluster.claimants if node.own]
         if not claims:
@@ -95,7 +95,7 @@ class Watch:
         if not is_first:
             self._elections += max(risen, int(is_other))
 
-    def _add_starts(self, node: Node) -> None:
+    def _add_starts(self, node: ServerView) -> None:
         """An instance id is new at every start; one may hear of it before the node itself answers."""
         said = {member.instance_id for member in _words(node)}
         known = self._started.setdefault(node.key, set(said))
@@ -103,7 +103,7 @@ class Watch:
             self._restarted.append(node.name)
         known |= said
 
-    def _add_ends(self, node: Node) -> None:
+    def _add_ends(self, node: ServerView) -> None:
         """Who ends by itself says so before, and stays listed so; who is killed does not."""
         for member in _words(node):
             instance = node.key, member.instance_id
@@ -113,7 +113,7 @@ class Watch:
             if (self._sweeps or member.is_alive) and not self._is_wanted(node):
                 self._ended.append(node.name)
 
-    def _is_wanted(self, node: Node) -> bool:
+    def _is_wanted(self, node: ServerView) -> bool:
         """Its one restart is wanted, and has not been seen yet."""
         return len(self._started.get(node.key, ())) < 2 and not self._wanted.isdisjoint(node.addresses)
 
@@ -136,11 +136,11 @@ class _Span:
             self._since = None
 
 
-def _words(node: Node) -> list[members.Member]:
+def _words(node: ServerView) -> list[members.Member]:
     return [*([node.own] if node.own else []), *(member for _view, member in node.seen)]
 
 
-def _signature(cluster: Cluster) -> tuple[object, ...] | None:
+def _signature(cluster: ClusterView) -> tuple[object, ...] | None:
     """What stays as it is while the cluster is calm; None while it is not."""
     ends = any(word.is_alive and word.state in members.STOPPING for node in cluster.nodes for word in _words(node))
     if cluster.master is None or not cluster.has_quorum or ends:

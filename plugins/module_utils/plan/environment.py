@@ -7,13 +7,15 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
+from dataclasses import replace
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, reference
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import COMMAND_LINE_ONLY
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine
 
 VARIABLE = "eventstore_environment"
 
@@ -30,7 +32,7 @@ def check(machines: t.Sequence[Machine]) -> t.Iterator[Problem]:
             if problem:
                 hosts.setdefault(problem, []).append(machine.host)
     for problem, found in hosts.items():
-        yield problem._replace(text=f"{', '.join(found)}: {problem.text}")
+        yield replace(problem, where=", ".join(found))
 
 
 def _check(machine: Machine, tables: list[OptionSet], name: str, given: object) -> Problem | None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import SETTINGS, Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import SETTINGS, Machine
 
 VARIABLE = "eventstore_inventory_group"
 NAME = "eventstore_cluster_name"
@@ -52,8 +53,9 @@ def strangers(groups: t.Mapping[str, t.Sequence[str]], name: str, hosts: t.Seque
         problems = [
             Problem(
                 "not-in-group",
-                f"{', '.join(others)}: not in the group {name}, whose machines are {', '.join(groups[name])}",
+                f"not in the group {name}, whose machines are {', '.join(groups[name])}",
                 f"A play works on one cluster. Set its group with -e {VARIABLE}=GROUP only",
+                ", ".join(others),
             )
         ]
     return problems

@@ -13,10 +13,10 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import WatchdogError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, WatchdogError
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import environment_names
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine
 
 # What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
 PLANNED = addresses.OPTIONS | {"GossipOnExt", "Index", "Log"}
@@ -41,7 +41,7 @@ class Server(t.NamedTuple):
         return str(self.advertised("Int"))
 
     def advertised(self, side: str) -> Endpoint:
-        """The address of its HTTP server that gossip contains."""
+        """What the others are told of its HTTP server."""
         return addresses.advertised(self.options, f"{side}HttpPort")
 
     def is_translated(self, side: str) -> bool:
@@ -65,7 +65,7 @@ def _servers(plan: Plan, kind: str = "") -> t.Iterator[Server]:
 
 
 def _known(plan: Plan) -> list[Server]:
-    """The servers that the others find by DNS or seeds."""
+    """Whom the others look for."""
     return list(_servers(plan, "manager" if plan["mode"] == "managers" else "database"))
 
 
@@ -85,8 +85,8 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
     elif size % 2 == 0:
         yield Problem(
             "even-cluster",
-            f"the cluster has {size} database nodes, an even number: it can lose no more nodes "
-            f"than a cluster of {size - 1}",
+            f"the cluster has {size} database nodes, an even number: it can lose no more nodes than a cluster of "
+            f"{size - 1}",
             f"Plan {size - 1} or {size + 1} nodes" if size > 2 else "Plan 3 nodes",
         )
     for server in _servers(plan, "database"):
@@ -95,13 +95,14 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             # A wrong size shows nowhere in gossip; 1 makes every node its own master (#1878).
             yield Problem(
                 "cluster-size",
-                f"{server.label}: ClusterSize is {said}, but the plan has {size} database nodes",
+                f"ClusterSize is {said}, but the plan has {size} database nodes",
                 f"Remove ClusterSize from {server.variable}; it is derived from the inventory",
+                server.label,
             )
 
 
 def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
-    """The plan must know the address that a server advertises; with 0.0.0.0 it is not known."""
+    """A plan has to know what a server tells the others to be; of one that does not say so, it cannot."""
     for server in _servers(plan):
         sides = [side for side in addresses.SIDES if addresses.is_any(server.advertised(side).host)]
         if not sides:
@@ -115,8 +116,9 @@ def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         named = " and ".join(f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip" for side in sides)
         yield Problem(
             "wildcard-address",
-            f"{server.label}: {named}: {addresses.ANY_IP} {why}",
+            f"{named}: {addresses.ANY_IP} {why}",
             f"Set {way_out}",
+            server.label,
         )
 
 
@@ -133,8 +135,9 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         if loopback[ip] and len(machines) > 1 and not all(loopback.values()):
             yield Problem(
                 "loopback-address",
-                f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, which the other machines cannot reach",
+                f"{_first(hosts.values())} is {ip}, which the other machines cannot reach",
                 "Set eventstore_int_ip or eventstore_ext_ip to an address of the machine",
+                ", ".join(hosts),
             )
         # A translation can have one address for several machines, with a port for each.
         elif len(hosts) > 1 and any(not option.endswith("AdvertiseAs") for option in hosts.values()):
@@ -176,8 +179,9 @@ def _port_clashes(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
                     # The server does not refuse it: it hangs, half started (measured on 3.4.0; #1585).
                     yield Problem(
                         "port-clash",
-                        f"{server.host}: {ip}:{port} is planned twice, as {other_user} and as {user}",
+                        f"{ip}:{port} is planned twice, as {other_user} and as {user}",
                         "Set another port for one of them; set the ports of several nodes in eventstore_nodes",
+                        server.host,
                     )
             by_port[port].append((server, ip, own, user))
 
@@ -192,15 +196,17 @@ def _prefixes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             for text, why in wrong.items():
                 yield Problem(
                     "http-prefix",
-                    f"{server.label}: {side}HttpPrefixes has {text!r}, but {why}; the node does not start",
+                    f"{side}HttpPrefixes has {text!r}, but {why}; the node does not start",
                     f"Correct {side}HttpPrefixes in {server.variable}",
+                    server.label,
                 )
             doubt = "" if wrong else addresses.prefix_doubt(server.options, side)
             if doubt:
                 yield Problem(
                     "http-prefix",
-                    f"{server.label}: its {word} HTTP server {doubt}",
+                    f"its {word} HTTP server {doubt}",
                     f"Set {addresses.any_prefixes(server.options)} in {server.variable}",
+                    server.label,
                 )
 
 
@@ -220,32 +226,35 @@ def _dns_of(plan: Plan, server: Server) -> Problems:
     if not dns:
         yield Problem(
             "dns-unplanned",
-            f"{server.label}: DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
+            "DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
             "when it discovers by DNS",
             f"Remove DiscoverViaDns from {server.variable}, or set eventstore_discovery: dns",
+            server.label,
         )
         return
     if options.get("ClusterDns") != dns["name"]:
         yield Problem(
             "cluster-dns",
-            f"{server.label}: ClusterDns is {options.get('ClusterDns', 'not set')}, but eventstore_cluster_dns is "
-            f"{dns['name']}",
+            f"ClusterDns is {options.get('ClusterDns', 'not set')}, but eventstore_cluster_dns is {dns['name']}",
             f"Remove ClusterDns from {server.variable} and set eventstore_cluster_dns",
+            server.label,
         )
     port = options.get("ClusterGossipPort", 30777)
     if port != dns["port"]:
         who = "managers listen" if plan["mode"] == "managers" else "database nodes listen"
-        # Servers query the addresses of the DNS name on this port; on a wrong one no server answers (#1585).
+        # The addresses of the DNS name are asked at this port; at a wrong one nobody answers (#1585).
         yield Problem(
             "gossip-port",
-            f"{server.label}: ClusterGossipPort is {port}, but the {who} on IntHttpPort {dns['port']}",
+            f"ClusterGossipPort is {port}, but the {who} on IntHttpPort {dns['port']}",
             f"Remove ClusterGossipPort from {server.variable}; it is derived from the port",
+            server.label,
         )
     if options.get("GossipSeed"):
         yield Problem(
             "seeds-ignored",
-            f"{server.label}: GossipSeed is set, but the server ignores it because DiscoverViaDns is true",
+            "GossipSeed is set, but the server ignores it because DiscoverViaDns is true",
             f"Remove GossipSeed from {server.variable}, or set eventstore_discovery: seeds",
+            server.label,
         )
 
 
@@ -254,20 +263,18 @@ def _seeds_of(server: Server, members: set[str], *, lone: bool) -> Problems:
     advice = f"Remove GossipSeed from {server.variable}; the seeds are derived from the inventory"
     if not seeds:
         if not lone:
-            yield Problem(
-                "no-seed", f"{server.label}: GossipSeed is empty, so the server finds no other server", advice
-            )
+            yield Problem("no-seed", "GossipSeed is empty, so the server finds no other server", advice, server.label)
         return
     for seed in seeds:
         if seed not in members:
-            text = f"{server.label}: GossipSeed {seed} is not the internal HTTP address of a planned server"
-            yield Problem("foreign-seed", text, advice)
+            text = f"GossipSeed {seed} is the internal HTTP address of no server in the plan"
+            yield Problem("foreign-seed", text, advice, server.label)
     if all(seed == server.seed for seed in seeds):
-        yield Problem("own-seed", f"{server.label}: GossipSeed lists only the server itself", advice)
+        yield Problem("own-seed", "GossipSeed lists only the server itself", advice, server.label)
 
 
 def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
-    """One port serves all addresses of a DNS name, so a server must listen on it on every machine."""
+    """One port serves all addresses of a DNS name, so somebody has to listen there on every machine."""
     if not plan["dns"]:
         return
     port = plan["dns"]["port"]
@@ -278,9 +285,10 @@ def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         if port not in found:
             yield Problem(
                 "gossip-ports-differ",
-                f"{host}: the internal HTTP port is {', '.join(map(str, found))}, but {port} on {_first(ports)}: "
-                "with a DNS name, servers query all machines on one port",
+                f"the internal HTTP port is {', '.join(map(str, found))}, but {port} on {_first(ports)}: with a DNS "
+                "name, servers query all machines on one port",
                 "Use the same port, or set eventstore_discovery: seeds",
+                host,
             )
 
 
@@ -290,8 +298,9 @@ def _watchdog(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         if hosts:
             yield Problem(
                 "no-managers",
-                f"{', '.join(hosts)}: eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
+                "eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
                 "Remove one of the two variables",
+                ", ".join(hosts),
             )
         return
     for server in _servers(plan, "manager"):
@@ -301,21 +310,24 @@ def _watchdog(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
         except WatchdogError as error:
             yield Problem(
                 "watchdog-path",
-                f"{server.host}: {error.problem}",
+                error.problem,
                 "Set eventstore_config_dir to a directory without spaces and quotes",
+                server.host,
             )
         written, read = planned["watchdog"]["path"], server.options["WatchdogConfig"]
         if same_path(read, windows=windows) != same_path(written, windows=windows):
             yield Problem(
                 "watchdog-elsewhere",
-                f"{server.label}: WatchdogConfig is {read}, but the file that lists the nodes is {written}",
+                f"WatchdogConfig is {read}, but the file that lists the nodes is {written}",
                 "Remove WatchdogConfig from eventstore_manager_options and set eventstore_config_dir",
+                server.label,
             )
         if not server.options["EnableWatchdog"]:
             yield Problem(
                 "watchdog-off",
-                f"{server.label}: EnableWatchdog is false, so the manager does not start its database nodes",
+                "EnableWatchdog is false, so the manager does not start its database nodes",
                 "Remove EnableWatchdog from eventstore_manager_options, or set eventstore_cluster_mode: nodes",
+                server.label,
             )
 
 
@@ -373,14 +385,16 @@ def _environment(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
                 if option in server.options:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment overrides {option} of its file",
+                        f"{name} in eventstore_environment overrides {option} of its file",
                         f"Remove {name}; to change {option}, set it in {server.variable}",
+                        server.label,
                     )
                 elif option in PLANNED:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment sets {option}, which the plan must know",
+                        f"{name} in eventstore_environment sets {option}, which the plan must know",
                         f"Set {option} in {server.variable} instead",
+                        server.label,
                     )
 
 

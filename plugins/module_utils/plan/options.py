@@ -9,9 +9,9 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.values import check, plain
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine
 
 COMMAND_LINE_ONLY = {
     "Config": "the server does not follow it there (measured on 3.4.0)",
@@ -30,19 +30,17 @@ def read_options(
     try:
         checked = check(options, given, refuse_unknown=False)
     except ConfigError as error:
-        problems.append(Problem("wrong-option", f"{place}: {error.problem}", f"Fix it in {variable}"))
+        problems.append(Problem("wrong-option", error.problem, f"Fix it in {variable}", place))
         return {}
-    problems += [
-        Problem("unknown-option", f"{place}: {why}", f"Fix it in {variable}") for why in checked.unknown.values()
-    ]
+    problems += [Problem("unknown-option", why, f"Fix it in {variable}", place) for why in checked.unknown.values()]
     for name, value in checked.values.items():
         if name in COMMAND_LINE_ONLY:
-            text = f"{place}: {name} cannot be in a file: {COMMAND_LINE_ONLY[name]}"
-            problems.append(Problem("wrong-option", text, f"Remove it from {variable}"))
+            text = f"{name} cannot be in a file: {COMMAND_LINE_ONLY[name]}"
+            problems.append(Problem("wrong-option", text, f"Remove {name} from {variable}", place))
         option = options.find(name)
         wrong = option and option.path and value and path_problem(str(value), windows=machine.windows)
         if wrong:
-            problems.append(Problem("wrong-option", f"{place}: {name} {wrong}", f"Fix it in {variable}"))
+            problems.append(Problem("wrong-option", f"{name} {wrong}", f"Fix it in {variable}", place))
     # Of unknown ones nothing is known, their type neither, and the plan cannot be used.
     return {name: plain(value) for name, value in checked.values.items() if options.find(name)}
 

@@ -9,14 +9,13 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan import environment, lint
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import several_clusters
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, doubts, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import (
     Machine,
-    Problem,
     differences,
     read_machine,
 )
@@ -83,7 +82,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     if not any(problem.code in ("wrong-value", "not-cluster-wide", "several-clusters") for problem in problems):
         _fill(made, read, problems)
         problems += lint.check(made, read)
-    made["problems"] = [problem._asdict() for problem in problems]
+    made["problems"] = [problem.facts() for problem in problems]
     return made
 
 

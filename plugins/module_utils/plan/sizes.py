@@ -13,8 +13,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import two_masters_possible
 
 Machine = t.Mapping[str, t.Any]

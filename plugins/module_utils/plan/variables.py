@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import has_credentials
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 
 PREFIX = "eventstore_"
@@ -23,14 +24,6 @@ PREFIX = "eventstore_"
 ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type", "group_names")
 
 Check = t.Callable[[t.Any, bool], str]
-
-
-class Problem(t.NamedTuple):
-    """Something that is wrong: a word to look for, a sentence that names the place, and what to do."""
-
-    code: str
-    text: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -299,8 +292,8 @@ SETTINGS: tuple[Setting, ...] = (
         "eventstore_user",
         "str",
         None,
-        "Account of the services, created if missing; by default eventstore, or with "
-        "eventstore_service_provider process and on Windows the account of the connection.",
+        "Account of the services, created if missing; by default eventstore, or with eventstore_service_provider "
+        "process and on Windows the account of the connection.",
         check=_name,
     ),
     Setting(
@@ -347,7 +340,7 @@ RESERVED_NODE_NAMES = ("manager", "watchdog")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _NODE_BY_NAME = {setting.name: setting for setting in NODE_SETTINGS}
 _PYTHON_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a string"),
+    "str": (str, "a text"),
     "int": (int, "an integer"),
     "list": (list, "a list"),
     "dict": (dict, "a mapping"),
@@ -367,12 +360,12 @@ def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Pro
     connection = str(variables.get("ansible_connection", "")).rpartition(".")[2]
     windows = connection in ("winrm", "psrp") or variables.get("ansible_shell_type") in ("powershell", "cmd")
     given = {name: value for name, value in variables.items() if name.startswith(PREFIX) and value is not None}
-    problems += _unknown(host, given, _BY_NAME)
+    problems += _unknown(host, "", given, _BY_NAME)
     values: dict[str, t.Any] = {}
     for setting in SETTINGS:
         values[setting.name] = setting.windows if windows and setting.windows is not None else setting.default
         if setting.name in given:
-            values[setting.name] = _read(f"{host}: {setting.name}", setting, given[setting.name], windows, problems)
+            values[setting.name] = _read(host, setting.name, setting, given[setting.name], windows, problems)
     values["eventstore_nodes"] = _read_nodes(host, values["eventstore_nodes"], windows, problems)
     _derive(host, given, values, variables, problems, windows=windows)
     return Machine(host, windows, connection == "local", values, tuple(variables.get("group_names") or ()))
@@ -394,8 +387,9 @@ def _derive(
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{host}: eventstore_int_ip is not set, and {address!r}, to which Ansible connects, is {kind}",
+                    f"eventstore_int_ip is not set, and {address!r}, to which Ansible connects, is {kind}",
                     "Set eventstore_int_ip to the machine's address inside the cluster, for example 192.168.1.11",
+                    host,
                 )
             )
     if values["eventstore_ext_ip"] is None:
@@ -408,9 +402,10 @@ def _derive(
         problems.append(
             Problem(
                 "checksum-missing",
-                f"{host}: eventstore_archive is set, but eventstore_archive_checksum is not",
+                "eventstore_archive is set, but eventstore_archive_checksum is not",
                 "Set eventstore_archive_checksum: sha256:HEX, with the output of sha256sum for an archive that you "
                 "trust",
+                host,
             )
         )
 
@@ -420,21 +415,24 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
         problems.append(
             Problem(
                 "wrong-value",
-                f"{host}: eventstore_nodes is empty",
+                "eventstore_nodes is empty",
                 "List at least one node, or remove the machine from the group",
+                host,
             )
         )
     nodes: list[dict[str, t.Any]] = []
     for index, item in enumerate(items):
-        place = f"{host}: eventstore_nodes[{index}]"
-        problems += _unknown(place, item, _NODE_BY_NAME)
+        place = f"eventstore_nodes[{index}]"
+        problems += _unknown(host, f"{place}.", item, _NODE_BY_NAME)
         node = {
-            name: _read(f"{place}.{name}", _NODE_BY_NAME[name], value, windows, problems)
+            name: _read(host, f"{place}.{name}", _NODE_BY_NAME[name], value, windows, problems)
             for name, value in item.items()
             if name in _NODE_BY_NAME and value is not None
         }
         if item.get("name") is None:
-            problems.append(Problem("wrong-value", f"{place} has no name", "Add a name, for example name: database"))
+            problems.append(
+                Problem("wrong-value", f"{place} has no name", "Add a name, for example name: database", host)
+            )
         if node.get("name") is None:
             continue
         if node["name"].lower() in RESERVED_NODE_NAMES:
@@ -443,29 +441,33 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
                     "wrong-value",
                     f"{place}.name is {node['name']!r}, but the manager's file has that name",
                     "Rename the node",
+                    host,
                 )
             )
         if node["name"].lower() in (other["name"].lower() for other in nodes):
             problems.append(
                 Problem(
                     "node-twice",
-                    f"{host}: eventstore_nodes has two nodes named {node['name']!r}",
+                    f"eventstore_nodes has two nodes named {node['name']!r}",
                     "Set a different name for each node of a machine",
+                    host,
                 )
             )
         nodes.append(node)
     return nodes
 
 
-def _unknown(place: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Setting]) -> t.Iterator[Problem]:
+def _unknown(
+    host: str, prefix: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Setting]
+) -> t.Iterator[Problem]:
     for name in given:
         if name not in known:
             meant = nearest(str(name), known)
             hint = f"Write {meant}" if meant else "Rename your own variables to another prefix"
-            yield Problem("unknown-variable", f"{place}: {name} is not a variable of this collection", hint)
+            yield Problem("unknown-variable", f"{prefix}{name} is not a variable of this collection", hint, host)
 
 
-def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
+def _read(host: str, place: str, setting: Setting, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
     """The value as its type; in its place the default, and a problem, if it cannot be read."""
     kind, kind_name = _PYTHON_TYPES[setting.type]
     if kind is int and isinstance(value, str) and re.fullmatch(r" *[0-9]{1,9} *", value):
@@ -481,7 +483,7 @@ def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: l
     problem = problem or setting.check(value, windows)
     if not problem:
         return value
-    problems.append(Problem("wrong-value", f"{place} {problem}", _advice(setting, value)))
+    problems.append(Problem("wrong-value", f"{place} {problem}", _advice(setting, value), host))
     return setting.default
 
 
@@ -498,7 +500,7 @@ def _advice(setting: Setting, value: t.Any) -> str:
         meant = nearest(str(value), setting.choices)
         return f"Write {meant}" if meant else f"Write one of {', '.join(setting.choices)}"
     if setting.check is _path and isinstance(value, str):
-        return "Write an absolute path, on Windows without quotes or in single quotes: 'd:\\es-data'"
+        return "Write the absolute path, and on Windows without quotes or in single ones: 'd:\\es-data'"
     if setting.type == "str" and isinstance(value, (int, float)):
         return "Put the value in quotes"
     return setting.description
@@ -527,7 +529,6 @@ __all__ = [
     "PREFIX",
     "SETTINGS",
     "Machine",
-    "Problem",
     "Setting",
     "differences",
     "nearest",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers, watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family, readiness
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
@@ -498,7 +498,7 @@ class Control:
         found = (data.place(command[1:], self._definition.environment, current) for command in self._nodes)
         return [place for place in found if place]
 
-    def _losses(self) -> list[tuple[data.Place, data.Loss]]:
+    def _losses(self) -> list[tuple[data.Place, Problem]]:
         """The data that nodes would be started without."""
         pids = self.family()
         return [

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import EPOCH, WRITER
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
@@ -37,14 +37,6 @@ EMPTY_HINT = (
     "To start a machine without its data and replicate from scratch, if the other nodes have quorum: -e "
     "start_empty=<the machine's name in the inventory>"
 )
-
-
-class Loss(t.NamedTuple):
-    """Data that a node would be started without."""
-
-    code: str
-    text: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -224,7 +216,7 @@ def forget(config: str) -> None:
 # -- the rule ----------------------------------------------------------------------------------------------------------
 
 
-def losses(node: Place, used: t.Iterable[str | None] = ()) -> list[Loss]:
+def losses(node: Place, used: t.Iterable[str | None] = ()) -> list[Problem]:
     """The data that the node would be started without. ``used``: where it may have had some, besides the note."""
     was = noted(node.config)
     had = list(dict.fromkeys(filter(None, [was, *used])))
@@ -260,7 +252,7 @@ def _is_kept(node: Place, here: Data | None, there: Data) -> bool:
     return here is not None and (os.path.samefile(node.db, there.directory) or here.holds(there))
 
 
-def _left_behind(node: Place, here: Data | None, there: Data) -> Loss:
+def _left_behind(node: Place, here: Data | None, there: Data) -> Problem:
     if node.in_memory:
         now, what = "MemDb is true", "set MemDb back to false"
     else:
@@ -270,7 +262,7 @@ def _left_behind(node: Place, here: Data | None, there: Data) -> Loss:
             f"{node.option} back to {there.directory} where you changed it (eventstore_data_dir, eventstore_nodes, "
             "eventstore_database_options or eventstore_environment)"
         )
-    return Loss(
+    return Problem(
         "data-left-behind",
         f"the data of {node.name} would be left behind: they are in {there.directory} ({there.amount}), and {now}",
         f"To keep them, {what}. {EMPTY_HINT}",
@@ -285,9 +277,9 @@ def _other(here: Data | None, there: Data) -> str:
     return f"an older copy of it ({here.amount})"
 
 
-def _gone(node: Place, was: str) -> Loss:
+def _gone(node: Place, was: str) -> Problem:
     now = "MemDb is true" if node.in_memory else f"there is no database in {node.db}"
-    return Loss(
+    return Problem(
         "data-missing",
         f"{node.name} had its data in {was}, and now {now}",
         "If the disk is not mounted, mount it. If the data were moved, move them back. If they are lost, the other "
@@ -295,7 +287,7 @@ def _gone(node: Place, was: str) -> Loss:
     )
 
 
-def index_left_behind(node: Place, before: Place) -> list[Loss]:
+def index_left_behind(node: Place, before: Place) -> list[Problem]:
     """The index of another place, which the node would build again from the whole log."""
     maps = [Path(each.index, INDEX_MAP) for each in (before, node)]
     try:
@@ -305,7 +297,7 @@ def index_left_behind(node: Place, before: Place) -> list[Loss]:
     if old is None or old == new:
         return []
     return [
-        Loss(
+        Problem(
             "index-left-behind",
             f"the index of {node.name} would be left behind: it is in {before.index}, and Index is {node.index} now, "
             f"which has {'none' if new is None else 'another one'}. The node would rebuild it from its whole log, "
@@ -319,7 +311,6 @@ def index_left_behind(node: Place, before: Place) -> list[Loss]:
 __all__ = [
     "WHERE",
     "Data",
-    "Loss",
     "Place",
     "find",
     "forget",

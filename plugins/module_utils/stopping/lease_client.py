@@ -10,7 +10,7 @@ import secrets
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import client
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import (
@@ -56,13 +56,13 @@ class Borrower:
             return False
         self.give_back()
         other, silent = answers.other, answers.silent
+        where = f"lease of {self._cluster}"
         if other:
-            problem = f"another stop is in progress: {other}"
             hint = f"Wait for its end. If its owner ended without a release of the lease: break_lease: '{other.owner}'"
-        else:
-            problem = f"{len(silent)} of {len(self._managers)} managers grant no lease: {'; '.join(silent)}"
-            hint = f"{self._needed} managers must grant it: start the managers first"
-        raise Taken(problem, where=f"lease of {self._cluster}", hint=hint)
+            raise Taken.of(Problem("lease-held", f"not stopped: another stop is in progress: {other}", hint, where))
+        text = f"not stopped: {len(silent)} of {len(self._managers)} managers grant no lease: {'; '.join(silent)}"
+        hint = f"{self._needed} managers must grant it: start the managers first"
+        raise Taken.of(Problem("no-lease", text, hint, where))
 
     def renew(self, seconds: float) -> bool:
         """Keep what was taken and never lost since; False if that cannot be said of a majority of the managers."""

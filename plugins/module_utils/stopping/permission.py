@@ -13,9 +13,8 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import conditions
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, Taken
@@ -34,6 +33,7 @@ LEASE_S = 60.0
 # A decision and a renewed lease that are older than this are made again. Without a pause they are some ms old.
 FRESH_S = 5.0
 ATTEMPTS = 3
+EMPTY = "start-empty"
 # Goes on while the machine is suspended, as Linux' monotonic clock does not.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -185,15 +185,17 @@ class Cluster:
             if self._borrower:
                 self._take(self._borrower, seconds)
             decide()
-        raise ServiceError(
+        problem = Problem(
+            "paused",
             f"not stopped: {ATTEMPTS} times the answers of the cluster were more than {FRESH_S:g} s old, or the lease "
             "was lost, before the stop could be sent: this process or its machine pauses repeatedly",
-            where=f"{stop.service} of {self.name}",
-            hint="Check the load of the machine that runs es_service, and run the task again",
+            "Check the load of the machine that runs es_service, and run the task again",
+            f"{stop.service} of {self.name}",
         )
+        raise ServiceError.of(problem)
 
-    def _look(self, size: int) -> view.Cluster:
-        cluster = view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
+    def _look(self, size: int) -> view.ClusterView:
+        cluster = view.ClusterView(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
         self._watch.add(cluster, time.monotonic())
         return cluster
 
@@ -203,7 +205,7 @@ class Cluster:
         After a restart of this play, when it was calm for CALM_S as well. In check mode it is not waited for.
         """
         settle_s, calm_s, wait_s = (0.0, 0.0, 0.0) if check_mode else (self._settle_s, self._owed_s, self._wait_s)
-        history: list[view.Cluster] = []
+        history: list[view.ClusterView] = []
         since = calm_since = asked_at = 0.0
 
         def look() -> list[Problem]:
@@ -231,13 +233,14 @@ class Cluster:
         self._decided_at = asked_at
         self._in_sync = frozenset(node.key for node in history[-1].in_sync)
 
-    def _refusal(self, cluster: view.Cluster, stop: conditions.Stop, problems: list[Problem]) -> ServiceError:
+    def _refusal(self, cluster: view.ClusterView, stop: conditions.Stop, problems: list[Problem]) -> ServiceError:
         names = ", ".join(node.name for node in conditions.taken(cluster, stop)) or "its database nodes"
         reasons = "; ".join(problem.text for problem in problems)
         return ServiceError(
             f"not stopped: it would take down {names}, but {reasons}",
             where=f"{stop.service} of {self.name}",
             hint=f"{problems[0].hint}. To skip the check of the quorum, type the cluster's name: override: {self.name}",
+            codes=list(dict.fromkeys(problem.code for problem in problems)),
         )
 
     def _renew(self, seconds: float) -> None:
@@ -287,7 +290,7 @@ class Cluster:
         seconds, calm_s = time.monotonic() - since, self._watch.calm_s
         return {"state": state, "seconds": seconds, "calm": calm_s, "watched": self._watch.facts()}
 
-    def _still_to_do(self, cluster: view.Cluster, *, back: bool) -> t.Iterator[tuple[object, float]]:
+    def _still_to_do(self, cluster: view.ClusterView, *, back: bool) -> t.Iterator[tuple[object, float]]:
         """What to wait for, each with a number that falls as it comes nearer."""
         for node in cluster.nodes:
             lag = cluster.lag_bytes(node)
@@ -295,7 +298,7 @@ class Cluster:
         if back:
             yield "calm", -self._watch.calm_s
 
-    def _absent(self, cluster: view.Cluster) -> list[str]:
+    def _absent(self, cluster: view.ClusterView) -> list[str]:
         """The nodes that a rejoin has ended: of others that were in sync before."""
         away = [node for node in cluster.nodes if node.key in self._in_sync and node not in cluster.in_sync]
         return [f"{node.name} was in sync before the stop, and is not in sync now" for node in away]
@@ -313,12 +316,14 @@ class Cluster:
         gone = {node.key for node in conditions.taken(cluster, members.stop)}
         left = [node.name for node in cluster.in_sync if node.key not in gone]
         if cluster.master is None or len(left) < cluster.quorum_size:
-            raise ServiceError(
+            problem = Problem(
+                EMPTY,
                 f"start_empty is set, but only {len(left)} of {cluster.cluster_size} other nodes are in sync and "
                 f"{cluster.quorum_size} are needed: acknowledged writes could be lost for ever",
-                where=f"{members.stop.service} of {self.name} was not started",
-                hint="Restore the quorum of the nodes with data first: playbook eventstore.cluster.recover",
+                "Restore the quorum of the nodes with data first: playbook eventstore.cluster.recover",
+                f"{members.stop.service} of {self.name} was not started",
             )
+            raise ServiceError.of(problem)
 
 
 _RESTLESS = Problem("not-settled", "the cluster changed within the settle time", "Run it again")
@@ -336,30 +341,34 @@ def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mo
         yield Permission()
     else:
         size = members.cluster_size or "an unknown number of"
-        raise ServiceError(
+        problem = Problem(
+            "cluster-not-given",
             f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not set, so the quorum "
             "of the other nodes cannot be checked",
-            where=members.stop.service,
-            hint=(
-                "Set cluster with name, endpoints and cluster_size; or with name and override to skip the check of "
-                "the quorum"
+            (
+                "Set cluster with name, endpoints and cluster_size; or with name and override to skip the check of the "
+                "quorum"
             )
             + (
                 ""
                 if members.cluster_size
                 else (". The running ClusterSize is not known, because its file was written after the node's start")
             ),
+            members.stop.service,
         )
+        raise ServiceError.of(problem)
 
 
 def refuse_to_empty(cluster: Cluster | None, members: Members) -> None:
     """ServiceError unless a node of the service can be filled from the others."""
     if cluster is None:
-        raise ServiceError(
+        problem = Problem(
+            EMPTY,
             "start_empty is set without cluster, so the quorum of the other nodes cannot be checked",
-            where=f"{members.stop.service} was not started",
-            hint="Set cluster with name, endpoints and cluster_size",
+            "Set cluster with name, endpoints and cluster_size",
+            f"{members.stop.service} was not started",
         )
+        raise ServiceError.of(problem)
     cluster.refuse_to_empty(members)
 
 

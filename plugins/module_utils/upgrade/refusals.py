@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.report import upgrade
@@ -38,7 +39,7 @@ class Begin:
     plan: Facts
     gossip: Facts
     hops: t.Sequence[Facts]
-    problems: t.Sequence[t.Mapping[str, str]]
+    problems: t.Sequence[ProblemFacts]
     looks: t.Mapping[str, Facts]
     asked: Asked
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts, UpgradeError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
@@ -66,8 +66,7 @@ def upgrade(
         if shortest:
             way = routes.shortest(way)
     except UpgradeError as error:
-        text = f"{error.where}: {error.problem}" if error.where else error.problem
-        return {**refused, "problems": [{"code": "no-upgrade", "text": text, "hint": error.hint}]}
+        return {**refused, "problems": [error.as_problem("no-upgrade").facts()]}
     return {
         "hops": [_hop_facts(hop, plan) for hop in way.hops],
         "lines": [*_head(way, members, plan), *_not_now(way, gossip), *_body(way, plan)],
@@ -84,23 +83,22 @@ def _last(plan: Facts, name: str, versions: t.Mapping[str, str]) -> str:
     return versions.get(service["service"], "")
 
 
-def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:
+def _unknown_versions(silent: t.Sequence[Facts]) -> ProblemFacts:
     who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
-    return {
-        "code": "unknown-version",
-        "text": f"no route was planned, because these nodes do not report their version: {who}",
-        "hint": "Start these nodes, then plan again: the new version may be unable to join a node that is not "
-        "considered",
-    }
+    return Problem(
+        "unknown-version",
+        f"no route was planned, because these nodes do not report their version: {who}",
+        "Start these nodes, then plan again: the new version may be unable to join a node that is not considered",
+    ).facts()
 
 
-def _unknown_start(silent: t.Sequence[Facts]) -> dict[str, str]:
-    return {
-        "code": "unknown-version",
-        "text": f"{', '.join(member['name'] for member in silent)} is stopped, and no running node shows its version",
-        "hint": "Set the version that it last ran: -e upgrade_from=VERSION. The version is the last part of the "
-        "directory of its service's program",
-    }
+def _unknown_start(silent: t.Sequence[Facts]) -> ProblemFacts:
+    return Problem(
+        "unknown-version",
+        f"{', '.join(member['name'] for member in silent)} is stopped, and no running node shows its version",
+        "Set the version that it last ran: -e upgrade_from=VERSION. The version is the last part of the directory of "
+        "its service's program",
+    ).facts()
 
 
 def _crossings(hop: routes.Hop, plan: Facts) -> list[Crossing]:

@@ -13,10 +13,9 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
     MAX_SKEW_S,
@@ -60,7 +59,7 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
     ]
     return {
         "changed": False,
-        "problems": [problem._asdict() for problem in problems],
+        "problems": [problem.facts() for problem in problems],
         "notes": list(_notes(host, plan)),
         "software_installed": installed,
         "running": running,

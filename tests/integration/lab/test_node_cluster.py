@@ -28,6 +28,7 @@ _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 ADMIN, Nodes, Writer, ask, until = _module.ADMIN, _module.Nodes, _module.Writer, _module.ask, _module.until
 
+pytestmark = pytest.mark.slow
 IPS = ("127.0.41.11", "127.0.41.12", "127.0.41.13")
 ROOT = Path(__file__).resolve().parents[3]
 MEMBER_FIELDS = [

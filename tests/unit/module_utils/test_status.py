@@ -7,17 +7,33 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.status import n
 from tests.doubles.gossip.answers import judge, node
 
 
-def problem(text: str, code: str = "wrong-value", hint: str = "Write it right") -> dict[str, str]:
-    return {"code": code, "text": text, "hint": hint}
+def problem(text: str, where: str = "", *, code: str = "wrong-value", hint: str = "Write it right") -> dict[str, str]:
+    return {"code": code, "text": text, "hint": hint, "where": where}
 
 
 def test_the_same_problem_of_several_places_is_one_line():
     lines = problem_lines(
-        [problem("node1: Db is relative"), problem("node2: Db is relative"), problem("node2: Log is relative.")]
+        [problem("Db is relative", "node1"), problem("Db is relative", "node2"), problem("Log is relative.", "node2")]
     )
     assert lines == [
         "- wrong-value: node1, node2: Db is relative. Write it right.",
         "- wrong-value: node2: Log is relative. Write it right.",
+    ]
+
+
+def test_different_sentences_with_one_hint_stay_apart():
+    lines = problem_lines([problem("first sentence"), problem("second sentence")])
+    assert lines == [
+        "- wrong-value: first sentence. Write it right.",
+        "- wrong-value: second sentence. Write it right.",
+    ]
+
+
+def test_a_sentence_is_not_cut_at_its_own_colon():
+    lines = problem_lines([problem("one: not enough"), problem("two: not enough")])
+    assert lines == [
+        "- wrong-value: one: not enough. Write it right.",
+        "- wrong-value: two: not enough. Write it right.",
     ]
 
 
@@ -72,7 +88,9 @@ def test_the_table_says_what_runs_where_and_where_to_look():
 
 
 def test_without_quorum_the_first_line_says_so_and_the_problems_follow():
-    lines = table(gossip(has_quorum=False, problems=[problem("node2 is down", "no-answer", "Start it")]), PLAN)
+    lines = table(
+        gossip(has_quorum=False, problems=[problem("node2 is down", code="no-answer", hint="Start it")]), PLAN
+    )
     assert lines[0] == "cluster1 NO QUORUM, 1 of 1 nodes in sync, 1 needed"
     assert "- no-answer: node2 is down. Start it." in lines
 

@@ -26,7 +26,7 @@ def watched(*sweeps, restarts=()):
     watch = Watch(restarts)
     for second, answers in enumerate(sweeps):
         views = [node(number, answer) for number, answer in enumerate(answers, start=1)]
-        watch.add(view.Cluster(views, 3), 100.0 + second)
+        watch.add(view.ClusterView(views, 3), 100.0 + second)
     return watch.facts()
 
 

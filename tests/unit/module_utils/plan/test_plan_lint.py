@@ -913,7 +913,7 @@ def test_says_what_is_wrong(given, codes, named, hint):
     problems = plan(given)["problems"]
     assert [problem["code"] for problem in problems] == codes
     for fragment in named:
-        assert fragment in problems[0]["text"]
+        assert fragment in f"{problems[0]['where']}: {problems[0]['text']}"
     assert hint in problems[0]["hint"]
     assert all(problem["hint"] for problem in problems)
 

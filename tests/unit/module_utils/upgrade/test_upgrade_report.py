@@ -215,7 +215,7 @@ def test_refused_without_any_member():
 def test_refused_as_a_problem_with_a_hint(target, said):
     (problem,) = refusal(gossip(*["3.4.0"] * 3), target)
     assert problem["code"] == "no-upgrade"
-    assert said in problem["text"]
+    assert said in f"{problem['where']}: {problem['text']}"
     assert problem["hint"]
 
 
