@@ -79,7 +79,7 @@ class ActionModule(HostAction):
         try:
             return str(self._find_needle("files", path))
         except AnsibleError as error:
-            raise AnsibleActionFail(f"Put the file there, or mend the path: {error}") from error
+            raise AnsibleActionFail(f"Put the file there, or fix the path: {error}") from error
 
     def _bring(self, path: str, name: str) -> str:
         """Transfer a file of the controller to the task's temporary directory on the host; its path there."""

@@ -66,8 +66,8 @@ class ActionModule(HostAction):
             return run()
         if self._task.async_val:
             raise AnsibleActionFail(
-                "es_service was not started: a task with async would let the next host stop its node meanwhile. "
-                "Run it without async; it says by itself how far a restarted node has come."
+                "es_service was not started: with async, the next host could stop its node at the same time. Run the "
+                "task without async; it prints the progress of a restarted node."
             )
         # The parent of this worker is ansible-playbook.
         play = f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getppid()}"
@@ -155,15 +155,15 @@ def _locked(path: Path, cluster: t.Mapping[str, t.Any], shared: bool) -> t.Itera
         stream = path.open("a+")
     except OSError as error:
         raise AnsibleActionFail(
-            f"{path} cannot be locked: {error.strerror}. Set ANSIBLE_HOME to a directory of your own."
+            f"{path} cannot be locked: {error.strerror}. Set ANSIBLE_HOME to a directory that you own."
         ) from None
     with stream:
         try:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
-            owner = stream.readline().strip() or "one that has only just begun"
-            display.display(f"waiting for another stop in {cluster.get('name')} to end: {owner} ({path})")
+            owner = stream.readline().strip() or "one that has just started"
+            display.display(f"waiting for another stop in {cluster.get('name')}: {owner} ({path})")
             fcntl.flock(stream, kind)
         yield stream
 

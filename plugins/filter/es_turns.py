@@ -11,10 +11,10 @@ DOCUMENTATION = r"""
 name: es_turns
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Say what the turns of a rolling restart or upgrade have brought about
+short_description: List the events of each turn of a rolling restart or upgrade
 description:
-  - Elections, epochs, two masters at once, nodes that ended by themselves or were started again, for each machine that
-    was restarted in this play and for the time after the last one. A roll that ended well can have had all of them.
+  - Lists elections, epochs, two masters at the same time, and nodes that exited or restarted unexpectedly, for each
+    turn of this play and for the time after the last turn. Even a successful roll can have such events.
 positional: _input, hostvars, watched
 options:
   _input:
@@ -24,18 +24,17 @@ options:
     required: true
   hostvars:
     description:
-      - The variable C(hostvars), in which the role C(services) has registered what
-        M(eventstore.cluster.es_service) returned.
+      - The variables of all machines, C(hostvars), with the registered results of M(eventstore.cluster.es_service).
     type: dict
     required: true
   watched:
-    description: C(watched) of M(eventstore.cluster.es_gossip_facts), of the time since the last turn.
+    description: C(watched) of M(eventstore.cluster.es_gossip_facts) for the time since the last turn.
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Show what happened
+- name: Show the events
   ansible.builtin.debug:
     msg: "{{ ansible_play_hosts_all | eventstore.cluster.es_turns(hostvars, ansible_facts.es_gossip.watched) }}"
   run_once: true

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: es_manager
-short_description: Build the built-in manager and give its path
+short_description: Build the built-in manager and return its path
 version_added: 1.0.0
 description:
-  - Packs the manager that comes with this collection into one runnable file on the controller.
-  - The same version of the collection always gives the same bytes, so copying the file again changes nothing.
-  - The file needs Python 3.9 or newer and PyYAML where it runs.
+  - Packs the manager of this collection into one executable file on the controller.
+  - The same version of the collection always gives the same bytes, so a second copy of the file changes nothing.
+  - The file needs Python 3.9 or newer and PyYAML on the machine that runs it.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 options: {}
 """
 
 EXAMPLES = r"""
-- name: Install the manager beside the software
+- name: Install the manager next to the software
   eventstore.cluster.es_distribution:
     home: /opt/eventstore/3.4.0
     programs:

@@ -41,11 +41,11 @@ _CAME_WITH = {
 }
 # What up to 5.x does the same, where something does.
 _EARLIER = {
-    "CertificatePrivateKeyFile": "CertificateFile, which holds the key too (PKCS #12)",
+    "CertificatePrivateKeyFile": "CertificateFile, which contains the key too (PKCS #12)",
     "CertificatePrivateKeyPassword": "CertificatePassword",
-    "DisableAdminUi": "AdminOnExt, the other way round",
-    "DisableGossipOnHttp": "GossipOnExt, the other way round",
-    "DisableStatsOnHttp": "StatsOnExt, the other way round",
+    "DisableAdminUi": "AdminOnExt, with the opposite value",
+    "DisableGossipOnHttp": "GossipOnExt, with the opposite value",
+    "DisableStatsOnHttp": "StatsOnExt, with the opposite value",
     "ExtHostAdvertiseAs": "ExtIpAdvertiseAs",
     "HttpPort": "ExtHttpPort",
     "HttpPortAdvertiseAs": "ExtHttpPortAdvertiseAs",
@@ -78,11 +78,11 @@ def meant(options: OptionSet, name: str, spell: t.Callable[[Option], str] = lamb
     """A hint for a name that no option has, in any spelling; "" if there is none."""
     newer = option_set(options.kind, VERSIONS[-1]).find(_key(name))
     if newer and not options.find(newer.name):
-        return f"it came with {newer.since}"
+        return f"it is available from {newer.since} on"
     if _key(name) in _LATER:
         own, version = _LATER[_key(name)]
         earlier = f"; up to 5.x it is {_EARLIER[own]}" if own in _EARLIER else ""
-        return f"it came with {version}{earlier}"
+        return f"it is available from {version} on{earlier}"
     nearest = options.find(options.nearest(name) or "")
     return f"did you mean {spell(nearest)}?" if nearest else ""
 

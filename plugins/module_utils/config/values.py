@@ -150,7 +150,7 @@ def check(
             unknown[name] = why
         written = option.name if option else name
         if written in values:
-            problems.append(f"{written} is given twice, the second time as {name}; keep one")
+            problems.append(f"{written} is set twice, the second time as {name}; keep one")
         try:
             values[written] = check_value(option, given) if option else _check_any(given)
         except ValueError as error:
@@ -168,14 +168,14 @@ def check(
 
 def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
     if option:
-        return f"{name} is an option of the built-in manager, the vendor's does not know it" if option.builtin else ""
+        return f"{name} is an option of the built-in manager, but not of the vendor's" if option.builtin else ""
     other_kind = next(kind for kind in KINDS if kind != options.kind)
     if option_set(other_kind, options.version).find(name):
-        return f"{name} is an option of a {other_kind} node, this is the file of a {options.kind} node"
+        return f"{name} is an option of a {other_kind} node, but this is the file of a {options.kind} node"
     newer = option_set(options.kind, VERSIONS[-1]).find(name)
     if newer:
-        exactly = f"{name} came with {newer.since}"
-        return exactly if not newer.after else f"{name} came after {newer.after}; it is in {newer.since}"
+        exactly = f"{name} is available from {newer.since} on"
+        return exactly if not newer.after else f"{name} is not available in {newer.after}, but in {newer.since}"
     meant = later.meant(options, name)
     return f"{name} is not an option of a {options.kind} node {options.version}{f'; {meant}' if meant else ''}"
 
@@ -183,7 +183,7 @@ def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
 def check_value(option: Option, given: object) -> Value:
     """The value that is to be written for ``option``; ValueError says what is wrong and what to write."""
     if given is None:
-        raise ValueError("has no value; leave the option out, or give '' for an empty text")
+        raise ValueError("has no value; remove the option, or write '' for an empty string")
     return _CHECKS[option.type](option, given)
 
 
@@ -203,7 +203,7 @@ def _check_bool(option: Option, given: object) -> bool:
         return given.lower() == "true"
     raise ValueError(
         f"{given!r} is not true or false; the server would read {str(parse(option, str(given))).lower()}"
-        " (to it only false and 0 are false)"
+        " (only false and 0 are false)"
     )
 
 
@@ -211,18 +211,18 @@ def _check_int(option: Option, given: object) -> int:
     if isinstance(given, str) and re.fullmatch(r"-?[0-9]+", given):
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int):
-        raise ValueError(f"{given!r} is not a whole number")
+        raise ValueError(f"{given!r} is not an integer")
     limit = _LIMITS[option.type]
     if not -limit <= given < limit:
-        raise ValueError(f"{given} is too large for the server; it takes {-limit} to {limit - 1}")
+        raise ValueError(f"{given} is too large for the server; expected {-limit} to {limit - 1}")
     if "Port" in option.name:
         lowest = 0 if option.default == 0 else 1
         if not lowest <= given <= 65535:
             raise ValueError(f"{given} is not a port; expected {lowest} to 65535")
     if option.name == "ClusterSize" and (given < 1 or given % 2 == 0):
         raise ValueError(
-            f"{given} is not a size for a cluster; use 1, 3, 5, …: the majority of an even number of nodes"
-            " bears no more losses than that of one node less"
+            f"{given} is not a cluster size; use 1, 3, 5, …: an even number of nodes can"
+            " lose no more nodes than one node less"
         )
     return given
 
@@ -241,9 +241,9 @@ def _check_ip(_option: Option, given: object) -> str:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        hint = "; write a number such as 192.168.1.11, names are not resolved here"
+        hint = "; write an address such as 192.168.1.11, because the server does not resolve names here"
         if ":" in text:
-            hint = "; 3.x to 5.x have no seeds in IPv6, so nodes could not find each other"
+            hint = "; 3.x to 5.x have no IPv6 seeds, so nodes could not find each other"
         raise ValueError(f"{text!r} is not an IPv4 address{hint}") from None
 
 
@@ -253,9 +253,9 @@ def _check_endpoints(option: Option, given: object) -> tuple[Endpoint, ...]:
         try:
             endpoint = Endpoint.parse(text)
         except ValueError as error:
-            raise ValueError(f"{error}; an entry looks like 192.168.1.11:30777") from None
+            raise ValueError(f"{error}; an entry has the form 192.168.1.11:30777") from None
         if ":" in endpoint.host:
-            raise ValueError(f"{text!r} is IPv6, which 3.x to 5.x do not read in {option.name}")
+            raise ValueError(f"{text!r} is IPv6, which 3.x to 5.x do not support in {option.name}")
         endpoints.append(endpoint)
     return tuple(endpoints)
 
@@ -272,9 +272,9 @@ def _check_items(items: t.Sequence[object]) -> tuple[str, ...]:
     texts = tuple(_check_text(item) for item in items)
     for text in texts:
         if text != text.strip() or not text:
-            raise ValueError(f"the entry {text!r} is empty or has a blank at its edge, which the server keeps")
+            raise ValueError(f"the entry {text!r} is empty, or has a space at its start or end, which the server keeps")
         if "," in text:
-            raise ValueError(f"the entry {text!r} has a comma, at which the server would split it")
+            raise ValueError(f"the entry {text!r} has a comma, so the server would split it")
     return texts
 
 
@@ -282,8 +282,8 @@ def dns_name_problem(text: str) -> str:
     """Why nothing can have this name; the server resolves the whole text, a list too."""
     if not text.strip() or _DNS_NAME.fullmatch(text):
         return ""  # that it is empty is a matter of other options
-    several = "; one name has a record for each machine" if re.search("[,; ]", text) else ""
-    return f"{text!r} is no DNS name{several}"
+    several = "; set one name, with a record for each machine" if re.search("[,; ]", text) else ""
+    return f"{text!r} is not a DNS name{several}"
 
 
 def _check_string(option: Option, given: object) -> str:
@@ -298,7 +298,7 @@ def _check_string(option: Option, given: object) -> str:
 def _check_text(given: object, *, secret: bool = False) -> str:
     shown = "the value" if secret else repr(given)
     if not isinstance(given, str):
-        raise ValueError(f"{shown} is not a text; put it in quotes")
+        raise ValueError(f"{shown} is not a string; put it in quotes")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in "\ufeff\ufffe\uffff" for char in given):
         raise ValueError(
             f"{shown} has a control character or a line break; a path of Windows in double quotes becomes that:"
@@ -311,9 +311,9 @@ def _check_path(option: Option, text: str) -> None:
     if not text and option.default in ("", None):
         return
     if text.startswith("~"):
-        raise ValueError(f"{text!r} begins with ~, which the server does not expand; write the whole path")
+        raise ValueError(f"{text!r} begins with ~, which the server does not expand; write the absolute path")
     if text[:1] in ("'", '"'):
-        raise ValueError(f"{text!r} has quotes within the text; leave them out")
+        raise ValueError(f"{text!r} contains quotes; remove them")
     if not text.startswith("/") and not _WINDOWS_PATH.match(text):
         raise ValueError(
             f"{text!r} is not an absolute path; a node may be started from any directory,"

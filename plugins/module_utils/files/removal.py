@@ -42,9 +42,9 @@ def look(paths: t.Sequence[str]) -> list[Directory]:
         foreign = sorted(mount for mount in mounted - ours if mount.startswith(f"{each.real}/"))
         if foreign:
             raise DistributionError(
-                f"{', '.join(foreign)} is mounted below it",
+                f"{', '.join(foreign)} is mounted below the directory",
                 where=each.path,
-                hint="Nothing was removed. Unmount it first, so that what is there is not removed too",
+                hint="Nothing was removed. Unmount it first, so that its content is not removed",
             )
     return sorted({each.real: each for each in found}.values(), key=lambda each: -len(each.real))
 
@@ -113,9 +113,10 @@ def _open(path: str) -> int | None:
                 links += 1
                 if not safe or links > MOST_LINKS:
                     raise DistributionError(
-                        f"{name} is a link that another account can have put there",
+                        f"{name} is a link that another account could have created",
                         where=path,
-                        hint="Nothing was removed. If it is yours, give the directory that it leads to; else remove it",
+                        hint="Nothing was removed. If you created the link, set the directory of its target; otherwise "
+                        "remove the link",
                     )
                 target = os.readlink(name, dir_fd=descriptor)
                 parts = [part for part in target.split("/") if part] + parts
@@ -124,7 +125,7 @@ def _open(path: str) -> int | None:
                 inner, safe = os.open("/", os.O_PATH), True
             elif not stat.S_ISDIR(status.st_mode):
                 raise DistributionError(
-                    f"{name} is no directory", where=path, hint="Nothing was removed. Look at it, and move it away"
+                    f"{name} is not a directory", where=path, hint="Nothing was removed. Check it, and move it away"
                 )
             else:
                 inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)

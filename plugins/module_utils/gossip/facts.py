@@ -42,7 +42,7 @@ _CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
     "steady": lambda facts: bool(facts["healthy"]) and facts["watched"]["calm_s"] > 0,
 }
 _FAILURES = {
-    "answered": "not every endpoint answers for itself",
+    "answered": "not every endpoint answers",
     "quorum": "the cluster has no quorum",
     "healthy": "the cluster is not healthy",
     "steady": "the cluster is not healthy and calm",
@@ -75,8 +75,14 @@ def gather(params: t.Mapping[str, t.Any]) -> Facts:
     holds = _CONDITIONS[until]
     waited = wait_until(look, holds, timeout_s=params["wait_timeout"], settle_s=params["settle"])
     if not waited.ok:
-        why = f"it did not hold for {params['settle']:g} s without a break" if holds(waited.last) else _FAILURES[until]
-        first = f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was asked"
+        why = (
+            f"it was not true for {params['settle']:g} s without interruption"
+            if holds(waited.last)
+            else _FAILURES[until]
+        )
+        first = (
+            f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was queried"
+        )
         happened = [f"- watched: {line}." for line in lines(waited.last["watched"]) if until == "steady"]
         raise ConditionNotMet("\n".join([first, *problem_lines(waited.last["problems"]), *happened]), waited.last)
     return waited.last
@@ -85,14 +91,14 @@ def gather(params: t.Mapping[str, t.Any]) -> Facts:
 def _refuse_numbers(params: t.Mapping[str, t.Any]) -> None:
     for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0), ("watch", 0)):
         if params[name] is not None and not least <= params[name] < _FOR_EVER:
-            raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+            raise GossipError(f"expected a number from {least} on, got {params[name]}", where=name)
     if params["until"] == "none":
         return
     if params["watch"]:
         raise GossipError(
-            f"expected one of watch and until, but came both ({params['watch']:g} and {params['until']})",
+            f"expected one of watch and until, got both ({params['watch']:g} and {params['until']})",
             where="watch",
-            hint="Give settle with until: what was seen meanwhile is in watched either way",
+            hint="Use settle with until; watched has the events in both cases",
         )
     if params["settle"] > params["wait_timeout"]:
         raise GossipError(f"it is longer than wait_timeout ({params['wait_timeout']:g} s)", where="settle")
@@ -131,7 +137,7 @@ def ask(targets: t.Sequence[view.Target], timeout_s: float) -> list[view.View]:
 def read_endpoints(entries: t.Sequence[t.Any]) -> list[view.Target]:
     """Read the option ``endpoints``; GossipError names the entry that is wrong."""
     if not entries:
-        raise GossipError("expected at least one endpoint, but came none", where="endpoints")
+        raise GossipError("expected at least one endpoint, got none", where="endpoints")
     targets = [_read_endpoint(entry, f"endpoints, entry {number}") for number, entry in enumerate(entries, start=1)]
     seen: dict[Endpoint, int] = {}
     for number, target in enumerate(targets, start=1):
@@ -140,7 +146,7 @@ def read_endpoints(entries: t.Sequence[t.Any]) -> list[view.Target]:
             raise GossipError(
                 f"entries {first} and {number} are both {target.address}",
                 where="endpoints",
-                hint="Give each endpoint once: a node that is counted twice would be a quorum by itself",
+                hint="List each endpoint once: a node that counts twice could make a quorum alone",
             )
     return targets
 
@@ -150,12 +156,10 @@ def _read_endpoint(entry: t.Any, where: str) -> view.Target:
         return view.Target(_address(entry, where))
     known = ("name", "host", "kind", "address", "internal")
     if not isinstance(entry, t.Mapping) or "address" not in entry or not set(entry) <= set(known):
-        raise GossipError(
-            f"expected IP:PORT, or address with any of {', '.join(known)}, but came {entry!r}", where=where
-        )
+        raise GossipError(f"expected IP:PORT, or address with any of {', '.join(known)}, got {entry!r}", where=where)
     kind = entry.get("kind") or ""
     if kind not in ("", view.DATABASE, view.MANAGER):
-        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, but came {kind!r}", where=where)
+        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, got {kind!r}", where=where)
     internal = entry.get("internal")
     return view.Target(
         address=_address(entry["address"], f"{where}, address"),
@@ -171,7 +175,7 @@ def _address(text: t.Any, where: str) -> Endpoint:
         return Endpoint.parse(str(text))
     except ValueError as error:
         raise GossipError(
-            str(error), where=where, hint="Servers answer only when asked by IP address, for example 192.168.1.11:2113"
+            str(error), where=where, hint="Servers answer only requests by IP address, for example 192.168.1.11:2113"
         ) from None
 
 

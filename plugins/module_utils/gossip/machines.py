@@ -72,7 +72,7 @@ def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), tim
     if not cluster.trusted:
         said = "; ".join(f"{each.target.label}: {each.text or each.error}" for each in cluster.views)
         raise GossipError(
-            f"expected gossip from one of the endpoints, but came none: {said}",
+            f"expected gossip from one of the endpoints, got none: {said}",
             where="endpoints",
             hint="Give the external HTTP address of a running manager or database node",
         )

@@ -157,7 +157,7 @@ def _is_newer(member: Member, existing: Member) -> bool:
 def require_relayable(info: ClusterInfo) -> None:
     """Whatever is merged is passed on to servers, which refuse a whole message for one field they cannot read."""
     if len(info.members) > MAX_MEMBERS:
-        raise GossipError(f"expected at most {MAX_MEMBERS} members, but came {len(info.members)}")
+        raise GossipError(f"expected at most {MAX_MEMBERS} members, got {len(info.members)}")
     for member in info.members:
         _require_relayable(member)
 

@@ -194,7 +194,7 @@ def holder(endpoint: Endpoint) -> int | None:
 def describe(pid: int | None) -> str:
     """A process in words."""
     if pid is None:
-        return "a process that cannot be seen from here" + ("" if os.geteuid() == 0 else " (root sees more)")
+        return "a process that this user cannot see" + ("" if os.geteuid() == 0 else " (root can see more)")
     return f"pid {pid} ({' '.join(command_line(pid)) or 'a thread of the kernel'})"
 
 
@@ -224,7 +224,7 @@ def _unreadable(error: OSError) -> ServiceError:
     return ServiceError(
         f"the processes of this machine cannot be read: {error.strerror}",
         where=str(PROC),
-        hint="Look for the limit that is used up: ulimit -n, sysctl fs.file-nr, free memory",
+        hint="Check for an exhausted limit: ulimit -n, sysctl fs.file-nr, free memory",
     )
 
 

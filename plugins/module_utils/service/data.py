@@ -35,8 +35,8 @@ CHUNK = re.compile(r"chunk-(\d{6})\.\d{6}")
 HEADER_BYTES = 128
 INDEX_MAP = "indexmap"
 EMPTY_HINT = (
-    "To start a machine without its data, and have it copy them from the others, which must have quorum: -e"
-    " start_empty=<the machine's name in the inventory>"
+    "To start a machine without its data and replicate from scratch, if the other nodes have quorum: -e "
+    "start_empty=<the machine's name in the inventory>"
 )
 
 
@@ -96,7 +96,7 @@ def find(directory: str) -> Data | None:
         return None
     except OSError as error:
         raise ServiceError(
-            f"cannot be read: {error.strerror}, so whether a database is there is not known",
+            f"cannot be read: {error.strerror}, so it is not known whether it contains a database",
             where=directory,
             hint="Set become: true",
         ) from None
@@ -258,9 +258,9 @@ def _left_behind(node: Place, here: Data | None, there: Data) -> Problem:
     else:
         now = f"{node.option} is {node.db} now, which has {_other(here, there)}"
         what = (
-            f"stop the node, move the data (mv {there.directory} {node.db}) and run it again; or set {node.option} back"
-            f" to {there.directory} where it was changed (eventstore_data_dir, eventstore_nodes,"
-            " eventstore_database_options or eventstore_environment)"
+            f"stop the node, move the data (mv {there.directory} {node.db}) and run the task again; or set "
+            f"{node.option} back to {there.directory} where you changed it (eventstore_data_dir, eventstore_nodes, "
+            "eventstore_database_options or eventstore_environment)"
         )
     return Problem(
         "data-left-behind",
@@ -282,8 +282,8 @@ def _gone(node: Place, was: str) -> Problem:
     return Problem(
         "data-missing",
         f"{node.name} had its data in {was}, and now {now}",
-        "Mount the disk where it is not mounted, or bring the data back from where they were moved. If they are lost,"
-        f" the others have them. {EMPTY_HINT}",
+        "If the disk is not mounted, mount it. If the data were moved, move them back. If they are lost, the other "
+        f"nodes have a copy. {EMPTY_HINT}",
     )
 
 
@@ -300,10 +300,10 @@ def index_left_behind(node: Place, before: Place) -> list[Problem]:
         Problem(
             "index-left-behind",
             f"the index of {node.name} would be left behind: it is in {before.index}, and Index is {node.index} now, "
-            f"which has {'none' if new is None else 'another one'}. The node would build it again from its whole log, "
+            f"which has {'none' if new is None else 'another one'}. The node would rebuild it from its whole log, "
             "which can take hours",
-            f"To keep it, stop the node, move it (mv {before.index} {node.index}) and run it again;"
-            f" or set Index back. {EMPTY_HINT}",
+            f"To keep it, stop the node, move the index (mv {before.index} {node.index}) and run the task again; or "
+            f"set Index back. {EMPTY_HINT}",
         )
     ]
 

@@ -44,7 +44,7 @@ class Definition:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ServiceError(
-                f"expected letters, digits, '_', '.' and '-', but came {self.name!r}",
+                f"expected letters, digits, '_', '.' and '-', got {self.name!r}",
                 where="name",
                 hint="A service's name is also the name of files",
             )
@@ -169,7 +169,7 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
         os.set_blocking(descriptor, True)
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EPERM, "it is a link, or another user's; remove it", str(path))
+    raise OSError(errno.EPERM, "it is a link, or belongs to another user; remove it", str(path))
 
 
 def write(path: Path, text: str, mode: int) -> None:

@@ -36,7 +36,7 @@ class Lease:
         return {"owner": self.owner, "held_s": round(self.held_s, 1), "left_s": round(self.left_s, 1)}
 
     def __str__(self) -> str:
-        return f"{self.owner} has had it for {self.held_s:.0f} s; it expires in {self.left_s:.0f} s"
+        return f"{self.owner} has held it for {self.held_s:.0f} s; it expires in {self.left_s:.0f} s"
 
 
 @dataclass(frozen=True)

@@ -88,17 +88,17 @@ def _unknown_versions(silent: t.Sequence[Facts]) -> ProblemFacts:
     who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
     return Problem(
         "unknown-version",
-        f"nothing is planned, because not every node says which version it runs; missing: {who}",
-        "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
+        f"no route was planned, because these nodes do not report their version: {who}",
+        "Start these nodes, then plan again: the new version may be unable to join a node that is not considered",
     ).facts()
 
 
 def _unknown_start(silent: t.Sequence[Facts]) -> ProblemFacts:
     return Problem(
         "unknown-version",
-        f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
-        "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
-        " its service was started from",
+        f"{', '.join(member['name'] for member in silent)} is stopped, and no running node shows its version",
+        "Set the version that it last ran: -e upgrade_from=VERSION. The version is the last part of the directory of "
+        "its service's program",
     ).facts()
 
 
@@ -153,7 +153,7 @@ def _not_now(way: routes.Plan, gossip: Facts) -> t.Iterator[str]:
         return
     wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]
     if not gossip["healthy"]:
-        yield "NOT NOW: the cluster is not healthy. Put this right before the first hop:"
+        yield "NOT NOW: the cluster is not healthy. Fix this before the first hop:"
         for line in problem_lines(wrong):
             yield from _wrapped(line, "  ")
     if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in way.hops):
@@ -184,7 +184,7 @@ def _body(way: routes.Plan, plan: Plan) -> t.Iterator[str]:
 def _hop_lines(hop: routes.Hop, way: routes.Plan, plan: Plan) -> t.Iterator[str]:
     facts = _hop_facts(hop, plan)
     if len(hop.nodes) < len(way.running):
-        yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others run {hop.end} already")
+        yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others already run {hop.end}")
     for step in facts["before"]:
         yield from _lines("before", step)
         if step == BACK_UP_INDEX:

@@ -38,7 +38,7 @@ def _watched(variables: Facts) -> t.Iterator[Facts]:
 
 def happened(watched: Facts) -> str:
     """What was seen in a span of time, in a line."""
-    return "; ".join(lines(watched)) or "no election, and no other node began or ended"
+    return "; ".join(lines(watched)) or "no election, and no other node started or exited"
 
 
 __all__ = ["alarms", "happened", "turns"]

@@ -72,7 +72,7 @@ def _look_after(host: Host, places: t.Sequence[Place], was_there: set[str], erro
             return
         states = [_taken_back(host, each, found[each.path], was_there=each.path in was_there) for each in places]
     except (AnsibleError, HostError) as second:
-        states = [f"What is there now could not be seen ({second}): look at {paths}, and at .es-new and .es-old there"]
+        states = [f"The current state could not be read ({second}): check {paths}, and .es-new and .es-old there"]
     raise HostError(f"cannot be written: {error}", where=paths, hint="; ".join(states)) from error
 
 
@@ -86,7 +86,7 @@ def _taken_back(host: Host, place: Place, content: bytes | None, *, was_there: b
     elif not was_there and content == place.content:
         host.remove(path)
     host.forget(place.new, spare)
-    return f"{path} is as it was" if was_there else f"{path} is not there, as before"
+    return f"{path} is unchanged" if was_there else f"{path} does not exist, as before"
 
 
 __all__ = ["write"]

@@ -202,7 +202,7 @@ def test_a_manager_whose_work_ends_says_so_and_leaves_its_node_to_the_next(machi
         check=False,
     )
     assert process.returncode == 1
-    assert "es-manager ends: a task of the manager ended that never should" in process.stderr
+    assert "es-manager exits: a background task of the manager ended unexpectedly" in process.stderr
     (pid,) = machine.nodes()
     machine.start()
     machine.await_log(f"adopted, pid {pid}")

@@ -286,7 +286,7 @@ def test_a_taken_port_is_named_and_no_node_started(machine, port, name):
         taken.listen()
         code, err = machine.refused()
     assert code == 1
-    assert f"{name}: {machine.ip}:{port} is taken by process {os.getpid()}" in err
+    assert f"{name}: {machine.ip}:{port} is in use by process {os.getpid()}" in err
     assert machine.starts() == []
 
 

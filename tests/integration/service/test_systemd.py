@@ -94,7 +94,7 @@ def test_check_run_again_change_restart_stop_absent(place, world):
     more = {**args, "arguments": ["--stats-period-sec", "7"]}
     checked = place.run(more, check=True)
     assert checked["changed"]
-    assert checked["restart_needed"] == [f"{unit} is to be written"]
+    assert checked["restart_needed"] == [f"{unit} would be written"]
     changed = place.run(more)
     assert changed["changed"]
     assert changed["pid"] == first["pid"]
@@ -224,7 +224,7 @@ def test_a_machine_without_systemd_is_told(place, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     result = place.run(place.database(provider="systemd"))
     assert result["failed"]
-    assert result["msg"] == "provider systemd: systemctl is not on this machine. Use provider: process"
+    assert result["msg"] == "provider systemd: systemctl is not installed on this machine. Use provider: process"
 
 
 def test_auto_is_systemd_where_the_machine_was_booted_with_it(place, world, monkeypatch):

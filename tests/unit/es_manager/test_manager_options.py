@@ -17,18 +17,18 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 TEST_REFUSED = [
     ({"IntIp": "0.0.0.0"}, "IntIp (0.0.0.0) is given to other machines"),
     ({"IntHttpPort": 0}, "IntHttpPort (0) is no port"),
-    ({"IntHttpPort": 30778}, "makes 127.0.31.9:30778, where IntHttpPort listens"),
+    ({"IntHttpPort": 30778}, "gives 127.0.31.9:30778, on which IntHttpPort listens"),
     ({"GossipIntervalMs": 0}, "GossipIntervalMs (0) is too short"),
     ({"GossipTimeoutMs": -5}, "GossipTimeoutMs (-5) is too short"),
     ({"DiscoverViaDns": True, "ClusterDns": " "}, "is empty while DiscoverViaDns"),
-    ({"WatchdogConfig": ""}, "WatchdogConfig (empty) names no file"),
+    ({"WatchdogConfig": ""}, "WatchdogConfig (empty) does not name a file"),
     ({"WatchdogConfig": "/nonexistent/w.esconfig"}, "/nonexistent/w.esconfig cannot be read: No such file"),
     ({"NodeExecutable": ""}, "NodeExecutable (empty) is no program"),
     ({"NodeExecutable": "/etc/passwd"}, "NodeExecutable (/etc/passwd) is no program"),
     ({"NodeExecutable": "true"}, "NodeExecutable (true) is no program"),
     ({"IntHttpPort": 2113}, "clashes with the node of"),
     ({"GossipSeed": "node2:30777"}, "could not be converted to IPEndPoint[]"),
-    ({"LeaseClients": ["node9"]}, "is no list of addresses: 'node9' does not appear"),
+    ({"LeaseClients": ["node9"]}, "is not a list of addresses: 'node9' does not appear"),
     ({"EnableWatchdogg": True}, "Did you mean EnableWatchdog?"),
 ]
 

@@ -57,7 +57,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         _set_up_log(settings)
         asyncio.run(_run(settings))
     except Exception as error:  # in one line of the log, where the operator looks
-        log.error("es-manager ends: %s", described(error))
+        log.error("es-manager exits: %s", described(error))
         return 1
     return 0
 
@@ -142,7 +142,7 @@ async def _until_stopped(
         for task in others:
             if task.done():
                 task.result()
-        raise ServiceError("a task of the manager ended that never should")
+        raise ServiceError("a background task of the manager ended unexpectedly")
     finally:
         for task in (asked, *others):
             task.cancel()

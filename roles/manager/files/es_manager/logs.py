@@ -51,7 +51,7 @@ class Bounded(logging.Filter):
         if now - self._since >= 60:
             left_out = self._lines - LINES_A_MINUTE
             if left_out > 0:
-                record.msg = f"{record.getMessage()} (before it, {left_out} lines about the network were left out)"
+                record.msg = f"{record.getMessage()} ({left_out} lines about the network before it were omitted)"
                 record.args = ()
             self._since, self._lines = now, 0
         self._lines += 1

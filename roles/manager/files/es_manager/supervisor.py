@@ -147,7 +147,7 @@ class State:
                 raise ServiceError(
                     f"another manager, pid {holder or 'unknown'}, watches the same nodes",
                     where=str(path),
-                    hint="Stop it first, or give this one a WatchdogConfig and a WatchdogState of its own",
+                    hint="Stop it first, or set a different WatchdogConfig and WatchdogState for this manager",
                 ) from None
         with contextlib.suppress(OSError):  # on a full disk: the lock holds without the pid
             os.ftruncate(descriptor, 0)
@@ -174,7 +174,7 @@ class State:
         except OSError as error:
             raise _not_accessible(self._path, "read", error) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s is damaged (%s); nodes are looked for by their command line", self._path, error)
+            log.warning("%s is damaged (%s); the manager finds nodes by their command line", self._path, error)
             return []
         return [record for record in records if procfs.is_running(record.pid, record.started)]
 
@@ -196,7 +196,7 @@ class State:
             self._is_behind = True
             return False
         if self._is_behind:
-            log.info("%s is written again", self._path)
+            log.info("%s can be written again", self._path)
         self._is_behind = False
         return True
 
@@ -205,7 +205,7 @@ def _not_accessible(path: Path, what: str, error: OSError) -> ServiceError:
     return ServiceError(
         f"the state file cannot be {what}: {error.strerror}",
         where=str(path),
-        hint="Without it a node could be started twice. Make it readable and writable for this user",
+        hint="Without this file a node could be started twice. Make the file readable and writable for this user",
     )
 
 
@@ -394,7 +394,7 @@ class Supervisor:
 
     async def _stop_unnamed(self, running: Running) -> None:
         """Stop a node of an earlier manager that the watchdog file no longer names with this very command."""
-        log.warning("stopping pid %d, which no node is any more: %s", running.pid, " ".join(running.command))
+        log.warning("stopping pid %d, which belongs to no listed node: %s", running.pid, " ".join(running.command))
         process = Process(running)
         process.send(signal.SIGTERM)
         try:
@@ -459,7 +459,7 @@ class Supervisor:
         if now - started > RAN_WELL_S or isinstance(error, AddressHeldError):
             self._failing.pop(node.name, None)
         if now - self._failing.setdefault(node.name, now) > self._patience_s:
-            raise ServiceError(f"node {node.name} could not be looked after for {self._patience_s:g} s: {error}")
+            raise ServiceError(f"node {node.name} could not be watched for {self._patience_s:g} s: {error}")
 
     def _begin(self, node: Node, recorded: Running | None, *, look: bool) -> Process:
         """Adopt the node or start it."""
@@ -479,7 +479,7 @@ class Supervisor:
 
     async def _stay(self, node: Node, process: Process) -> str:
         """Stay with a node to its end; says how it ended."""
-        beside = [asyncio.create_task(lasting(f"the look at node {node.name}", lambda: self._listen(node, process)))]
+        beside = [asyncio.create_task(lasting(f"the check of node {node.name}", lambda: self._listen(node, process)))]
         if node.endpoint:
             beside.append(
                 asyncio.create_task(lasting(f"the ping of node {node.name}", lambda: self._watch_answers(node)))
@@ -498,8 +498,8 @@ class Supervisor:
         since = max(process.running.said, 0)
         if pause_s is None:
             log.error(
-                "node %s failed %d times within %d s, the last time after %.1f s (%s): given up. "
-                "Its last output: %s. Repair it (its output is in %s), then restart this manager",
+                "node %s failed %d times within %d s, the last time after %.1f s (%s): given up. Its last output: %s. "
+                "Fix the cause (its output is in %s), then restart this manager",
                 node.name,
                 self._failure_count,
                 self._time_window_s,
@@ -517,7 +517,7 @@ class Supervisor:
             truncated = output.truncations(node.output, since, node.log, process.marks)
             when += f". It truncates its database: {truncated}" if truncated else ""
             when += f". Its last output: {output.last_lines(node.output, since=since)}"
-        log.warning("node %s ended after %.1f s (%s): started again %s", node.name, ran_s, how, when)
+        log.warning("node %s exited after %.1f s (%s): restarted %s", node.name, ran_s, how, when)
 
     def _save(self) -> None:
         saved = self._state.save(process.running for process in self._processes.values())
@@ -536,7 +536,7 @@ class Supervisor:
         process.gave_up = await output.given_up(node.output, said)
         await asyncio.sleep(EXIT_GRACE_S)
         log.error(
-            "node %s has given up, but its process, pid %d, lives on: %s. It is ended and started again. %s",
+            "node %s has given up, but its process, pid %d, still runs: %s. The manager restarts the node. %s",
             node.name,
             process.running.pid,
             process.gave_up,
@@ -560,8 +560,8 @@ class Supervisor:
                 if not warned and silent_s >= self._silent_after_s:
                     warned = True
                     log.warning(
-                        "node %s runs, but for %.0f s nothing answered at its HTTP address (%s). It is left alone. "
-                        "Is its port or address taken, or is it busy? Its last output: %s",
+                        "node %s runs, but its HTTP address has not answered for %.0f s (%s). It keeps running. Check "
+                        "whether its port or address is in use, or the node is busy. Its last output: %s",
                         node.name,
                         silent_s,
                         error,
@@ -577,8 +577,8 @@ def _way_out(node: Node) -> str:
     """Who holds the node's port, as far as this user may see it."""
     pid = procfs.holder(node.endpoint) if node.endpoint else None
     if pid is None:
-        return "Look for what holds one of its ports (ss -ltnp) or whether its addresses are on this machine (ip addr)"
-    return f"{node.endpoint} is held by process {pid} ({' '.join(procfs.command_line(pid))}): stop that one"
+        return "Check which process uses its ports (ss -ltnp), and that its addresses are on this machine (ip addr)"
+    return f"{node.endpoint} is held by process {pid} ({' '.join(procfs.command_line(pid))}): stop that process"
 
 
 __all__ = ["Node", "Process", "Restarts", "Running", "State", "Supervisor", "find_running", "look_for"]

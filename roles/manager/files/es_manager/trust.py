@@ -142,7 +142,7 @@ class Trust:
             if self._is_ahead(member):
                 if member.key == speaker and member.key not in self._ahead:
                     self._ahead.add(member.key)
-                    lines.append(f"the clock of {member.key} is more than a day ahead: not listed. Set its clock")
+                    lines.append(f"the clock of {member.key} is more than a day ahead: not listed. Fix its clock")
             elif member.key not in self._proven:
                 is_announced = member.key == info.server
                 self._ask(member.key, MACHINE if is_announced or self.is_machine(member.key.host) else STRANGER)

@@ -37,14 +37,14 @@ def test_each_turn_in_its_order_and_what_came_after():
         "node3": {"services_results": {"results": [{"changed": False}]}},
     }
     torn = (
-        "1 election: epoch 5 to 6, master node1/database, then node2/database; node1/database and node2/database were"
-        " master at once for 1.6 s: writes of this time may be lost although they were acknowledged; node1/database"
-        " ended by itself; its log says why"
+        "1 election: epoch 5 to 6, master node1/database, then node2/database; node1/database and node2/database were "
+        "master at the same time for 1.6 s: acknowledged writes of this time may be lost; node1/database exited "
+        "unexpectedly; see its log"
     )
     assert es_turns(["node1", "node2", "node3"], hostvars, {**CALM, "seconds": 5.3}) == [
-        "node2, 12 s: no election, and no other node began or ended",
+        "node2, 12 s: no election, and no other node started or exited",
         f"node1, 12 s: {torn}",
-        "after the last turn, 5 s: no election, and no other node began or ended",
+        "after the last turn, 5 s: no election, and no other node started or exited",
     ]
 
 
@@ -57,6 +57,6 @@ def test_an_alarm_is_what_may_have_lost_writes():
     assert alarms({**CALM, "no_quorum_s": 3.0, "restarted": ["node1/database"]}) == []
     assert [line.partition(" were ")[0] for line in alarms(TORN)] == [
         "node1/database and node2/database",
-        "node1/database ended by itself; its log says why",
+        "node1/database exited unexpectedly; see its log",
     ]
     assert "no election" in happened(CALM)

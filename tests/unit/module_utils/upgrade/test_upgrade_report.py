@@ -50,7 +50,7 @@ def test_a_hop_as_data():
         "one_way": [
             {
                 "since": "3.9.4",
-                "text": "older versions cannot read the index that it writes",
+                "text": "older versions cannot read the index of this version",
                 "going_back": "stop the node, restore the backup of its index, or delete the index and wait until it"
                 " is rebuilt",
             }
@@ -110,7 +110,7 @@ def test_the_index_is_where_it_is_planned_to_be():
 def test_an_interrupted_roll_names_the_nodes_that_are_left():
     said = text(gossip("3.9.3", "3.9.4", "3.9.4"), "3.9.4")
     assert "An upgrade was interrupted; hop 1 finishes it" in said
-    assert "nodes node1/database; the others run 3.9.4 already" in said
+    assert "nodes node1/database; the others already run 3.9.4" in said
     assert "node1: /var/lib/eventstore/index ONE WAY" in said
 
 
@@ -211,7 +211,7 @@ def test_refused_without_any_member():
     assert "no database node" in refusal(gossip(), "5.0.11")[0]["text"]
 
 
-@pytest.mark.parametrize(("target", "said"), [("3.3.0", "downgrade"), ("", "upgrade_to"), (5.0, "but came '5.0'")])
+@pytest.mark.parametrize(("target", "said"), [("3.3.0", "downgrade"), ("", "upgrade_to"), (5.0, "got '5.0'")])
 def test_refused_as_a_problem_with_a_hint(target, said):
     (problem,) = refusal(gossip(*["3.4.0"] * 3), target)
     assert problem["code"] == "no-upgrade"
@@ -228,8 +228,8 @@ def test_options_of_the_target_that_a_version_on_the_way_refuses():
     made = planned(eventstore_version="5.0.11", eventstore_database_options={"StructuredLog": False})
     said = text(gossip(*["4.0.3"] * 3), "5.0.11", made)
     assert (
-        "4.1.4: the server refuses StructuredLog, first known in 5.0.0: configure it after this hop (node1/database,"
-        " node2/database, node3/database)" in said
+        "4.1.4: the server refuses StructuredLog, which is available from 5.0.0 on: configure it after this hop "
+        "(node1/database, node2/database, node3/database)" in said
     )
     assert "5.0.11: the server refuses" not in said
 

@@ -184,7 +184,7 @@ def test_an_interrupted_roll_changes_only_the_nodes_that_are_left():
 
 REFUSED = [
     ("3.4.0", "nonsense", r"upgrade_to: expected a release such as 5\.0\.11"),
-    ("3.4.0", "", r"upgrade_to: .* but came ''"),
+    ("3.4.0", "", r"upgrade_to: .* got ''"),
     ("3.4.0", "5.0", "Give all three numbers"),
     ("3.4.0", "5.0.0-rc1", "release candidates"),
     ("3.4.0", "v5.0.11", "expected a release"),
@@ -269,9 +269,9 @@ def test_a_downgrade_over_one_door_tells_that_one():
     with pytest.raises(UpgradeError) as refused:
         path({"node1": "5.0.11", "node2": "4.1.4"}, "4.1.4")
     assert refused.value.problem == (
-        "4.1.4 would be a downgrade, which is never planned: node1 5.0.11. What is known of going back: from 5.0.0 on"
-        " it writes version 2 of the file indexmap, which 4.x cannot read; going back: a full rebuild of the index; the"
-        " notes speak of a workaround without telling it"
+        "4.1.4 would be a downgrade, which is never planned: node1 5.0.11. Known ways back: from 5.0.0 on it writes "
+        "version 2 of the file indexmap, which 4.x cannot read; going back: a full rebuild of the index; the notes "
+        "mention a workaround without describing it"
     )
 
 

@@ -49,7 +49,7 @@ def test_a_service_that_is_not_there():
     ],
 )
 def test_a_state_that_cannot_be_told_is_no_state(ran):
-    with pytest.raises(HostError, match=f"sc.exe ended with {ran.code}"):
+    with pytest.raises(HostError, match=f"sc.exe exited with {ran.code}"):
         services.read_state(ran, name="es")
 
 

@@ -123,7 +123,7 @@ def test_a_step_that_fails_leaves_nothing_that_looks_complete(archive: pathlib.P
 
 def test_too_little_room_is_told_before_anything_is_brought(archive: pathlib.Path) -> None:
     steps = [*NEW, said(script.free_bytes("c"), "FREE:6")]
-    with Scripted(*steps) as there, pytest.raises(DistributionError, match="unpacks to 7 bytes, and 6 are free"):
+    with Scripted(*steps) as there, pytest.raises(DistributionError, match="unpacks to 7 bytes, but 6 are free"):
         bring(there, src=archive)
 
 
@@ -155,7 +155,7 @@ def test_a_wrong_checksum_and_another_kind_of_archive_are_refused(
     packed = tmp_path / "a.tar.gz"
     with tarfile.open(packed, "w:gz") as made:
         made.add(tmp_path / EXE, EXE)
-    with Scripted(*NEW) as there, pytest.raises(DistributionError, match="is no zip"):
+    with Scripted(*NEW) as there, pytest.raises(DistributionError, match="is not a zip file"):
         bring(there, src=packed)
 
 
@@ -181,7 +181,7 @@ def test_what_is_there_and_is_something_else_stays(archive: pathlib.Path, steps:
 
 def test_software_has_its_program(archive: pathlib.Path) -> None:
     gone = [kind(PROGRAM, "ABSENT"), content(MARKER, marked(digest(archive)))]
-    with Scripted(*gone) as there, pytest.raises(DistributionError, match=f"{EXE} is gone from it"):
+    with Scripted(*gone) as there, pytest.raises(DistributionError, match=f"{EXE} is missing"):
         bring(there, src=archive)
     for found in ("ABSENT", "DIRECTORY"):
         with Scripted(kind(PROGRAM, found)) as there, pytest.raises(DistributionError, match="no archive is given"):

@@ -65,7 +65,7 @@ def test_an_answer_without_its_end_is_a_failure_that_shows_what_came(stdout: str
     ("answer", "why"),
     [
         ("ERROR:-2146232800|No room.", "No room"),
-        ("SID:S-1-5-19", "expected the answer OK, but came SID"),
+        ("SID:S-1-5-19", "expected the answer OK, got SID"),
         ("OK\nES1:OK", "did not come to the end"),
     ],
 )
@@ -80,7 +80,7 @@ def test_check_mode_notes_a_change_and_sends_nothing_but_refuses_what_could_not_
         assert there.change("net.exe", "start", "a b") is None
         assert there.commands == ['net.exe start "a b"']
         for value in ("a\nb", "x" * 4000):
-            with pytest.raises(HostError, match="Nothing was done"):
+            with pytest.raises(HostError, match="Nothing was changed"):
                 there.change("net.exe", "start", value)
 
 
@@ -188,7 +188,7 @@ def test_of_two_files_the_first_is_taken_back_where_the_second_cannot_be_replace
     both = {P: b"x", SECOND: b"y"}
     with Scripted(*began, *after) as there, pytest.raises(HostError) as failed:
         writing.write(there, both)
-    assert f"{P} is as it was; {SECOND} is not there, as before" in str(failed.value)
+    assert f"{P} is unchanged; {SECOND} does not exist, as before" in str(failed.value)
     with Scripted(*began, *done(replace)) as there:
         assert writing.write(there, both) == {P: None, SECOND: None}
     came = [kind(P, "ABSENT"), kind(SECOND, "ABSENT"), began[2], began[3], refused(replace, 183)]
@@ -279,7 +279,7 @@ def test_a_file_that_the_service_may_not_read_is_told_with_what_to_type() -> Non
 
 @pytest.mark.parametrize(("option", "value"), [("mode", "0644"), ("owner", "x"), ("group", "x")])
 def test_what_only_posix_has_is_refused(option: str, value: str) -> None:
-    with pytest.raises(EventStoreError, match=f"^{re.escape(P)}: {option}: a file on Windows has no such thing"):
+    with pytest.raises(EventStoreError, match=f"^{re.escape(P)}: {option}: files on Windows do not have this"):
         files.refuse_posix({**PARAMS, option: value})
 
 

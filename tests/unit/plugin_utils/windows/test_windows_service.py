@@ -180,7 +180,7 @@ def test_a_wrong_start_mode_is_set_and_looked_at(start: str, more: dict[str, str
     if not is_right:
         with (
             Scripted(state("STOPPED"), found, NO_NODES, sets, state("STOPPED"), found) as there,
-            pytest.raises(ServiceError, match=f"its start mode stayed {mode}: sc.exe ended with 5"),
+            pytest.raises(ServiceError, match=f"its start mode stayed {mode}: sc.exe exited with 5"),
         ):
             bring(there, "installed", enabled=enabled)
 
