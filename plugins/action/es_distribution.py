@@ -50,7 +50,7 @@ class ActionModule(HostAction):
         for number, program in enumerate(args["programs"]):
             if program["dest"] in needs:
                 program["src"] = self._bring(program["src"], f"program-{number}")
-        # As the user wrote it: the temporary files are nobody's business.
+        # As the user wrote it: the temporary files are no one's business.
         invocation = result.get("invocation")
         return {**self._execute_module(module_args=args, task_vars=task_vars), "invocation": invocation}
 

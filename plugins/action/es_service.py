@@ -137,7 +137,7 @@ def _alone(cluster: t.Mapping[str, t.Any], owner: str, *, shared: bool) -> t.Ite
     """Let the hosts of one play, and the plays of one user, stop nodes of a cluster one after the other.
 
     The lease of the managers does that for all; this one also holds where there are no managers, and waits.
-    ``shared``: whoever may lose the quorum need not wait for others who may, only for who keeps it.
+    ``shared``: a stop that may cost the quorum waits for stops that must keep it, not for others like itself.
     """
     directory = Path(constants.config.get_config_value("ANSIBLE_HOME")) / "eventstore.cluster"
     with contextlib.ExitStack() as held:
@@ -170,7 +170,7 @@ def _locked(path: Path, cluster: t.Mapping[str, t.Any], shared: bool) -> t.Itera
 
 @contextlib.contextmanager
 def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
-    """Meanwhile say how far the nodes have come that are not in sync, where they can be asked from here."""
+    """Print the progress of nodes that are not in sync, if the controller can query them."""
     try:
         targets = facts.read_endpoints(given.get("endpoints") or [])
         cluster_size = int(given.get("cluster_size") or 0) or None  # a text where it comes from a template, up to 2.18

@@ -27,7 +27,7 @@ options:
     default: ""
   directory:
     description:
-      - Directory for the files, instead of their own directories. With a directory, a manager's list of nodes is
+      - Directory for the files, their own instead directories. With a directory, a manager's list of nodes is
         omitted.
     type: str
     default: ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filter es_size_problems: whether planned nodes may start beside those that run, by their ClusterSizes."""
+"""Filter es_size_problems: whether planned nodes may start next to those that run, by their ClusterSizes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DOCUMENTATION = r"""
 name: es_size_problems
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Say why new database nodes must not start beside those that run
+short_description: Say why new database nodes must not start next to those that run
 description:
-  - A node counts votes and acknowledgements by its own ClusterSize. Nodes with a larger ClusterSize beside nodes with a
-    smaller one make two masters possible, which each acknowledge writes, and one of them loses its writes.
+  - A node counts votes and acknowledgements by its own ClusterSize. Nodes with a larger ClusterSize next to nodes with
+    a smaller one make two masters possible, which each acknowledge writes, and one of them loses its writes.
   - Two masters are impossible only while the two smallest majorities of all nodes add up to more than the number of
     nodes.
 positional: _input, looks, members

@@ -46,7 +46,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "roles" / "manager" / "files" / 
 
 
 class LookupModule(LookupBase):
-    """Builds the file anew in each run of Ansible, whose temporary directory goes with it."""
+    """Builds the file again in each run of Ansible, whose temporary directory goes with it."""
 
     def run(self, *_terms: t.Any, **_options: t.Any) -> list[str]:
         directory = constants.DEFAULT_LOCAL_TMP  # type: ignore[attr-defined] # set from the configuration at import

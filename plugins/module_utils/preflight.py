@@ -413,7 +413,7 @@ def _space(machine: InspectedMachine, *, installed: bool) -> Problems:
 
 
 def _files(machine: InspectedMachine) -> Problems:
-    """Existing files that are unreadable or damaged: somebody's work may be in them, so they are not overwritten."""
+    """Existing files that are unreadable or damaged: someone's work may be in them, so they are not overwritten."""
     for service in servers(machine):
         if document.HAS_YAML:
             yield from _file(service["config"], lambda text, path: document.read(text, where=path))
@@ -469,7 +469,7 @@ def _own_dns_addresses(machine: InspectedMachine) -> set[str]:
 
 
 def _unreachable(machine: InspectedMachine) -> t.Iterator[PeerProblem]:
-    """Peers that cannot be reached. Nobody need listen there yet: a refusal, too, comes from the machine itself."""
+    """Peers that cannot be reached. No one need listen there yet: a refusal, too, comes from the machine itself."""
     whose = {Endpoint.parse(text): host for host, addresses in machine["peers"].items() for text in addresses}
     found: dict[str, dict[Endpoint, str]] = {}
     for endpoint, reason in _connect(whose).items():

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
 
-# /info adds a fourth number (3.4.0.0, measured); a hotfix comes after the release that it mends.
+# /info adds a fourth number (3.4.0.0, measured); a hotfix comes after the release that it fixes.
 _RELEASE = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:\.\d{1,9})?(?:-hotfix(\d{1,4}))?", re.ASCII)
 
 

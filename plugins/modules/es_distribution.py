@@ -222,9 +222,9 @@ RULES: dict[str, t.Any] = {
     "required_by": {"src": "checksum", "url": "checksum"},
 }
 BLOCK_BYTES = 1024 * 1024
-# What the result ``needs`` of the controller, beside the programs named by their ``dest``.
+# What the result ``needs`` of the controller, next to the programs named by their ``dest``.
 NEEDS_ARCHIVE = "archive"
-# The number of an account that an earlier task would make, were this not check mode; nobody's files have it.
+# The number of an account that an earlier task would make, were this not check mode; no one's files have it.
 NOT_YET_MADE = -2
 
 

@@ -431,7 +431,7 @@ unit:
 
 import time
 
-# Most of a module's time goes to the imports below, and what the controller has seen grows older meanwhile.
+# Most of a module's time goes to the imports below, and what the controller has seen grows older during them.
 BEGAN = time.monotonic()
 
 import os
@@ -615,7 +615,7 @@ def _effective(
 
 
 def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> permission.Cluster | None:
-    """Whom a stop or an empty start has to ask; None without these, or if not given. ``began``: when the task came."""
+    """The policy of a stop or an empty start; None without these, or if not given. ``began``: start of the task."""
     given = params["cluster"]
     if given is None or (params["state"] not in ("stopped", "restarted", "absent") and not params["start_empty"]):
         return None

@@ -235,13 +235,13 @@ def test_refuses_another_archive_of_the_same_version(play: Play, tmp_path: Path,
 
 
 WRONG = "sha256:" + 64 * "0"
-ASKED = "that was asked for: expected"
+ASKED = "checksum mismatch: expected"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: is not the archive {ASKED} {WRONG}"),
+        ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: {ASKED} {WRONG}"),
         ({"src": "absent.tar.gz"}, "Put the file there, or fix the path"),
         ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it has eventstored, web/"),
         ({"executable": "../eventstored"}, "executable is '../eventstored'"),
@@ -253,8 +253,8 @@ ASKED = "that was asked for: expected"
         ({"directories": ["{directory}/a.tar.gz"]}, "{directory}/a.tar.gz: exists, but is not a directory"),
         ({"owner": "no-such-user"}, "owner is 'no-such-user', which does not exist on this host"),
         ({"src": None, "checksum": None}, "eventstored does not exist, and no archive is given"),
-        ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "holds a user or password"),
-        ({"src": None, "url": "file:///etc/passwd"}, "is no http or https address"),
+        ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "contains a user or a password"),
+        ({"src": None, "url": "file:///etc/passwd"}, "is not an http or https address"),
     ],
 )
 def test_refuses_and_writes_nothing(

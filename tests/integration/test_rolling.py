@@ -142,7 +142,7 @@ def test_two_controllers_at_once(whole: Site) -> None:
         running = [whole.start(play, controller=name) for name in ("alice", "bob")]
         ended = [(process.communicate(timeout=150)[0], process.returncode) for process in running]
     assert watcher.worst == 1, (watcher.worst_nodes, ended)
-    assert any(status == 0 for _output, status in ended) or "another stop is under way" in str(ended)
+    assert any(status == 0 for _output, status in ended) or "another stop is in progress" in str(ended)
 
 
 @pytest.mark.slow

@@ -113,7 +113,7 @@ def test_recover_refuses_what_could_lose_acknowledged_writes(stopped: Site) -> N
         (stopped.lab / host / "data").mkdir()
     refused = stopped.play("playbooks/recover.yml")
     assert refused.returncode != 0
-    assert "1 of 3 nodes have data, and a majority is needed" in text(refused.stdout)
+    assert "1 of 3 nodes have data, but a majority is needed" in text(refused.stdout)
     assert "node1/database (no data), node2/database (no data)" in text(refused.stdout)
     assert not stopped.processes("eventstored")
     for host in ("node1", "node2"):

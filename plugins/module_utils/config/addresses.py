@@ -79,7 +79,7 @@ def advertised(options: Options, port: str) -> Endpoint:
 
 
 def known_as(options: Options) -> frozenset[Endpoint]:
-    """Every HTTP address under which gossip, or somebody who asks, can know the server."""
+    """Every HTTP address under which gossip, or someone who asks, can know the server."""
     http = [(ip, port) for option, ip, port in listeners(options) if option.endswith("HttpPort")]
     found = {Endpoint(*each) for each in http} | {advertised(options, f"{side}HttpPort") for side in SIDES}
     return frozenset(each for each in found if not is_any(each.host))
@@ -165,7 +165,7 @@ def client_doubt(options: Options) -> str:
 
 
 def any_prefixes(options: Options) -> str:
-    """Options with which both sides answer to every name; an IP beside * on one port is an address in use on Linux."""
+    """Options with which both sides answer to every name; an IP next to * on one port is an address in use on Linux."""
     each = (f"{side}HttpPrefixes: ['http://*:{options[f'{side}HttpPort']}/']" for side in SIDES)
     return f"{', '.join(each)} and AddInterfacePrefixes: false"
 

@@ -91,7 +91,7 @@ def require_separate_configs(entries: t.Sequence[Entry], *, where: str = "watchd
 
 
 def wanted(nodes: t.Iterable[t.Sequence[object]]) -> str:
-    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run beside each other."""
+    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run next to each other."""
     entries = []
     for number, node in enumerate(nodes, start=1):
         for argument in node:

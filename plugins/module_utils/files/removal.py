@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """Directories of data, removed with everything in them; a mount point stays, and what a link of the operator leads to.
 
-The service's account can change what lies in its own directories. A link is followed only where nobody but root and
+The service's account can change what lies in its own directories. A link is followed only where no one but root and
 the caller can have put it there, and everything is reached by descriptors, so that no link can come in between.
 """
 
@@ -170,9 +170,9 @@ def mounts() -> set[str]:
 
 
 def _has_open(pid: int, directory: str) -> bool:
-    with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+    with contextlib.suppress(OSError):  # it has ended, or belongs to another user
         for descriptor in (procfs.PROC / str(pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # closed by then
                 if os.readlink(descriptor).startswith(f"{directory}/"):
                     return True
     return False

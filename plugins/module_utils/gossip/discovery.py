@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 def resolve(name: str, *, nameservers: t.Sequence[str] = (), timeout_s: float = 2.0) -> list[str]:
     """Give all addresses of ``name``, sorted; GossipError if there is none within ``timeout_s``.
 
-    Asks the system's resolver, or with ``nameservers`` (``IP`` or ``IP:PORT``) these and nobody else.
+    Asks the system's resolver, or with ``nameservers`` (``IP`` or ``IP:PORT``) these and no one else.
     """
     try:
         return [str(ipaddress.ip_address(name))]

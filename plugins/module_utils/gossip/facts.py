@@ -31,7 +31,7 @@ Facts = dict[str, t.Any]
 
 _FOR_EVER = float("inf")
 
-# With one of these, somebody that was asked did not answer for itself.
+# With one of these, someone that was asked did not answer for itself.
 _SILENT = frozenset({"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready"})
 
 _CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
@@ -61,7 +61,7 @@ class ConditionNotMet(GossipError):
 
 
 def told(error: ConditionNotMet, verbosity: int) -> dict[str, t.Any]:
-    """What a failed task returns beside its message: callbacks print thousands of characters of facts before that."""
+    """What a failed task returns next to its message: callbacks print thousands of characters of facts before that."""
     return {"ansible_facts": {"es_gossip": error.facts}} if verbosity >= FACTS_VERBOSITY else {}
 
 

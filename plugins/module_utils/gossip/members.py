@@ -3,7 +3,7 @@
 """Members of a cluster: what ``GET /gossip`` says, in the wire format of every era, and what each state means.
 
 Eras differ in the names of the HTTP endpoints: ``internalHttpIp`` (3.x-5.x), ``httpEndPointIp`` (20.10),
-``internalHttpEndPointIp`` beside it (24.10). Only the first is ever written.
+``internalHttpEndPointIp`` next to it (24.10). Only the first is ever written.
 """
 
 from __future__ import annotations

@@ -37,11 +37,11 @@ ALLOWED_LAG_BYTES = 16 * 1024 * 1024
 
 
 class Doubt(t.NamedTuple):
-    """A problem that is told only when it stays; ``nodes``: of whom, ``meanwhile``: what is told until then."""
+    """A problem that is told only when it stays; ``nodes``: their keys, ``until_then``: what is told until then."""
 
     nodes: tuple[Endpoint, ...]
     problem: Problem
-    meanwhile: Problem
+    until_then: Problem
 
     @property
     def name(self) -> tuple[object, ...]:
@@ -68,7 +68,7 @@ class Doubts:
         sure = {name for name, since in self._since.items() if now - since >= CONFIRM_AFTER_S}
         self.open = len(sure) < len(self._since)
         return [
-            finding if isinstance(finding, Problem) else finding.problem if finding.name in sure else finding.meanwhile
+            finding if isinstance(finding, Problem) else finding.problem if finding.name in sure else finding.until_then
             for finding in findings
         ]
 
@@ -385,7 +385,7 @@ def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
 def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
     answering = [node for node in cluster.asked if node.own]
     states = _join(f"{node.name} is {node.state}" for node in answering)
-    # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
+    # Also with a master: nodes that were in a cluster elect one while their managers tell them of no one.
     if _never_formed(cluster):
         yield Problem(
             "never-formed",
@@ -740,7 +740,7 @@ def _view_name(view: View) -> str:
 
 
 def _join(names: t.Iterable[str]) -> str:
-    """A text with some of the names: hundreds of them help nobody."""
+    """A text with some of the names: hundreds of them help no one."""
     listed = list(names)
     more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
     return ", ".join(listed[:MAX_NAMES]) + more

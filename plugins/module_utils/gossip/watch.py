@@ -119,7 +119,7 @@ class Watch:
 
 
 class _Span:
-    """The longest time for which something held, up to the first sweep in which it did not; ``names``: of whom."""
+    """The longest time for which something held, up to the first sweep in which it did not; ``names``: their nodes."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What is wrong with a plan. The rules look at the options as they will be written, whoever set them.
+"""What is wrong with a plan. The rules look at the options as they will be written, regardless of their source.
 
 A rule is a function of the plan and its machines that yields problems; numbers such as #1585 are issues of
 kurrent-io/KurrentDB in which operators paid for what the rule finds.
@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.plan.server imp
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import ManagerPlan, Plan, servers, units
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
-# What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
+# What a plan makes of options that it does not set itself: addresses, directories, endpoints.
 PLANNED = addresses.OPTIONS | {"GossipOnExt", "Index", "Log"}
 
 Problems = t.Iterator[Problem]
@@ -46,7 +46,7 @@ def _servers_of(plan: Plan, host: str) -> t.Iterator[PlannedServer]:
 
 
 def _known(plan: Plan) -> list[PlannedServer]:
-    """Whom the others look for."""
+    """The servers that the others find by DNS or seeds."""
     return list(_servers(plan, "manager" if plan["mode"] == "managers" else "database"))
 
 
@@ -223,7 +223,7 @@ def _dns_of(plan: Plan, server: PlannedServer) -> Problems:
     port = options.get("ClusterGossipPort", 30777)
     if port != dns["port"]:
         who = "managers listen" if plan["mode"] == "managers" else "database nodes listen"
-        # The addresses of the DNS name are asked at this port; at a wrong one nobody answers (#1585).
+        # The addresses of the DNS name are asked at this port; at a wrong one no one answers (#1585).
         yield Problem(
             "gossip-port",
             f"ClusterGossipPort is {port}, but the {who} on IntHttpPort {dns['port']}",
@@ -255,7 +255,7 @@ def _seeds_of(server: PlannedServer, members: set[str], *, lone: bool) -> Proble
 
 
 def _gossip_ports(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
-    """One port serves all addresses of a DNS name, so somebody has to listen there on every machine."""
+    """One port serves all addresses of a DNS name, so someone has to listen there on every machine."""
     if not plan["dns"]:
         return
     port = plan["dns"]["port"]

@@ -53,7 +53,7 @@ def doubts(kind: str, version: str, names: t.Iterable[str]) -> list[str]:
 
 
 def default_log(version: str) -> str:
-    """Where a database node on Linux logs when nobody says where."""
+    """Where a database node on Linux logs when no one says where."""
     option = _option_set("database", version).find("Log")
     return str(option.default) if option else ""
 

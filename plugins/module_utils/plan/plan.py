@@ -75,10 +75,10 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> Plan:
 
 
 def _fill(made: Plan, inventory: list[HostVariables], problems: list[Problem]) -> None:
-    """Add what needs the whole cluster: who finds whom, and how many they are."""
+    """Add what needs the whole cluster: seeds, DNS and cluster size."""
     nodes = {variables.host: _nodes(variables, problems) for variables in inventory}
     managers = {variables.host: _manager(variables, problems) for variables in inventory}
-    # Whom the others look for: the managers, or where there are none the database nodes.
+    # The servers that the others look for: the managers, or where there are none the database nodes.
     if made["mode"] == "managers":
         known = list(managers.values())
     else:

@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import P
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 
 PREFIX = "eventstore_"
-# Besides eventstore_*: what tells a machine's address and its platform.
+# In addition to eventstore_*: what tells a machine's address and its platform.
 ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type", "group_names")
 
 Check = t.Callable[[t.Any, bool], str]
@@ -91,7 +91,7 @@ def _ip(value: str, _windows: bool) -> str:
     try:
         ipaddress.IPv4Address(value)
     except ValueError:
-        # 3.x-5.x read gossip seeds as IPv4 only, and an address is somebody's seed.
+        # 3.x-5.x read gossip seeds as IPv4 only, and an address is someone's seed.
         return f"is {value!r}, not an IPv4 address{', but IPv6' if _is_ipv6(value) else ''}"
     return ""
 

@@ -151,7 +151,7 @@ class Control:
     def _outlived(self) -> list[int]:
         """What runs with a file of the service, whatever its command line, and listens, or has started what does.
 
-        Of a wrapper that was killed the node lives on, with a command line of its own.
+        Of a wrapper that was killed the node lives on, with a command its own line.
         """
         found = [*self._same_files(), *(self._upgrade.previous._same_files() if self._upgrade else ())]
         if not found:

@@ -233,7 +233,7 @@ def _try_lock(path: Path) -> int:
 
 
 def _spawn(definition: Definition, output: Path) -> int:
-    """Start a daemon, in a session of its own and a child of init, and return its pid."""
+    """Start a daemon, in its own session and a child of init, and return its pid."""
     reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:

@@ -3,7 +3,7 @@
 """Where a database node has its data, and whether it would be started without them.
 
 A node on an empty directory gets everything from the others; when all are, nothing is left, and no server says a word.
-So the directory in which a node had a database is noted in ``CONFIG.data`` beside its configuration. While the note is
+So the directory in which a node had a database is noted in ``CONFIG.data`` next to its configuration. While the note is
 there, nothing starts the node where that database, or the same one that was moved, is not: a changed Db, a disk that is
 not mounted and an emptied directory are one case. Who may start it empty, and only then, removes the note first.
 """
@@ -31,7 +31,7 @@ NOTE_SUFFIX = ".data"
 WHERE = ("Db", "Index", "MemDb")
 # VersionedPatternFileNamingStrategy.cs: the chunk's number and how often it was written again (scavenges).
 CHUNK = re.compile(r"chunk-(\d{6})\.\d{6}")
-# ChunkHeader.cs: the first 128 bytes of a chunk, a GUID of its own among them. A copy has it, another database has not.
+# ChunkHeader.cs: the first 128 bytes of a chunk, its own GUID among them. A copy has it, another database has not.
 HEADER_BYTES = 128
 INDEX_MAP = "indexmap"
 EMPTY_HINT = (
@@ -88,7 +88,7 @@ def find(directory: str) -> Data | None:
             directory,
             len(chunks),
             sum(each.st_blocks * 512 for each in stats),  # the last chunk is sparse
-            _number(directory, WRITER, names, otherwise=1),  # without it nobody knows how much is there
+            _number(directory, WRITER, names, otherwise=1),  # without it no one knows how much is there
             _number(directory, EPOCH, names, otherwise=-1),
             _header(directory, chunks),
         )
@@ -171,7 +171,7 @@ def place(
 def used_by(pid: int) -> str | None:
     """The directory whose database a process, or one below it, has open; None if there is none that can be seen."""
     for each in (pid, *procfs.descendants([pid])):
-        with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             for descriptor in (procfs.PROC / str(each) / "fd").iterdir():
                 with contextlib.suppress(OSError):
                     directory, name = os.path.split(os.readlink(descriptor))
@@ -217,7 +217,7 @@ def forget(config: str) -> None:
 
 
 def losses(node: Place, used: t.Iterable[str | None] = ()) -> list[Problem]:
-    """The data that the node would be started without. ``used``: where it may have had some, besides the note."""
+    """The data that the node would be started without. ``used``: other directories that may have had some."""
     was = noted(node.config)
     had = list(dict.fromkeys(filter(None, [was, *used])))
     here = None if node.in_memory else find(node.db)

@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Definition:
     """``argv`` is empty where only an existing service is to be stopped.
 
-    ``writable``: the directories that it writes to, besides ``run_dir``; empty if nobody said so.
+    ``writable``: the directories that it writes to, in addition to ``run_dir``; empty if no one said so.
     """
 
     name: str

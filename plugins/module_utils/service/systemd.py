@@ -310,7 +310,7 @@ class SystemdProvider:
         return "\n".join(lines) + "\n"
 
     def _boot_differs(self, wanted: bool | None) -> bool:
-        """A unit without an [Install] section can be neither enabled nor disabled; others start it, or nobody."""
+        """A unit without an [Install] section can be neither enabled nor disabled; others start it, or no one."""
         starts = _BOOT.get(self._state["UnitFileState"])
         return wanted is not None and starts is not None and starts != wanted
 

@@ -3,7 +3,7 @@
 """Versions of the software side by side in one directory: unpacked whole or not at all, removed when nothing uses them.
 
 A version is unpacked to a temporary sibling and renamed at the end; a marker in it holds the checksum of its archive.
-Directories without the marker were made by somebody else and are never touched.
+Directories without the marker were made by someone else and are never touched.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = t.TypeVar("T")
 def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
     """Whether the software of this archive is there; False if nothing is; DistributionError if something else is.
 
-    Without a checksum the software has to be there, whoever brought it.
+    Without a checksum the software has to be there, from any source.
     """
     program = home / executable
     if checksum is None:
@@ -166,7 +166,7 @@ def users(directory: Path) -> list[int]:
     for pid in procfs.all_pids():
         named = procfs.command_line(pid)
         for link in ("exe", "cwd"):
-            with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+            with contextlib.suppress(OSError):  # it has ended, or belongs to another user
                 named.append(os.readlink(procfs.PROC / str(pid) / link))
         if any(inside(path) for path in named):
             found.append(pid)

@@ -70,7 +70,7 @@ def missing(cluster: ClusterView, stop: Stop) -> list[str]:
 def signature(cluster: ClusterView) -> str:
     """What an election, or the start or end of a node changes: master, epoch, and who says that it is in sync.
 
-    The others hear of a node up to a second later (gossip interval); that they have is a condition of its own.
+    The others hear of a node up to a second later (gossip interval); that they have is its own condition.
     """
     master = cluster.master
     epoch = master.own.epoch_number if master and master.own else None

@@ -48,7 +48,7 @@ class Borrower:
         self._cluster = cluster
 
     def take(self, seconds: float) -> bool:
-        """Get it or keep it; Taken if that fails. False where managers know no leases and nobody else has one."""
+        """Get it or keep it; Taken if that fails. False where managers know no leases and no one else has one."""
         answers = asyncio.run(self._ask_all(Request(self._owner, seconds, self._token)))
         if answers.granted >= self._needed:
             return True
@@ -91,7 +91,7 @@ class Borrower:
                     continue
                 answers.granted += status == 200
                 answers.deaf += status == 404
-                # Nobody's: it was renewed, but this manager has forgotten it, or has let it expire.
+                # No one's: it was renewed, but this manager has forgotten it, or has let it expire.
                 answers.other = lease if status == 409 and lease.owner else answers.other
                 if request.seconds and answers.granted >= self._needed:
                     break  # a machine that is down is not waited for

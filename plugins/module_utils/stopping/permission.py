@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back.
 
-Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes meanwhile. So
+Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes at that time. So
 right before the stop it is confirmed that the decision and the lease are still good, or it is decided again.
 """
 
@@ -68,7 +68,7 @@ class Permission:
 
 
 class Cluster:
-    """The option ``cluster``: whom to ask before a stop, and what the operator has typed.
+    """The option ``cluster``: endpoints to query before a stop, and what the operator has typed.
 
     ``began``: when it came, on the monotonic clock; now, where that is not given.
     """
@@ -180,7 +180,7 @@ class Cluster:
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
                 return
-            # Others may have had the lease meanwhile, and the cluster may be another one.
+            # Others may have had the lease since then, and the cluster may be another one.
             self._seen_state = ""
             if self._borrower:
                 self._take(self._borrower, seconds)
@@ -214,7 +214,7 @@ class Cluster:
             history.append(self._look(size))
             problems = conditions.refusals(history, stop)
             if any(problem.code == conditions.NOT_SETTLED for problem in problems):
-                del history[:-1]  # the settle time begins anew, and what was seen before it is worth nothing any more
+                del history[:-1]  # the settle time starts again, and what was seen before it is worth nothing any more
                 since = calm_since = time.monotonic()
             elif len(history) == 1:
                 is_as_seen = conditions.signature(history[0]) == self._seen_state

@@ -76,7 +76,7 @@ def upgrade(
 
 
 def _last(plan: Plan, name: str, versions: t.Mapping[str, str]) -> str:
-    """The version that a node ran last: that of its own service, or of its machine's manager."""
+    """The version that a node ran last: its own that service, or of its machine's manager."""
     host, _slash, node = name.partition("/")
     machine = plan["hosts"][host]
     own = (each for each in machine["nodes"] if each["name"] == node)
@@ -204,7 +204,7 @@ def _lines(label: str, text: str) -> list[str]:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    """Lines that fit beside what Ansible puts before them; paths stay whole."""
+    """Lines that fit next to what Ansible puts before them; paths stay whole."""
     return textwrap.wrap(text, 72, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

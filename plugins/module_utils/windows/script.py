@@ -4,7 +4,7 @@
 
 Every value is a single-quoted literal, every program is called with ``&`` and one literal for each argument, and the
 text is never a line of a shell. An answer counts only in lines that begin with ``ES1:``; no message is ever understood.
-Values that Windows PowerShell 5.1 would not hand over as they are, and values that nobody means, are refused.
+Values that Windows PowerShell 5.1 would not hand over as they are, and values that no one means, are refused.
 
 Each function that makes a text makes one part; ``together`` makes one script of several, since each start of PowerShell
 takes about a second. What is sent is base64, and what comes back is base64 for each part: only ASCII crosses the wire,
@@ -141,7 +141,7 @@ def kind_of(path: str) -> str:
 
 
 def split(bundle: str, paths: t.Sequence[str]) -> str:
-    """Write each line of a file, which is base64, to a file of its own, and remove it."""
+    """Write each line of a file, which is base64, to its own file, and remove it."""
     line = f"[System.IO.File]::ReadAllLines({literal(bundle)})"
     return _do(
         *(

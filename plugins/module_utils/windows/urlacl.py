@@ -125,7 +125,7 @@ def delete_command(url: str) -> list[str]:
 
 
 def parse_url(text: str, *, where: str = "url") -> Url:
-    """A prefix to reserve, in its normal form; HostError if http.sys would not take it, or if nobody means it."""
+    """A prefix to reserve, in its normal form; HostError if http.sys would not take it, or if no one means it."""
     found = _URL.fullmatch(text)
     if not found or not text.isascii():
         raise _refused(text, "is not http or https with an ASCII host", where)

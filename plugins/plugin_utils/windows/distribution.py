@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """Versions of the software side by side on a Windows host: unpacked whole or not at all.
 
-The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked beside its
+The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked next to its
 place, to which it is moved at the end. A marker in it, the same as on Linux, holds the checksum of its archive.
 Which versions are superfluous is decided as on Linux; what uses them is read from processes and services.
 """
@@ -267,7 +267,7 @@ class Distribution:
         return [path for path in old if not inside(path, programs)]
 
     def _directories(self) -> list[str]:
-        """Beside the version; nothing was ever unpacked where a path is refused."""
+        """Next to the version; nothing was ever unpacked where a path is refused."""
         parent = ntpath.dirname(self._home)
         found = script.texts(self._host.ask(script.directories(parent), expected="DIRECTORIES", where=parent))
         return [

@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """Configuration files on a Windows host: read, compared, replaced, readable by the service.
 
-They are written with CRLF and without a BOM, as an editor on Windows does, for nobody knows how the vendor's manager
+They are written with CRLF and without a BOM, as an editor on Windows does, for no one knows how the vendor's manager
 splits lines. The server takes LF, CRLF and a BOM (measured on 3.4.0), so a file that differs in these only is right.
 """
 

@@ -175,7 +175,7 @@ class Host:
             raise HostError(f"cannot be written: {error}", where=path) from error
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a file that nobody reads yet."""
+        """Write a file that no one reads yet."""
         self._known.clear()
         self.action._transfer_data(script.check_path(path, where="path"), content)
 

@@ -37,7 +37,7 @@ Params = t.Mapping[str, t.Any]
 # What an installer that works needs to be seen by the service control manager.
 SEEN_TIMEOUT_S = 10.0
 RUNS = ("started", "restarted", "installed")
-# How the plan names the files beside a manager's; a wrong guess costs another look and nothing else.
+# How the plan names the files next to a manager's; a wrong guess costs another look and nothing else.
 NEIGHBOURS = ("watchdog.esconfig", "database.yaml")
 
 

@@ -30,10 +30,10 @@ def write(host: Host, contents: t.Mapping[str, bytes], *, backup: bool = False) 
         return {}
     suffix = f"{datetime.datetime.now():%Y%m%d-%H%M%S}~" if backup else "es-old"
 
-    def beside(path: str, end: str) -> str:
+    def named(path: str, end: str) -> str:
         return script.check_path(f"{path}.{end}", where="path")
 
-    places = [Place(path, beside(path, "es-new"), beside(path, suffix), content) for path, content in contents.items()]
+    places = [Place(path, named(path, "es-new"), named(path, suffix), content) for path, content in contents.items()]
     moves = script.replace([(each.new, each.path, each.old) for each in places], keep=backup)
     looks = [script.kind_of(each.old) for each in places] if backup else []
     was_there = {path for path in contents if host.kind_of(path) == FILE}

@@ -238,7 +238,7 @@ def test_the_cluster_size_of_a_stop_is_that_of_the_running_node(place, given):
     wrong = {**args, **{name: str(place.path / value) for name, value in given.items()}}
     for check in (True, False):
         result = place.run(wrong, "stopped", check=check)
-        assert "it runs a database node of a cluster of 3 nodes, and cluster is not given" in result["msg"]
+        assert "it runs a database node of a cluster of 3 nodes, and cluster is not set" in result["msg"]
     assert [each.pid for each in place.processes()] == [place.pid]
 
 
@@ -257,7 +257,7 @@ def test_the_nodes_of_a_manager_are_seen_without_its_files(place):
     for changed in ({"config": str(alone), "arguments": []}, {"config": str(place.path / "absent.yaml")}):
         cluster = {"name": "c", "endpoints": [f"{place.ip}:9"], "settle": 0, "wait": 0}
         result = place.run({**args, **changed, "cluster": cluster}, "stopped")
-        assert "runs a database node that is none of the endpoints given" in result["msg"]
+        assert "runs a database node that is not one of the given endpoints" in result["msg"]
         assert len(place.processes()) == 3
 
 
@@ -267,7 +267,7 @@ def test_a_node_of_another_pid_file_is_a_node(place):
     run = place.path / "run"
     shutil.copy2(run / "es-database.pid", run / "es-other.pid")
     result = place.run({**place.database("other"), "executable": None, "config": None}, "stopped")
-    assert "a cluster of 3 nodes, and cluster is not given" in result["msg"]
+    assert "a cluster of 3 nodes, and cluster is not set" in result["msg"]
     assert [each.pid for each in place.processes()] == [place.pid]
 
 
@@ -590,7 +590,7 @@ def test_a_process_that_ends_at_once_is_told_with_its_last_words(place):
     started = time.monotonic()
     text = refused(place, place.database(environment={"STAND_IN": "dies"}))
     assert time.monotonic() - started < 5
-    assert "es-database: it ended within" in text
+    assert "es-database: it exited within" in text
     assert text.endswith("it says hello\nDb: no such directory")
 
 
@@ -602,7 +602,8 @@ def test_a_process_that_says_that_it_exits_and_lives_on_has_ended(place):
 
 
 @pytest.mark.parametrize(
-    ("mode", "text"), [("silent", "nothing listens on"), ("html", "expected the esVersion and state of a database")]
+    ("mode", "text"),
+    [("silent", "nothing is listening on"), ("html", "expected the esVersion and state of a database")],
 )
 def test_a_process_that_does_not_answer_is_no_started_service(place, mode, text):
     args = place.database(environment={"STAND_IN": mode}, timeout=1)

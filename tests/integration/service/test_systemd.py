@@ -179,7 +179,7 @@ def test_secrets_are_for_root_only(place, world):
 def test_a_service_that_ends_at_once_is_told_with_the_journal(place):
     result = place.run(place.database(provider="systemd", environment={"STAND_IN": "dies"}))
     assert result["failed"]
-    assert "es-database: it ended within" in result["msg"]
+    assert "es-database: it exited within" in result["msg"]
     assert result["msg"].endswith("it says hello\nDb: no such directory")
 
 

@@ -96,7 +96,7 @@ def archive(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"checksum": "sha256:" + "0" * 64}, "is not the archive that was asked for"),
+        ({"checksum": "sha256:" + "0" * 64}, "checksum mismatch"),
         ({"executable": "other"}, "other"),
         (
             {"home": "c:\\es\\4.1.3"},

@@ -15,8 +15,8 @@ from es_manager.__main__ import main
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 TEST_REFUSED = [
-    ({"IntIp": "0.0.0.0"}, "IntIp (0.0.0.0) is given to other machines"),
-    ({"IntHttpPort": 0}, "IntHttpPort (0) is no port"),
+    ({"IntIp": "0.0.0.0"}, "IntIp (0.0.0.0) is advertised"),
+    ({"IntHttpPort": 0}, "IntHttpPort (0) is not a port"),
     ({"IntHttpPort": 30778}, "gives 127.0.31.9:30778, on which IntHttpPort listens"),
     ({"GossipIntervalMs": 0}, "GossipIntervalMs (0) is too short"),
     ({"GossipTimeoutMs": -5}, "GossipTimeoutMs (-5) is too short"),
@@ -140,7 +140,7 @@ def test_a_node_that_the_server_would_refuse_is_started_with_a_warning(write):
 def test_an_empty_watchdog_file_is_a_warning(write):
     settings = load(write({"NodeExecutable": ""}, watchdog="\n"))
     assert settings.watchdog.nodes == ()
-    assert "names no node" in settings.warnings[0]
+    assert "lists no node" in settings.warnings[0]
 
 
 @pytest.mark.parametrize(("changes", "message"), TEST_REFUSED)

@@ -139,7 +139,7 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
             "options: ClusterSiez is not an option of a database node 3.4.0; did you mean",
         ),
         ({"options": {"MemDb": "no", "IntIp": "x"}}, "1) MemDb: 'no' is not true or false"),
-        ({"options": {}}, "the file would hold no option, and the server crashes"),
+        ({"options": {}}, "the file would contain no option, and the server crashes"),
         (
             {"options": {"ClusterDns": "a.example,b.example"}},
             "'a.example,b.example' is not a DNS name; set one name, with a record",
@@ -187,7 +187,7 @@ def test_a_damaged_file_is_left_alone(es_config, path, data, message, exclusive)
     result = es_config(exclusive=exclusive)
     assert result["failed"]
     assert message in result["msg"]
-    assert "mend it, remove it, or replace it with force: true" in result["msg"]
+    assert "fix it, remove it, or replace it with force: true" in result["msg"]
     assert path.read_bytes() == data
 
 
@@ -226,8 +226,8 @@ def test_a_file_that_stays_without_options_is_refused(es_config, path, text):
         path.write_text(text)
     result = es_config(exclusive=False, options={})
     assert result["failed"]
-    assert "the server crashes on an empty file or one of comments only" in result["msg"]
-    assert "Give at least one option" in result["msg"]
+    assert "the server crashes with an empty file or with comments only" in result["msg"]
+    assert "Set at least one option" in result["msg"]
     assert (path.read_text() if path.exists() else None) == text
 
 
@@ -521,7 +521,7 @@ def test_all_files_of_a_machine_check_write_check_again_write_again(machine):
     [
         ({"nodes": [["--config", "relative.yaml"]]}, "not an absolute path"),
         ({"options": {"EnableWatchdgo": True}}, "EnableWatchdog"),
-        ({"options": {"EnableWatchdog": True}}, "no WatchdogConfig that names the file"),
+        ({"options": {"EnableWatchdog": True}}, "but WatchdogConfig, the file for the list of nodes"),
         ({"options": {"WatchdogConfig": "/nowhere/watchdog.esconfig"}}, "the directory /nowhere is missing"),
     ],
 )

@@ -69,7 +69,7 @@ async def _run(settings: options.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     own = Member.manager(str(uuid.uuid4()), utc_now(), settings.internal, settings.external)
-    membership = Membership(own, rng=random.Random(), now=utc_now)  # noqa: S311 -- whom to gossip with is no secret
+    membership = Membership(own, rng=random.Random(), now=utc_now)  # noqa: S311 -- the choice of a peer is no secret
     trust = Trust(membership, listed=settings.lease_clients)
     supervisor = None
     if settings.watchdog:

@@ -59,7 +59,7 @@ class Bounded(logging.Filter):
 
 
 class Stream(logging.StreamHandler):  # type: ignore[type-arg]  # it takes none before Python 3.11
-    """Standard error, which the unit's journal has; nobody is left to tell that it fails."""
+    """Standard error, which the unit's journal has; no one is left to tell that it fails."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass

@@ -122,7 +122,7 @@ def _watchdog(
             "is not a program with an absolute path",
             "Set the path of the database node's program",
         )
-    # Beside the log, which the manager must be able to write anyway; the configuration directory need not be writable.
+    # Next to the log, which the manager must be able to write anyway; the configuration directory need not be writable.
     directory = log or Path(name).parent
     nodes: list[Node] = []
     for entry in entries:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rounds of gossip, and the discovery of whom to gossip with: what moves a Membership."""
+"""The rounds of gossip, and the discovery of peers: what moves a Membership."""
 
 from __future__ import annotations
 

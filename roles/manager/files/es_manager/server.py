@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the manager answers over HTTP: gossip to whoever asks, and on the internal port to whoever gossips.
+"""What the manager answers over HTTP: gossip to anyone who asks, and on the internal port to anyone who gossips.
 
 Routes, headers and status codes are those of a 3.4.0 database node (measured); it answers in JSON only. The internal
 port also lends the lease on stopping nodes, which no server has.

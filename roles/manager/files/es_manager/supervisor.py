@@ -61,7 +61,7 @@ EXIT_GRACE_S = 5.0
 class Node:
     """A database node: its command (the executable first), where its output goes, where its HTTP should answer.
 
-    ``log``: the directory of its own log.
+    ``log``: the its own directory log.
     """
 
     name: str
@@ -210,7 +210,7 @@ def _not_accessible(path: Path, what: str, error: OSError) -> ServiceError:
 
 
 def find_running(command: t.Sequence[str]) -> Running | None:
-    """The process of this user that runs the command, or has its configuration file; the oldest, whoever started it.
+    """The process of this user that runs the command, or has its configuration file; the oldest, started by anyone.
 
     A wrapper such as run-node.sh that was killed leaves a node behind that has another command line.
     """
@@ -252,9 +252,9 @@ class Process:
 
     @classmethod
     def start(cls, node: Node) -> Process:
-        """Start the node in a session of its own; OSError if that is not possible."""
+        """Start the node in its own session; OSError if that is not possible."""
         home = os.path.dirname(node.command[0])
-        # The vendor's archive holds its libraries beside the executable, as its run-node.sh says.
+        # The vendor's archive holds its libraries next to the executable, as its run-node.sh says.
         library_path = [home, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
         if node.output.exists() and node.output.stat().st_size > MAX_OUTPUT_BYTES:
             node.output.replace(f"{node.output}.1")
@@ -269,7 +269,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        # A child that has ended already has no start time; 0 then is nobody's. It runs, so nothing may fail here.
+        # A child that has ended already has no start time; 0 then is no one's. It runs, so nothing may fail here.
         started = None
         with contextlib.suppress(ServiceError):
             started = procfs.start_time(child.pid)
@@ -321,7 +321,7 @@ class Process:
             os.killpg(group, signal.SIGTERM)
             give_up = time.monotonic() + STOP_GRACE_S
             pause_s = 0.002
-            # Looked up, not asked of killpg: where nobody fetches orphans, a zombie keeps the group there for ever.
+            # Looked up, not asked of killpg: where no one fetches orphans, a zombie keeps the group there for ever.
             while procfs.group(group):
                 if time.monotonic() >= give_up:
                     os.killpg(group, signal.SIGKILL)
@@ -414,10 +414,10 @@ class Supervisor:
                     is_new |= await self._waited_for_data(node)  # it may have been started by hand
                     if self._stopping.is_set():
                         return
-                # A start at once has no time to look for one that somebody else started; in a pause there was.
+                # A start at once has no time to look for one that someone else started; in a pause there was.
                 process = self._processes.get(node.name) or self._begin(node, recorded, look=is_new)
                 how = await self._stay(node, process)
-            except Exception as error:  # no descriptor, no memory, a full disk, or what nobody foresaw
+            except Exception as error:  # no descriptor, no memory, a full disk, or what no one foresaw
                 pause_s = restarts.not_started()
                 doing = "watched" if node.name in self._processes else "started"
                 log.error("node %s cannot be %s: %s; tried again in %g s", node.name, doing, described(error), pause_s)
@@ -479,15 +479,15 @@ class Supervisor:
 
     async def _stay(self, node: Node, process: Process) -> str:
         """Stay with a node to its end; says how it ended."""
-        beside = [asyncio.create_task(lasting(f"the check of node {node.name}", lambda: self._listen(node, process)))]
+        watching = [asyncio.create_task(lasting(f"the check of node {node.name}", lambda: self._listen(node, process)))]
         if node.endpoint:
-            beside.append(
+            watching.append(
                 asyncio.create_task(lasting(f"the ping of node {node.name}", lambda: self._watch_answers(node)))
             )
         try:
             how = await process.wait()
         finally:
-            for task in beside:
+            for task in watching:
                 task.cancel()
         del self._processes[node.name]
         self._save()
@@ -531,7 +531,7 @@ class Supervisor:
     async def _listen(self, node: Node, process: Process) -> None:
         """End a node that says that it exits and lives on: it never comes back by itself (measured on 3.4.0)."""
         said = process.running.said
-        if said < 0:  # adopted, and nobody knows which of the lines are its own
+        if said < 0:  # adopted, and no one knows which of the lines are its own
             said = output.size(node.output)
         process.gave_up = await output.given_up(node.output, said)
         await asyncio.sleep(EXIT_GRACE_S)

@@ -58,7 +58,7 @@ def test_a_name_that_does_not_resolve(monkeypatch):
     text = str(caught.value)
     assert text.startswith("DNS name cluster1.test: ")
     assert "the system's resolver says: Name or service not known" in text
-    assert "one A record per machine" in text
+    assert "one A record for each machine" in text
 
 
 def test_a_slow_resolver_is_not_waited_for(monkeypatch):

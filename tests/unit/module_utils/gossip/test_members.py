@@ -184,9 +184,9 @@ BAD = [
     (body_of(timeStamp="2026-13-22T22:46:08Z"), "expected timeStamp to be a time"),
     (body_of(internalHttpIp=...), "expected the field httpEndPointIp, but it is missing"),
     (body_of(epochId=None), "expected epochId to be a text, got null"),
-    (body_of(state="x" * 500), "member 1: expected state to be a text in one line, at most 256 characters"),
+    (body_of(state="x" * 500), "member 1: expected state to be a string in one line, at most 256 characters"),
     (body_of(state="Slave\r\nnode2 is dead"), r'a string in one line, at most 256 characters, got "Slave\r\nnode2'),
-    (body_of(externalHttpIp="fe80::1%\x1b[31m"), "expected externalHttpIp to be a text in one line"),
+    (body_of(externalHttpIp="fe80::1%\x1b[31m"), "expected externalHttpIp to be a string in one line"),
 ]
 
 

@@ -67,7 +67,7 @@ def test_without_an_archive_the_program_has_to_be_there(tmp_path: Path) -> None:
 
 def test_refuses_a_directory_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "eventstored").touch()
-    with pytest.raises(DistributionError, match="was not unpacked by this collection"):
+    with pytest.raises(DistributionError, match="this collection did not unpack it"):
         installed.is_complete(tmp_path, "eventstored", CHECKSUM)
 
 

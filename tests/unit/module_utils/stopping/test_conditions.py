@@ -274,7 +274,7 @@ def test_a_node_that_nobody_shows_is_missed():
     (words,) = conditions.missing(
         cluster(node(1, cluster_of("Master", "Slave")), node(2, cluster_of("Master", "Slave"))), stop(3)
     )
-    assert "1 of the nodes of es-cluster1 do not show" in words
+    assert "1 of the nodes of es-cluster1 are not in gossip" in words
 
 
 def test_a_node_is_back_under_whichever_of_its_addresses_it_is_known():

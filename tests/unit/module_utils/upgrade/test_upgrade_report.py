@@ -78,7 +78,7 @@ def test_every_hop_is_told_with_what_cannot_be_undone_before_it_is_done():
             "Hop 4 of 5: 4.1.4 -> 5.0.11",
             "go back a full rebuild of the index",
             "Hop 5 of 5: 5.0.11 -> 20.10.6, STOP ALL nodes, upgrade, start all",
-            "note Managers are gone",
+            "note There are no managers",
             "Or in 4 hops, 2 of them with all nodes down: 3.4.0 -> 4.0.3 (stop all) -> 4.1.4",
             "configuration for 20.x and later is not managed by this collection",
             "Nothing was changed",
@@ -97,7 +97,7 @@ def test_net_framework_only_where_there_is_windows(platform, told):
 @pytest.mark.parametrize(("mode", "told"), [("managers", True), ("nodes", False)])
 def test_managers_are_missed_only_where_there_are_some(mode, told):
     made = planned(eventstore_cluster_mode=mode)
-    assert ("Managers are gone" in text(gossip(*["5.0.11"] * 3), "20.10.6", made)) == told
+    assert ("There are no managers" in text(gossip(*["5.0.11"] * 3), "20.10.6", made)) == told
 
 
 def test_the_index_is_where_it_is_planned_to_be():
@@ -169,7 +169,7 @@ SERVICE = "es-cluster1"
         (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [2, 3])),
         (["", "", ""], [{}, {}, {}], "", "node1/database, node2/database, node3/database does not run"),
         (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "", "node2/database, node3/database does not run"),
-        (["4.0.3.0", "3.4.0.0", ""], [None, None, {SERVICE: "3.4.0"}], "", "cannot be one cluster"),
+        (["4.0.3.0", "3.4.0.0", ""], [None, None, {SERVICE: "3.4.0"}], "", "cannot form one cluster"),
     ],
 )
 def test_what_does_not_run_has_the_version_that_it_ran_last(answers, stopped, start, expected):

@@ -45,7 +45,7 @@ STOPPED = [look(OLD)] * 3
             "node2/database (3.4.0.0) runs; it cannot form one cluster with nodes of 4.0.3",
         ),
         (["", "", "nonsense"], STOPPED, {}, "node3/database (nonsense) runs"),
-        (["", "", ""], STOPPED[:2], {}, "node3 cannot be reached any more"),
+        (["", "", ""], STOPPED[:2], {}, "node3 cannot be reached"),
         (["", "", ""], STOPPED, {"node2": "it ended"}, "node2: it ended"),
     ],
 )
@@ -70,7 +70,7 @@ def test_the_first_machine_failed_and_the_others_can_go_back():
         "node2 is stopped; it last ran 3.4.0",
         "node3 is stopped; it last ran 3.4.0",
     ]
-    assert "It goes on from here" in lines[3]
+    assert "It continues from here" in lines[3]
     assert "start with -e eventstore_version=3.4.0 --limit node2,node3" in lines[4]
     assert "node1 may have opened its database with 4.0.3" in lines[5]
     assert "preflight_last_version=3.4.0" in lines[5]
@@ -91,7 +91,7 @@ def test_all_are_stopped_and_untouched():
         (["", "", ""], [look(NEW), look(OLD)]),
         (["", "", ""], [look({}), look({}), look(OLD)]),
     ],
-    ids=["a new one runs", "two touched", "out of reach", "unknown"],
+    ids=["a new one runs", "two touched", "unreachable", "unknown"],
 )
 def test_no_way_back_is_promised(answers, looks):
     lines = status(*answers, looks=looks)["lines"]

@@ -164,7 +164,7 @@ def test_a_wrong_checksum_and_another_kind_of_archive_are_refused(
     [
         (
             [kind(PROGRAM, "FILE"), content(MARKER, None), kind(HOME, "DIRECTORY")],
-            "was not unpacked by this collection",
+            "this collection did not unpack it",
         ),
         (
             [kind(PROGRAM, "FILE"), content(MARKER, marked("0" * 64))],
@@ -192,7 +192,7 @@ def test_software_has_its_program(archive: pathlib.Path) -> None:
 
 def test_a_file_in_the_place_of_a_directory_is_refused_before_any_is_made() -> None:
     steps = [kind("d:\\a", "ABSENT"), kind("d:\\b", "FILE")]
-    with Scripted(*steps) as there, pytest.raises(DistributionError, match="is no directory"):
+    with Scripted(*steps) as there, pytest.raises(DistributionError, match="is not a directory"):
         bring(there, directories=["d:\\a", "d:\\b"])
 
 

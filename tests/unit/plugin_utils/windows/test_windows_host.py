@@ -54,7 +54,7 @@ def test_a_program_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize("stdout", ["", "all is well", "ES1:RC:", " ES1:RC:0", "ES1:RVMx\nES1:RVMx"])
 def test_an_answer_without_its_end_is_a_failure_that_shows_what_came(stdout: str) -> None:
     with Scripted(Step(script.together([script.run("a.exe", "b c")]), stdout, rc=7)) as there:
-        with pytest.raises(HostError, match="What was changed until then is not known") as refused:
+        with pytest.raises(HostError, match="It is not known whether anything was changed") as refused:
             there.run("a.exe", "b c")
         assert "win1, & 'a.exe' 'b c'" in str(refused.value)
         assert "exit code 7" in str(refused.value)
@@ -66,7 +66,7 @@ def test_an_answer_without_its_end_is_a_failure_that_shows_what_came(stdout: str
     [
         ("ERROR:-2146232800|No room.", "No room"),
         ("SID:S-1-5-19", "expected the answer OK, got SID"),
-        ("OK\nES1:OK", "did not come to the end"),
+        ("OK\nES1:OK", "did not finish the script"),
     ],
 )
 def test_any_other_answer_than_the_expected_one_is_a_failure(answer: str, why: str) -> None:
@@ -135,15 +135,15 @@ FORGET = done(script.remove(NEW, f"{P}.es-set"))
 # What was there, what comes after the new content was put, and what is said of the file then.
 TEST_FAILED_WRITES: list[tuple[str, str, list[Step], str]] = [
     ("the old one is in use", "FILE", [content(P, b"old"), *FORGET], "is as it was"),
-    ("nothing was there", "ABSENT", [content(P, None), *FORGET], "is not there, as before"),
+    ("nothing was there", "ABSENT", [content(P, None), *FORGET], "does not exist, as before"),
     ("it is gone, and kept", "FILE", [content(P, None), kind(OLD, "FILE"), *done(BACK), *FORGET], "is as it was"),
     ("it is gone", "FILE", [content(P, None), kind(OLD, "ABSENT")], f"are both gone: its new content is in {NEW}"),
-    ("nothing can be seen", "FILE", [refused(script.read_file(P), 5)], "could not be seen"),
+    ("nothing can be seen", "FILE", [refused(script.read_file(P), 5)], "could not be read"),
     (
         "it cannot come back",
         "FILE",
         [content(P, None), kind(OLD, "FILE"), refused(BACK, 183, "odd")],
-        "could not be seen",
+        "could not be read",
     ),
 ]
 
@@ -193,7 +193,7 @@ def test_of_two_files_the_first_is_taken_back_where_the_second_cannot_be_replace
         assert writing.write(there, both) == {P: None, SECOND: None}
     came = [kind(P, "ABSENT"), kind(SECOND, "ABSENT"), began[2], began[3], refused(replace, 183)]
     gone_ = [content(P, b"x"), content(SECOND, None), *done(script.remove(P)), *FORGET, after[-1]]
-    with Scripted(*came, *gone_) as there, pytest.raises(HostError, match="is not there, as before"):
+    with Scripted(*came, *gone_) as there, pytest.raises(HostError, match="does not exist, as before"):
         writing.write(there, both)
     assert writing.write(there, {}) == {}
 
