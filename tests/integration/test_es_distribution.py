@@ -243,7 +243,7 @@ ASKED = "checksum mismatch: expected"
     [
         ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: {ASKED} {WRONG}"),
         ({"src": "absent.tar.gz"}, "Put the file there, or fix the path"),
-        ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it has eventstored, web/"),
+        ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it contains eventstored, web/"),
         ({"executable": "../eventstored"}, "executable is '../eventstored'"),
         ({"checksum": "5e88"}, "Write sha256: and the 64 hexadecimal digits"),
         ({"checksum": None}, "missing parameter(s) required by 'src': checksum"),
@@ -252,7 +252,7 @@ ASKED = "checksum mismatch: expected"
         ({"directories": ["data"]}, "directories has 'data'. Write absolute paths"),
         ({"directories": ["{directory}/a.tar.gz"]}, "{directory}/a.tar.gz: exists, but is not a directory"),
         ({"owner": "no-such-user"}, "owner is 'no-such-user', which does not exist on this host"),
-        ({"src": None, "checksum": None}, "eventstored does not exist, and no archive is given"),
+        ({"src": None, "checksum": None}, "eventstored does not exist, and no archive is set"),
         ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "contains a user or a password"),
         ({"src": None, "url": "file:///etc/passwd"}, "is not an http or https address"),
     ],

@@ -169,7 +169,7 @@ def _a_majority_is_left(case: Case) -> t.Iterator[Problem]:
         names = f" ({', '.join(node.name for node in case.left)})" if case.left else ""
         yield Problem(
             "no-majority",
-            f"{len(case.left)} of {cluster.cluster_size} nodes would remain in sync{names} but {cluster.quorum_size} "
+            f"{len(case.left)} of {cluster.cluster_size} nodes would remain in sync{names} and {cluster.quorum_size} "
             "are needed: no write would be acknowledged",
             f"Start these nodes first: {_down(case)}" if _down(case) else _ALONE,
         )

@@ -186,9 +186,11 @@ def _downgrade(newer: t.Mapping[str, Version], end: Version) -> UpgradeError:
 def _no_way(start: Version, end: Version) -> UpgradeError:
     reachable = [each for each in WAYPOINTS if each > start and _route(start, each, lambda steps: (len(steps),))]
     known = (
-        f"the documents allow from it {', '.join(map(str, reachable))}" if reachable else ("no document starts from it")
+        f"the documents allow the steps from it to {', '.join(map(str, reachable))}"
+        if reachable
+        else ("no document starts from it")
     )
-    return UpgradeError(f"no upgrade document allows {start} to {end}; {known}", hint=_ASK)
+    return UpgradeError(f"no upgrade document allows the step from {start} to {end}; {known}", hint=_ASK)
 
 
 __all__ = ["Hop", "Plan", "oldest", "path", "shortest"]

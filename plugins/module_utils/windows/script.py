@@ -84,7 +84,7 @@ def check_text(text: str, *, where: str) -> str:
             f"is {text!r}, white space and a '\\' at the end, which Windows PowerShell turns into an escaped quote"
         )
     if problem:
-        raise HostError(problem, where=where, hint="Nothing was done. Write it without that")
+        raise HostError(problem, where=where, hint="Nothing was changed. Write it without that")
     return text
 
 
@@ -101,7 +101,7 @@ def check_path(path: str, *, where: str) -> str:
     check_text(path, where=where)
     problem = path_problem(path, windows=True)
     if problem:
-        raise HostError(problem, where=where, hint=r"Nothing was done. Write a path such as c:\EventStore-Config")
+        raise HostError(problem, where=where, hint=r"Nothing was changed. Write a path such as c:\EventStore-Config")
     return path
 
 
@@ -111,7 +111,7 @@ def check_service_name(name: str, *, where: str = "name") -> str:
         raise HostError(
             f"is {name!r}, and not 1 to 80 letters, digits, '.', '_' and '-', the first one a letter or a digit",
             where=where,
-            hint="Nothing was done. Rename the service",
+            hint="Nothing was changed. Rename the service",
         )
     return name
 
@@ -331,11 +331,11 @@ def encoded(script: str) -> str:
     try:
         text = base64.b64encode(script.encode("utf-16-le")).decode()
     except UnicodeEncodeError:
-        raise HostError("a text has half a surrogate pair", hint="Nothing was done. Write it without that") from None
+        raise HostError("a text has half a surrogate pair", hint="Nothing was changed. Write it without that") from None
     if len(text) > LONGEST_ENCODED:
         raise HostError(
             f"the command would have {len(text)} characters, and Windows takes {LONGEST_ENCODED}",
-            hint="Nothing was done. Use shorter paths and values",
+            hint="Nothing was changed. Use shorter paths and values",
         )
     return f"{POWERSHELL} {text}"
 

@@ -153,7 +153,7 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
         ({"version": "20.10.6"}, "version '20.10.6' is not supported"),
         ({"kind": "manager"}, "ClusterSize is an option of a database node"),
         ({"arguments": ["--int_ip", "1"]}, "command line, --int_ip: not an option"),
-        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config sets /elsewhere, not the file"),
+        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config sets /elsewhere, not the written file"),
         (
             {"environment": {"EVENTSTORE_INT_IP": "node1"}},
             "EVENTSTORE_INT_IP: the value 'node1' could not be converted",
@@ -536,7 +536,7 @@ def test_one_damaged_file_keeps_all_from_being_written(machine):
     (machine.folder / "watchdog.esconfig").write_text("no watchdog file\n")
     result = machine()
     assert result["failed"]
-    assert "left alone" in result["msg"]
+    assert "not changed" in result["msg"]
     assert [each.name for each in machine.folder.iterdir()] == ["watchdog.esconfig"]
 
 

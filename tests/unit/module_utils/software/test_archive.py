@@ -259,7 +259,7 @@ def test_checksum(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     printed = subprocess.check_output(["sha256sum", str(path)], text=True).split()[0]  # noqa: S607
     check_checksum(str(path), f"sha256:{printed}")
-    with pytest.raises(DistributionError, match=f"expected sha256:0+, found sha256:{printed}"):
+    with pytest.raises(DistributionError, match=f"expected sha256:0+, got sha256:{printed}"):
         check_checksum(str(path), "sha256:" + 64 * "0")
     with pytest.raises(DistributionError, match="No such file"):
         check_checksum(str(tmp_path / "b"), f"sha256:{printed}")

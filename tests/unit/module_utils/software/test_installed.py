@@ -61,7 +61,7 @@ def test_an_empty_directory_is_taken(tmp_path: Path, archive: Archive) -> None:
 def test_without_an_archive_the_program_has_to_be_there(tmp_path: Path) -> None:
     (tmp_path / "eventstored").touch()
     assert installed.is_complete(tmp_path, "eventstored", None)
-    with pytest.raises(DistributionError, match="other does not exist, and no archive is given"):
+    with pytest.raises(DistributionError, match="other does not exist, and no archive is set"):
         installed.is_complete(tmp_path, "other", None)
 
 
@@ -81,7 +81,7 @@ def test_refuses_another_archive_of_the_version(tmp_path: Path) -> None:
 def test_refuses_a_version_that_has_lost_its_program(tmp_path: Path) -> None:
     home = make_version(tmp_path / "3.4.0")
     (home / "eventstored").unlink()
-    with pytest.raises(DistributionError, match="eventstored is gone"):
+    with pytest.raises(DistributionError, match="eventstored is missing"):
         installed.is_complete(home, "eventstored", CHECKSUM)
 
 

@@ -241,7 +241,7 @@ def test_without_any_one_condition_a_case_turns_red(condition, monkeypatch):
 
 def test_the_text_says_what_would_have_happened():
     (problem,) = conditions.refusals([cluster(node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED))], stop(2))
-    assert problem.text == "1 of 3 nodes would remain in sync (n1) but 2 are needed: no write would be acknowledged"
+    assert problem.text == "1 of 3 nodes would remain in sync (n1) and 2 are needed: no write would be acknowledged"
     assert problem.hint == "Start these nodes first: n3 on host3 (10.0.0.3:2113)"
 
 

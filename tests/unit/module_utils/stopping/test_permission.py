@@ -227,7 +227,7 @@ def test_what_was_seen_of_a_cluster_that_has_changed_since_is_none(sweeps, now):
 @pytest.mark.parametrize(("planned", "running"), [(3, 5), (5, 3), (5, None), (None, 5)])
 def test_the_larger_cluster_size_counts(sweeps, planned, running):
     sweeps[0][:] = [WHOLE]
-    with pytest.raises(ServiceError, match="2 of 5 nodes would be left"):
+    with pytest.raises(ServiceError, match="2 of 5 nodes would remain"):
         permit(cluster(cluster_size=planned), permission.Members(NODE2.stop, running))
 
 
@@ -301,7 +301,7 @@ def test_managers_that_know_no_leases_are_told_of(sweeps, lent):
     sweeps[0][:] = [WHOLE]
     lent.answers = itertools.repeat(False)
     (warning,) = permit(cluster(DATABASES + MANAGERS)).warnings
-    assert "know no leases" in warning
+    assert "do not support leases" in warning
 
 
 def test_check_mode_takes_no_lease_and_breaks_none(sweeps, lent):
@@ -345,7 +345,7 @@ def test_after_a_pause_it_is_decided_again(sweeps, boottime, endpoints):
     with permission.permit(cluster(endpoints), NODE2, hold_s=10, check_mode=False) as permitted:
         boottime.now += permission.FRESH_S + 1
         sweeps[0][:] = [ONE_DOWN]
-        with pytest.raises(ServiceError, match=r"not stopped: .* 1 of 3 nodes would be left"):
+        with pytest.raises(ServiceError, match=r"not stopped: .* 1 of 3 nodes would remain"):
             permitted.confirm()
         sweeps[0][:] = [WHOLE]
         looks = len(sweeps[1])
@@ -367,7 +367,7 @@ def test_a_lease_that_was_lost_is_taken_again_and_then_it_is_decided_again(sweep
     with permission.permit(cluster(DATABASES + MANAGERS), NODE2, hold_s=10, check_mode=False) as permitted:
         sweeps[0][:] = [ONE_DOWN]
         lent.renewals = iter([False])
-        with pytest.raises(ServiceError, match="1 of 3 nodes would be left"):
+        with pytest.raises(ServiceError, match="1 of 3 nodes would remain"):
             permitted.confirm()
         assert [call[0] for call in lent.calls] == ["take", "renew", "take"]
         lent.renewals = iter([False])
@@ -386,7 +386,7 @@ def test_a_pause_while_the_lease_is_renewed(sweeps, lent, boottime):
             yield True
 
         lent.renewals = pause()
-        with pytest.raises(ServiceError, match="1 of 3 nodes would be left"):
+        with pytest.raises(ServiceError, match="1 of 3 nodes would remain"):
             permitted.confirm()
 
 

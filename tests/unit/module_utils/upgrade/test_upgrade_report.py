@@ -149,7 +149,7 @@ def test_refused_while_a_node_does_not_answer_with_what_is_known_of_it():
     silent = {"code": "no-answer", "text": "node3/database does not answer", "hint": "Look there"}
     problems = refusal(gossip("3.4.0", "3.4.0", "", problems=[silent]), "5.0.11")
     assert [problem["code"] for problem in problems] == ["unknown-version", "no-answer"]
-    assert "missing: node3/database (192.168.1.13:2113)" in problems[0]["text"]
+    assert "version: node3/database (192.168.1.13:2113)" in problems[0]["text"]
 
 
 SERVICE = "es-cluster1"
@@ -167,8 +167,8 @@ SERVICE = "es-cluster1"
         (["", "", ""], [{SERVICE: "3.4.0"}, {}, {}], "", ("3.4.0", "4.0.3", [1, 2, 3])),
         (["", "", ""], [{}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [1, 2, 3])),
         (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [2, 3])),
-        (["", "", ""], [{}, {}, {}], "", "node1/database, node2/database, node3/database does not run"),
-        (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "", "node2/database, node3/database does not run"),
+        (["", "", ""], [{}, {}, {}], "", "node1/database, node2/database, node3/database is stopped"),
+        (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "", "node2/database, node3/database is stopped"),
         (["4.0.3.0", "3.4.0.0", ""], [None, None, {SERVICE: "3.4.0"}], "", "cannot form one cluster"),
     ],
 )
@@ -202,7 +202,7 @@ def stranger(**changes):
 def test_a_live_member_that_is_not_planned_counts_and_a_dead_one_does_not():
     facts = gossip(*["3.9.3"] * 3)
     facts["members"].append(stranger(is_alive=True))
-    assert "missing: 192.168.1.99:2112" in refusal(facts, "3.9.4")[0]["text"]
+    assert "version: 192.168.1.99:2112" in refusal(facts, "3.9.4")[0]["text"]
     facts["members"][-1] = stranger(is_alive=False)
     assert es_upgrade_plan(facts, planned(), "3.9.4")["problems"] == []
 

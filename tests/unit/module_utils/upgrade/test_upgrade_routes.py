@@ -198,11 +198,11 @@ REFUSED = [
     ("3.4.0", "6.0.0", r"leads to 6\.0\.0"),
     ("25.1.4", "26.1.0", r"leads to 26\.1\.0"),
     ("2.0.1", "5.0.11", r"from 2\.0\.1 to 5\.0\.11; no document starts from it"),
-    ("4.1.4", "5.0.1", r"from 4\.1\.4 to 5\.0\.1; the documents allow from it 5\.0\.11"),
+    ("4.1.4", "5.0.1", r"from 4\.1\.4 to 5\.0\.1; the documents allow the steps from it to 5\.0\.11"),
     ("20.6.1", "20.10.6", r"from 20\.6\.1 to 20\.10\.6; no document starts from it"),
     ({"node1": "3.4.0", "node2": "4.0.3"}, "5.0.11", "cannot form one cluster.*Stop those with 3.4.0"),
     ({"node1": "3.4.0", "node2": "3.5.0"}, "5.0.11", "No document allows that"),
-    ({"node1": "3.4.0", "node2": "3.9.4", "node3": "4.0.3"}, "5.0.11", "3 versions run side by side"),
+    ({"node1": "3.4.0", "node2": "3.9.4", "node3": "4.0.3"}, "5.0.11", "3 versions run at the same time"),
     ({"node1": "3.4.0", "node2": "3.9.4"}, "3.4.0", r"downgrade.*node2 3\.9\.4"),
     ({}, "5.0.11", "no node"),
 ]

@@ -44,13 +44,13 @@ TEST_URLS_REFUSED = [
     ("http://192.168.1.11:2112/\n", "has a path that is not a prefix"),
     ("http://192.168.1.11:2112/ user=Everyone", "has a path that is not a prefix"),
     ("http://münchen:2112/", "is not http or https with an ASCII host"),
-    ("http://192.168.1.300:2112/", "is no address"),
-    ("http://192.168.1:2112/", "is no address"),
-    ("http://[::g]:2112/", "is no address"),
-    ("http://user@host:2112/", "is no name"),
-    ("http://a b:2112/", "is no name"),
-    ("http://-a:2112/", "is no name"),
-    ("http://:2112/", "is no name"),
+    ("http://192.168.1.300:2112/", "is not an address"),
+    ("http://192.168.1:2112/", "is not an address"),
+    ("http://[::g]:2112/", "is not an address"),
+    ("http://user@host:2112/", "is not a name"),
+    ("http://a b:2112/", "is not a name"),
+    ("http://-a:2112/", "is not a name"),
+    ("http://:2112/", "is not a name"),
 ]
 
 TEST_ACCOUNTS = [

@@ -129,9 +129,9 @@ def test_too_little_room_is_told_before_anything_is_brought(archive: pathlib.Pat
 
 TEST_WRONG_ARCHIVES: list[tuple[str, str]] = [
     ("EventStore-v3.4.0/other.exe", EXE),
-    ("EventStore-v3.4.0/nul.txt", "no name for a file on Windows"),
+    ("EventStore-v3.4.0/nul.txt", "not a file name on Windows"),
     ("../evil.txt", "evil.txt"),
-    ("EventStore-v3.4.0/a:b", "no name for a file on Windows"),
+    ("EventStore-v3.4.0/a:b", "not a file name on Windows"),
 ]
 
 
@@ -184,7 +184,7 @@ def test_software_has_its_program(archive: pathlib.Path) -> None:
     with Scripted(*gone) as there, pytest.raises(DistributionError, match=f"{EXE} is missing"):
         bring(there, src=archive)
     for found in ("ABSENT", "DIRECTORY"):
-        with Scripted(kind(PROGRAM, found)) as there, pytest.raises(DistributionError, match="no archive is given"):
+        with Scripted(kind(PROGRAM, found)) as there, pytest.raises(DistributionError, match="no archive is set"):
             bring(there)
     with Scripted(kind(PROGRAM, "FILE")) as there:
         assert not bring(there, keep_versions=1)["changed"]
@@ -273,10 +273,13 @@ def test_what_windows_holds_fast_stays_and_fails(archive: pathlib.Path) -> None:
 
 def test_a_session_that_may_not_see_what_runs_removes_nothing(archive: pathlib.Path) -> None:
     blind = ran(*network.show_session(), out='"Label","S-1-16-8192"')
-    with Scripted(*installed(archive), *THERE, blind) as there, pytest.raises(DistributionError, match="may not see"):
+    with (
+        Scripted(*installed(archive), *THERE, blind) as there,
+        pytest.raises(DistributionError, match="not permitted to see"),
+    ):
         bring(there, src=archive, keep_versions=1)
     steps = [kind(HOME, "DIRECTORY"), content(MARKER, marked("0" * 64)), blind]
-    with Scripted(*steps) as there, pytest.raises(DistributionError, match="may not see"):
+    with Scripted(*steps) as there, pytest.raises(DistributionError, match="not permitted to see"):
         bring(there, "absent")
 
 

@@ -46,7 +46,7 @@ def test_only_winrm_gets_the_text_itself(transport: str, is_plain: bool) -> None
 def test_a_program_that_is_not_there_is_named() -> None:
     with (
         Scripted(gone("netsh.exe", "x")) as there,
-        pytest.raises(HostError, match=r"^win1: netsh.exe is not there"),
+        pytest.raises(HostError, match=r"^win1: netsh.exe does not exist"),
     ):
         there.run("netsh.exe", "x")
 
@@ -134,9 +134,9 @@ FORGET = done(script.remove(NEW, f"{P}.es-set"))
 
 # What was there, what comes after the new content was put, and what is said of the file then.
 TEST_FAILED_WRITES: list[tuple[str, str, list[Step], str]] = [
-    ("the old one is in use", "FILE", [content(P, b"old"), *FORGET], "is as it was"),
+    ("the old one is in use", "FILE", [content(P, b"old"), *FORGET], "is unchanged"),
     ("nothing was there", "ABSENT", [content(P, None), *FORGET], "does not exist, as before"),
-    ("it is gone, and kept", "FILE", [content(P, None), kind(OLD, "FILE"), *done(BACK), *FORGET], "is as it was"),
+    ("it is gone, and kept", "FILE", [content(P, None), kind(OLD, "FILE"), *done(BACK), *FORGET], "is unchanged"),
     ("it is gone", "FILE", [content(P, None), kind(OLD, "ABSENT")], f"are both gone: its new content is in {NEW}"),
     ("nothing can be seen", "FILE", [refused(script.read_file(P), 5)], "could not be read"),
     (
@@ -161,7 +161,9 @@ def test_after_a_failed_write_only_what_was_looked_at_is_said(
         writing.write(there, {P: b"x"})
 
 
-@pytest.mark.parametrize(("before", "found", "told"), [("FILE", b"old", "is as it was"), ("ABSENT", None, "not there")])
+@pytest.mark.parametrize(
+    ("before", "found", "told"), [("FILE", b"old", "is unchanged"), ("ABSENT", None, "does not exist")]
+)
 def test_a_content_that_does_not_come_changes_nothing(before: str, found: bytes | None, told: str) -> None:
     steps = [kind(P, before), put(NEW, b"x", error="disk full"), content(P, found), *FORGET]
     with Scripted(*steps) as there, pytest.raises(HostError, match=f"disk full.*{told}"):
@@ -261,7 +263,7 @@ def test_lines_are_written_as_windows_has_them_and_no_file_where_one_has_no_dire
         assert (result["changed"], len(result["warnings"]), "backup_file" in result) == (True, warnings, False)
     for found in ("ABSENT", "FILE"):
         steps = [kind(directory, "DIRECTORY"), kind("d:\\other", found)]
-        with Scripted(*steps) as there, pytest.raises(EventStoreError, match="nothing was written"):
+        with Scripted(*steps) as there, pytest.raises(EventStoreError, match="Nothing was written"):
             files.replace(there, both, backup=False)
     with Scripted(check_mode=True) as there:
         assert files.replace(there, both[:1], backup=False)[0]["changed"]

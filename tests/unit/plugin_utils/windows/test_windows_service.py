@@ -225,7 +225,7 @@ def test_a_start_that_comes_to_nothing_fails_with_what_the_host_said(
     started = ran(*services.start("es"), out="The service was started.", code=0)
     with (
         Scripted(*FOUND, started, *(again(seen) if waits else seen)) as there,
-        pytest.raises(ServiceError, match=rf"{told}; net\.exe ended with 0: The service was started"),
+        pytest.raises(ServiceError, match=rf"{told}; net\.exe exited with 0: The service was started"),
     ):
         bring(there, "started")
     assert (clock[0] >= 10) == waits
@@ -346,8 +346,8 @@ def test_a_stop_of_a_member_is_refused_where_the_cluster_cannot_be_asked(
     [
         ([f"{MANAGER} 700 c:\\ES\\EventStore.ClusterNode.exe --config {DATABASE}"], "runs EventStore.ClusterNode.exe"),
         ([f'{MANAGER} 700 "c:\\my tools\\nssm.exe"', RUNS_NODE], r"runs nssm\.exe"),
-        ([f"{MANAGER} 700 ", RUNS_NODE], "cannot be told"),
-        (["5 4 c:\\x.exe"], "cannot be told"),
+        ([f"{MANAGER} 700 ", RUNS_NODE], "are not known"),
+        (["5 4 c:\\x.exe"], "are not known"),
     ],
     ids=["a node", "a wrapper of a node", "hidden", "gone"],
 )
@@ -436,12 +436,12 @@ def test_check_mode_tells_the_commands_and_runs_none(wanted: str, steps: list[St
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"kind": "database"}, "only below a manager"),
+        ({"kind": "database"}, "only under the service of a manager"),
         ({"provider": "systemd"}, "provider is systemd"),
-        ({"arguments": ["-x"]}, "arguments is given"),
-        ({"environment": {"A": "b"}}, "environment is given"),
-        ({"user": "x"}, "user is given"),
-        ({"group": "x"}, "group is given"),
+        ({"arguments": ["-x"]}, "arguments is set"),
+        ({"environment": {"A": "b"}}, "environment is set"),
+        ({"user": "x"}, "user is set"),
+        ({"group": "x"}, "group is set"),
         ({"upgrade": {"from": "3.3.0"}}, "the way back would need"),
         ({"start_empty": True}, "do not record the directory"),
     ],
