@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts, problem_lines
 
 DOCUMENTATION = r"""
 name: es_problems

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import recover
 
@@ -52,7 +53,7 @@ _value:
 
 
 def es_recovery(
-    gossip: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
     plan: Plan,
     results: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]],
 ) -> dict[str, t.Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.report import upgrade
 
@@ -72,7 +73,7 @@ _value:
 
 
 def es_upgrade_plan(
-    gossip: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
     plan: Plan,
     target: object,
     stopped: t.Mapping[str, t.Mapping[str, str]] | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import status
 
@@ -66,7 +67,7 @@ _value:
 
 
 def es_upgrade_status(
-    gossip: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
     plan: Plan,
     hop: t.Mapping[str, t.Any],
     hosts: t.Sequence[str],

@@ -49,6 +49,18 @@ class Problem:
         return {"code": self.code, "text": self.text, "hint": self.hint, "where": self.where}
 
 
+def problem_lines(problems: t.Sequence[ProblemFacts]) -> list[str]:
+    """One line a problem: its code, where (places with the same problem together), what is wrong, what to do."""
+    places: dict[tuple[str, str, str], dict[str, None]] = {}
+    for each in problems:
+        where = places.setdefault((each["code"], each["text"], each["hint"]), {})
+        where.update({each["where"]: None} if each.get("where") else {})
+    return [
+        f"- {code}: {', '.join(where)}{': ' if where else ''}{text.rstrip('.')}. {hint.rstrip('.')}."
+        for (code, text, hint), where in places.items()
+    ]
+
+
 class EventStoreError(Exception):
     """``problem``: what was expected and what came; ``where``: file, line, option or address; ``hint``: what to do.
 
@@ -124,4 +136,5 @@ __all__ = [
     "TopologyError",
     "UpgradeError",
     "WatchdogError",
+    "problem_lines",
 ]

@@ -14,10 +14,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
-Facts = t.Mapping[str, t.Any]
+# Machine -> node -> file -> its content in base64.
+Checkpoints = t.Mapping[str, t.Mapping[str, t.Mapping[str, str]]]
 
 # Numbers of 8 bytes, little-endian, in the database's directory: where the newest epoch begins, where the log ends.
 EPOCH, WRITER = "epoch.chk", "writer.chk"
@@ -37,10 +39,10 @@ class Position:
         return self.writer > 0
 
 
-def recover(gossip: Facts, plan: Plan, checkpoints: t.Mapping[str, Facts]) -> dict[str, t.Any]:
+def recover(gossip: ClusterFacts, plan: Plan, checkpoints: Checkpoints) -> dict[str, t.Any]:
     """``lines`` that explain, ``order``: machines to start before there is quorum, ``last``: after; or ``problems``.
 
-    ``checkpoints``: machine -> node -> file -> its content in base64, of all machines that could be reached.
+    ``checkpoints``: of all machines that could be reached.
     """
     found = [_position(host, node, files) for host, nodes in checkpoints.items() for node, files in nodes.items()]
     planned = [each["name"] for each in plan["endpoints"] if each["kind"] == "database"]

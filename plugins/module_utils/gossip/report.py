@@ -16,6 +16,13 @@ import typing as t
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import (
+    ClusterFacts,
+    MasterFacts,
+    MemberFacts,
+    ServerFacts,
+    ViewFacts,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
     NOT_GOSSIP,
@@ -80,7 +87,7 @@ UNREACHABLE = "Unreachable"
 MAX_NAMES = 10
 
 
-def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
+def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0) -> ClusterFacts:
     """Give the facts, in plain types. ``doubts``: of the sweeps before; without it no doubt is settled."""
     problems = (doubts or Doubts()).settle([finding for rule in RULES for finding in rule(cluster)], now)
     by_state: dict[str, list[str]] = {}
@@ -96,7 +103,7 @@ def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0)
         "healthy": cluster.has_quorum and cluster.agreed and all(problem.code in ADVICE for problem in problems),
         "master": _node_facts(cluster.master) if cluster.master else None,
         "members": [_member_facts(cluster, node) for node in cluster.nodes],
-        "managers": [{**_node_facts(node), **_liveness(node)} for node in cluster.managers],
+        "managers": [_server_facts(node) for node in cluster.managers],
         "unresolved_seeds": [str(seed) for seed in cluster.seeds],
         "nodes_by_state": by_state,
         "clock_skew_s": round(cluster.clock_skew_s, 3),
@@ -105,7 +112,7 @@ def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0)
     }
 
 
-def _node_facts(node: ServerView) -> dict[str, t.Any]:
+def _node_facts(node: ServerView) -> MasterFacts:
     external = node.member.external_http if node.member else None
     return {
         "name": node.name,
@@ -115,16 +122,20 @@ def _node_facts(node: ServerView) -> dict[str, t.Any]:
     }
 
 
-def _liveness(node: ServerView) -> dict[str, bool]:
-    return {"is_alive": node.is_alive, "asked": node.target is not None, "answers": node.answers}
-
-
-def _member_facts(cluster: ClusterView, node: ServerView) -> dict[str, t.Any]:
-    member = node.member
+def _server_facts(node: ServerView) -> ServerFacts:
     return {
         **_node_facts(node),
+        "is_alive": node.is_alive,
+        "asked": node.target is not None,
+        "answers": node.answers,
+    }
+
+
+def _member_facts(cluster: ClusterView, node: ServerView) -> MemberFacts:
+    member = node.member
+    return {
+        **_server_facts(node),
         "state": node.state,
-        **_liveness(node),
         "in_sync": node in cluster.in_sync,
         "lag_bytes": cluster.lag_bytes(node),
         "es_version": node.view.es_version if node.view else "",
@@ -138,7 +149,7 @@ def _member_facts(cluster: ClusterView, node: ServerView) -> dict[str, t.Any]:
     }
 
 
-def _view_facts(cluster: ClusterView, view: View) -> dict[str, t.Any]:
+def _view_facts(cluster: ClusterView, view: View) -> ViewFacts:
     offset = view.clock_offset_s
     return {
         "name": view.target.name or str(view.target.address),

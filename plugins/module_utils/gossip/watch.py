@@ -16,7 +16,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import m
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Marks, Watched
     from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
+
+# Of a restart that is wanted: its nodes have fallen silent, answer again, and are in sync.
+MARKS = ("silent", "answered", "in_sync")
 
 Instance = tuple["Endpoint", str]
 
@@ -37,6 +41,7 @@ class Watch:
         self._restarted: list[str] = []
         self._stopping: set[Instance] = set()
         self._ended: list[str] = []
+        self._marks: dict[str, float] = {}
         self._two_masters = _Span()
         self._no_quorum = _Span()
 
@@ -53,6 +58,7 @@ class Watch:
         for node in cluster.nodes:
             self._add_ends(node)
             self._add_starts(node)
+        self._add_marks(cluster, now)
         self._add_master(cluster)
         self._two_masters.add(now, [node.name for node in cluster.claimants], len(cluster.claimants) > 1)
         self._no_quorum.add(now, [], not cluster.has_quorum)
@@ -63,7 +69,7 @@ class Watch:
         self._last = now
         self._sweeps += 1
 
-    def facts(self) -> dict[str, t.Any]:
+    def facts(self) -> Watched:
         """What was seen, in plain types."""
         return {
             "began": self._began,
@@ -78,7 +84,22 @@ class Watch:
             "no_quorum_s": round(self._no_quorum.seconds, 3),
             "restarted": list(self._restarted),
             "ended": list(self._ended),
+            **t.cast("Marks", {f"{mark}_s": round(second, 3) for mark, second in self._marks.items()}),
         }
+
+    def _add_marks(self, cluster: ClusterView, now: float) -> None:
+        """How far the wanted restart has come: each mark once, in their order."""
+        wanted = [node for node in cluster.nodes if not self._wanted.isdisjoint(node.addresses)]
+        holds = (
+            any(not node.answers for node in wanted),
+            all(node.answers for node in wanted),
+            all(node in cluster.in_sync for node in wanted),
+        )
+        for mark, is_reached in zip(MARKS, holds):
+            if mark not in self._marks:
+                if not wanted or not is_reached:
+                    return
+                self._marks[mark] = now - self._first
 
     def _add_master(self, cluster: ClusterView) -> None:
         """Of two that say they are master, the one of the later epoch; an epoch is what an election begins."""
@@ -150,7 +171,7 @@ def _signature(cluster: ClusterView) -> tuple[object, ...] | None:
     return master.key, master.own.epoch_number if master.own else None, *answering
 
 
-def lines(watched: t.Mapping[str, t.Any]) -> list[str]:
+def lines(watched: Watched) -> list[str]:
     """What happened, each in a sentence without its full stop; none if nothing did."""
     said = []
     if watched["elections"]:
@@ -175,4 +196,4 @@ def _times(names: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
         yield name, f" {times} times" if times > 1 else ""
 
 
-__all__ = ["Watch", "lines"]
+__all__ = ["MARKS", "Watch", "lines"]

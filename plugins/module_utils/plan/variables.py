@@ -147,6 +147,12 @@ VARIABLES: tuple[Variable, ...] = (
         cluster_wide=True,
     ),
     Variable(
+        "eventstore_report",
+        "str",
+        None,
+        "HTML file on the controller, to which status, site, rolls and upgrades write a page about the cluster.",
+    ),
+    Variable(
         "eventstore_cluster_mode",
         "str",
         "managers",

@@ -92,7 +92,7 @@ def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Co
             if pid is None or pid not in own:
                 problems.append(
                     f"{endpoint} is held by {procfs.describe(pid)}, not by {name}; "
-                    f"change {listener.port_option} in {config}, or stop it"
+                    f"change {listener.port_option} in {config}, or stop the process"
                 )
     return [*foreign.values(), *problems]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts, problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.report import upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import begun, left_out, stopped
@@ -38,7 +38,7 @@ class Begin:
     """All that decides: ``hops`` and ``problems`` of the way, ``looks``: what was seen on each machine in reach."""
 
     plan: Plan
-    gossip: Facts
+    gossip: ClusterFacts
     hops: t.Sequence[Facts]
     problems: t.Sequence[ProblemFacts]
     looks: t.Mapping[str, Facts]
@@ -54,7 +54,7 @@ class Begin:
         return bool(self.hops) and self.hops[0]["mode"] == STOP_ALL
 
 
-def check(gossip: Facts, plan: Plan, looks: t.Mapping[str, Facts], asked: Asked) -> dict[str, t.Any]:
+def check(gossip: ClusterFacts, plan: Plan, looks: t.Mapping[str, Facts], asked: Asked) -> dict[str, t.Any]:
     """``hop``: what is to be done now, empty if nothing is; ``lines``: the way; ``refusal``: why not, or empty."""
     # In a full stop any node may be silent: what is not well is refused, and all are stopped in any case.
     silent = looks if asked.stop_all else stopped(looks)

@@ -7,11 +7,16 @@ from __future__ import annotations
 import textwrap
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts, UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
+    Problem,
+    ProblemFacts,
+    UpgradeError,
+    problem_lines,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts, MemberFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, routes
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
     BACK_UP_INDEX,
@@ -22,8 +27,6 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix 
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
-Facts = t.Mapping[str, t.Any]
-
 _MODES = {
     ROLLING: "rolling",
     MASTER_LAST: "rolling, slaves first, master last",
@@ -32,7 +35,7 @@ _MODES = {
 
 
 def upgrade(
-    gossip: Facts,
+    gossip: ClusterFacts,
     plan: Plan,
     target: str,
     *,
@@ -52,7 +55,7 @@ def upgrade(
     members = [each for each in gossip["members"] if each["name"] in planned or each["is_alive"]]
     running = {member["name"]: member["es_version"] for member in members if member["es_version"]}
     silent = [member for member in members if not member["es_version"]]
-    missing = [member for member in silent if member.get("host") not in stopped]
+    missing = [member for member in silent if member["host"] not in stopped]
     if missing or not members:
         return {**refused, "problems": [_unknown_versions(missing), *gossip["problems"]]}
     try:
@@ -84,7 +87,7 @@ def _last(plan: Plan, name: str, versions: t.Mapping[str, str]) -> str:
     return versions.get(service["service"], "")
 
 
-def _unknown_versions(silent: t.Sequence[Facts]) -> ProblemFacts:
+def _unknown_versions(silent: t.Sequence[MemberFacts]) -> ProblemFacts:
     who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
     return Problem(
         "unknown-version",
@@ -93,7 +96,7 @@ def _unknown_versions(silent: t.Sequence[Facts]) -> ProblemFacts:
     ).facts()
 
 
-def _unknown_start(silent: t.Sequence[Facts]) -> ProblemFacts:
+def _unknown_start(silent: t.Sequence[MemberFacts]) -> ProblemFacts:
     return Problem(
         "unknown-version",
         f"{', '.join(member['name'] for member in silent)} is stopped, and no running node shows its version",
@@ -127,7 +130,7 @@ def _hop_facts(hop: routes.Hop, plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def _head(way: routes.Plan, members: t.Sequence[Facts], plan: Plan) -> t.Iterator[str]:
+def _head(way: routes.Plan, members: t.Sequence[MemberFacts], plan: Plan) -> t.Iterator[str]:
     name = plan["cluster_name"]
     if not way.hops:
         yield f"{name} runs {way.target} on every node; there is nothing to do"
@@ -148,7 +151,7 @@ def _count(hops: t.Sequence[routes.Hop]) -> str:
     return f"{count}, {stops} of them with all nodes down" if stops else f"{count}, never all nodes down"
 
 
-def _not_now(way: routes.Plan, gossip: Facts) -> t.Iterator[str]:
+def _not_now(way: routes.Plan, gossip: ClusterFacts) -> t.Iterator[str]:
     if not way.hops:
         return
     wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]

@@ -185,11 +185,8 @@ def _downgrade(newer: t.Mapping[str, Version], end: Version) -> UpgradeError:
 
 def _no_way(start: Version, end: Version) -> UpgradeError:
     reachable = [each for each in WAYPOINTS if each > start and _route(start, each, lambda steps: (len(steps),))]
-    known = (
-        f"the documents allow the steps from it to {', '.join(map(str, reachable))}"
-        if reachable
-        else ("no document starts from it")
-    )
+    later = ", ".join(map(str, reachable))
+    known = f"the documents allow the steps from it to {later}" if reachable else "no document starts from it"
     return UpgradeError(f"no upgrade document allows the step from {start} to {end}; {known}", hint=_ASK)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import is_release
@@ -14,7 +15,7 @@ Facts = t.Mapping[str, t.Any]
 
 
 def status(
-    gossip: Facts, plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
+    gossip: ClusterFacts, plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
 ) -> dict[str, t.Any]:
     """``problems``: why it stops here, empty if it can go on; ``lines``: each machine, and what to do next.
 

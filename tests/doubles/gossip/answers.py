@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members, report, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
 from tests.doubles.gossip import picture
@@ -79,14 +80,14 @@ def cluster_of(*states: str, **more: str) -> dict[str, str]:
     return {**{f"10.0.0.{number}": state for number, state in enumerate(states, start=1)}, **more}
 
 
-def judge(*views: view.View, size: int | None = 3, sure: bool = True) -> dict[str, t.Any]:
+def judge(*views: view.View, size: int | None = 3, sure: bool = True) -> ClusterFacts:
     """The report on a cluster of three that stays as it is; without ``sure``, the report on the first sweep."""
     cluster, doubts = view.ClusterView(views, size), report.Doubts()
     first = report.report(cluster, doubts)
     return report.report(cluster, doubts, report.CONFIRM_AFTER_S) if sure else first
 
 
-def codes(facts: dict[str, t.Any]) -> set[str]:
+def codes(facts: ClusterFacts) -> set[str]:
     return {problem["code"] for problem in facts["problems"]}
 
 

@@ -14,6 +14,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch im
 from tests.doubles.gossip.answers import FROZEN, HEALTHY, REFUSED, cluster_of, node, replay
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gossip"
+MARKS = {"silent_s", "answered_s", "in_sync_s"}
 NODE3 = Endpoint("10.0.0.3", 2112)
 
 
@@ -180,3 +181,19 @@ def test_old_news_of_a_process_is_no_start():
 def test_who_ended_before_the_watch_is_not_told():
     assert watched([ENDED, ENDED, REFUSED], [ENDED, ENDED, REFUSED])["ended"] == []
     assert watched(all_say(ENDING))["ended"] == ["n3"]
+
+
+def test_a_wanted_restart_has_three_marks():
+    up, down = cluster_of("Master", "Slave", "Slave"), cluster_of("Master", "Slave", "Slave dead")
+    back = cluster_of("Master", "Slave", "CatchingUp start=2")
+    after = cluster_of("Master", "Slave", "Slave start=2")
+    sweeps = [all_say(up), all_say(up), [down, down, REFUSED], [down, down, REFUSED], all_say(back), all_say(after)]
+    facts = watched(*sweeps, restarts=[NODE3])
+    assert (facts["silent_s"], facts["answered_s"], facts["in_sync_s"]) == (2.0, 4.0, 5.0)
+
+
+def test_a_restart_that_is_not_over_has_fewer_marks_and_another_node_has_none():
+    up, down = cluster_of("Master", "Slave", "Slave"), cluster_of("Master", "Slave", "Slave dead")
+    sweeps = [all_say(up), [down, down, REFUSED]]
+    assert {name for name in watched(*sweeps, restarts=[NODE3]) if name in MARKS} == {"silent_s"}
+    assert not MARKS & watched(*sweeps).keys()

@@ -161,9 +161,7 @@ def test_after_a_failed_write_only_what_was_looked_at_is_said(
         writing.write(there, {P: b"x"})
 
 
-@pytest.mark.parametrize(
-    ("before", "found", "told"), [("FILE", b"old", "is unchanged"), ("ABSENT", None, "does not exist")]
-)
+@pytest.mark.parametrize(("before", "found", "told"), [("FILE", b"old", "is unchanged"), ("ABSENT", None, "not exist")])
 def test_a_content_that_does_not_come_changes_nothing(before: str, found: bytes | None, told: str) -> None:
     steps = [kind(P, before), put(NEW, b"x", error="disk full"), content(P, found), *FORGET]
     with Scripted(*steps) as there, pytest.raises(HostError, match=f"disk full.*{told}"):
