@@ -61,7 +61,7 @@ def test_an_empty_directory_is_taken(tmp_path: Path, archive: Archive) -> None:
 def test_without_an_archive_the_program_has_to_be_there(tmp_path: Path) -> None:
     (tmp_path / "eventstored").touch()
     assert installed.is_complete(tmp_path, "eventstored", None)
-    with pytest.raises(DistributionError, match="other does not exist, and no archive is set"):
+    with pytest.raises(DistributionError, match="other does not exist, and no archive is given"):
         installed.is_complete(tmp_path, "other", None)
 
 

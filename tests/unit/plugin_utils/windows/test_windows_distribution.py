@@ -184,7 +184,7 @@ def test_software_has_its_program(archive: pathlib.Path) -> None:
     with Scripted(*gone) as there, pytest.raises(DistributionError, match=f"{EXE} is missing"):
         bring(there, src=archive)
     for found in ("ABSENT", "DIRECTORY"):
-        with Scripted(kind(PROGRAM, found)) as there, pytest.raises(DistributionError, match="no archive is set"):
+        with Scripted(kind(PROGRAM, found)) as there, pytest.raises(DistributionError, match="no archive is given"):
             bring(there)
     with Scripted(kind(PROGRAM, "FILE")) as there:
         assert not bring(there, keep_versions=1)["changed"]
