@@ -35,7 +35,7 @@ class ActionModule(HostAction):
         from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
 
         params = self.windows_params({"plan": {"type": "dict", "required": True}})
-        result = preflight.look(host, params["plan"])
+        result = preflight.inspect(host, params["plan"])
         return _named(self._with_archive(result, params["plan"]), task_vars)
 
     def _with_archive(self, result: dict[str, t.Any], plan: t.Any) -> dict[str, t.Any]:

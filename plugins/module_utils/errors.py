@@ -12,7 +12,7 @@ EventStoreError
 ├── ServiceError     a process or a service
 ├── DistributionError  an archive of the software
 ├── HostError        a Windows host: what is sent to it, or what it answered
-├── UpgradeError     a way from one version to another
+├── UpgradeError     a route from one version to another
 └── FormatError      a text of another program; also a ValueError, for callers that know the place
 """
 
@@ -116,7 +116,7 @@ class HostError(EventStoreError):
 
 
 class UpgradeError(EventStoreError):
-    """A way from one version to another."""
+    """A route from one version to another."""
 
 
 class FormatError(EventStoreError, ValueError):

@@ -62,8 +62,8 @@ UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
-def look(machine: InspectedMachine, *, controller_time: float | None = None) -> dict[str, t.Any]:
-    """Everything that is wrong (``problems``), what is worth knowing (``notes``), what is there and what runs."""
+def inspect(machine: InspectedMachine, *, controller_time: float | None = None) -> dict[str, t.Any]:
+    """Run all checks: ``problems`` and ``notes`` of the machine, its accounts, software, running and last versions."""
     now = time.time()
     absent = sorted(InspectedMachine.__required_keys__ - set(machine))
     if absent:
@@ -166,7 +166,7 @@ def _uid(user: str) -> int | None:
 
 
 def _absent_accounts(machine: InspectedMachine) -> tuple[str | None, str | None]:
-    """The user and the group that have to be made before services can run under them."""
+    """The user and the group that have to be created before services can run under them; None: not needed."""
     user, group = machine["user"], machine["group"]
     absent_user = user if user and _uid(user) is None else None
     group = group or absent_user
@@ -197,14 +197,14 @@ def _account(machine: InspectedMachine, absent_user: str | None, absent_group: s
 
 
 def _foreign_data(machine: InspectedMachine) -> Problems:
-    """Files that the services could not write, of services that ran under another account before."""
+    """Files that the services could not write, because another account owns them."""
     user = machine["user"]
     if not user:
         return
     uid = _uid(user)
     for directory in dict.fromkeys(path for service in servers(machine) for path in service["directories"]):
         yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], machine, uid)
-    if machine["manager"]:  # which writes its state file there
+    if machine["manager"]:  # in run_dir the manager owns only its state file; the provider owns the other files
         directory = os.path.join(machine["run_dir"], machine["manager"]["service"])
         yield from _foreign(directory, _names(directory), machine, uid)
 
@@ -308,7 +308,7 @@ def _port_in_use(machine: InspectedMachine, endpoint: Endpoint, pids: list[int])
 
 
 def _is_ours(machine: InspectedMachine, command: t.Sequence[str]) -> bool:
-    """Whether a process runs one of our files, or a program of ours, perhaps of an earlier plan or version."""
+    """Whether a process uses a planned configuration file, or a program below ``software.root``, of any version."""
     configs = {service["config"] for service in servers(machine)}
     root = machine["software"]["root"].rstrip("/") + "/"
     return any(word.partition("=")[2] in configs or word in configs or word.startswith(root) for word in command)
@@ -375,7 +375,7 @@ def _last_version(machine: InspectedMachine, last_versions: t.Mapping[str, str])
 
 
 def _data(machine: InspectedMachine) -> Problems:
-    """A node that would be started without the data it had: its directory was changed, emptied or is not mounted."""
+    """Nodes that would start without their data: the directory was changed, emptied or is not mounted."""
     for node in machine["nodes"]:
         try:
             place = data.planned(node)
@@ -413,7 +413,7 @@ def _space(machine: InspectedMachine, *, installed: bool) -> Problems:
 
 
 def _files(machine: InspectedMachine) -> Problems:
-    """Existing files that are unreadable or damaged: someone's work may be in them, so they are not overwritten."""
+    """Existing files that are unreadable or damaged; they are never overwritten."""
     for service in servers(machine):
         if document.HAS_YAML:
             yield from _file(service["config"], lambda text, path: document.read(text, where=path))
@@ -487,7 +487,7 @@ def _unreachable(machine: InspectedMachine) -> t.Iterator[PeerProblem]:
 
 
 def _connect(endpoints: t.Iterable[Endpoint]) -> dict[Endpoint, str]:
-    """Why no connection comes about, for all at once; "" if one does, or the machine there refuses it."""
+    """Connect to all at once: endpoint -> why that failed, "" if it connected or the machine refused the connection."""
     with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
         results = {}
         for endpoint in endpoints:
@@ -548,4 +548,4 @@ def _text(path: str) -> str | None:
         return None
 
 
-__all__ = ["look"]
+__all__ = ["inspect"]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""A cluster without quorum: which nodes have data, up to where, who is missing, and which to start first.
+"""A cluster without quorum: which nodes have data and how far each log goes, which are missing, which to start first.
 
 A write that was acknowledged is on a majority of the nodes. So where a majority of them has its data, one of them has
 every such write, and servers elect the one that has come furthest. A node whose directory was emptied counts for the

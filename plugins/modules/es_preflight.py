@@ -156,7 +156,7 @@ full_stop_begun:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import look
+from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import inspect
 
 
 def main() -> None:
@@ -165,7 +165,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = look(module.params["plan"], controller_time=module.params["controller_time"])
+        result = inspect(module.params["plan"], controller_time=module.params["controller_time"])
     except EventStoreError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)

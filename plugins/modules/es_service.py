@@ -401,8 +401,8 @@ watched:
     - Events in the cluster since the last sweep before the stop, as C(watched) of
       M(eventstore.cluster.es_gossip_facts), without the requested restart. The module also shows them as one line, and
       as a warning if data may be lost.
-    - C(silent_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the restarted nodes stopped
-      answering, answered again, and were in sync. A value that was not observed is omitted.
+    - C(stopped_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the stop was sent, and until the
+      restarted nodes answered and were in sync. A value that was not observed is omitted.
   returned: after a restart with O(cluster)
   type: dict
   sample:
@@ -418,7 +418,7 @@ watched:
     no_quorum_s: 0.0
     restarted: []
     ended: []
-    silent_s: 3.1
+    stopped_s: 3.1
     answered_s: 5.6
     in_sync_s: 9.8
 commands:

@@ -33,7 +33,7 @@ BAR = 1000  # width of a bar's viewBox
 _AFTER, QUIET = "After the last turn", "no election, and no other node ended or was started"
 # The parts of a turn, as Watch marks them: name of the part, tone, and the mark with which it ends.
 _PARTS = (
-    ("checks", PLAIN, "silent_s"),
+    ("checks", PLAIN, "stopped_s"),
     ("stopped", BAD, "answered_s"),
     ("catching up", DOUBTFUL, "in_sync_s"),
     ("in sync", GOOD, "seconds"),

@@ -110,7 +110,7 @@ def play_in_ansible(directory: Path, *arguments: str, **options: t.Any) -> Done:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -78,7 +78,7 @@ def only(result, code):
     assert codes(result) == [code]
     problem = result["problems"][0]
     assert problem["hint"]
-    return f"{problem['where']}: {problem['text']}"
+    return ": ".join(filter(None, (problem["where"], problem["text"])))
 
 
 def tree(path):

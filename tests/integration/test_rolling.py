@@ -140,7 +140,7 @@ def test_two_controllers_at_once(whole: Site) -> None:
     play = write(whole, "restart", "serial: 100%", RESTART)
     with Watcher(NODES) as watcher:
         running = [whole.start(play, controller=name) for name in ("alice", "bob")]
-        ended = [(process.communicate(timeout=150)[0], process.returncode) for process in running]
+        ended = [(process.communicate(timeout=400)[0], process.returncode) for process in running]
     assert watcher.worst == 1, (watcher.worst_nodes, ended)
     assert any(status == 0 for _output, status in ended) or "another stop is in progress" in str(ended)
 
@@ -235,7 +235,7 @@ def test_who_was_paused_after_the_decision_beyond_the_lease_does_not_stop_a_seco
         stopped = whole.play(write(whole, "stop", "", STOP), "--limit", "node3")
         assert stopped.returncode == 0, stopped.stdout + stopped.stderr
         paused.send_signal(signal.SIGCONT)
-        said = json.loads(paused.communicate(timeout=60)[0])
+        said = json.loads(paused.communicate(timeout=240)[0])
     assert said["failed"]
     assert "1 of 3 nodes would remain in sync" in said["msg"]
     assert whole.node("node2").pid == node

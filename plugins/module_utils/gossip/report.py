@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What is wrong with a cluster, in words an operator can act on, and everything as the facts ``es_gossip``.
+"""The problems of a cluster, in sentences that an operator can act on, and the facts ``es_gossip``.
 
 Each rule is one function of the whole cluster; its order in ``RULES`` is the order of importance.
 
@@ -44,7 +44,7 @@ ALLOWED_LAG_BYTES = 16 * 1024 * 1024
 
 
 class Doubt(t.NamedTuple):
-    """A problem that is told only when it stays; ``nodes``: their keys, ``until_then``: what is told until then."""
+    """A problem that is reported only if it persists; ``nodes`` have it; ``meanwhile`` is reported until then."""
 
     nodes: tuple[Endpoint, ...]
     problem: Problem
@@ -62,14 +62,14 @@ CONFIRM_AFTER_S = 4.0
 
 
 class Doubts:
-    """Tells which doubts have been in every sweep for ``CONFIRM_AFTER_S``; ``open``: some have not been yet."""
+    """Confirms the doubts that were in every sweep for ``CONFIRM_AFTER_S``; ``open``: some are not confirmed yet."""
 
     def __init__(self) -> None:
         self.open = False
         self._since: dict[tuple[object, ...], float] = {}
 
     def settle(self, findings: t.Sequence[Finding], now: float) -> list[Problem]:
-        """The problems as they may be told after this sweep at ``now``, on the monotonic clock."""
+        """The problems to report after this sweep; ``now`` is on the monotonic clock."""
         names = [finding.name for finding in findings if isinstance(finding, Doubt)]
         self._since = {name: self._since.get(name, now) for name in names}
         sure = {name for name, since in self._since.items() if now - since >= CONFIRM_AFTER_S}
@@ -88,7 +88,7 @@ MAX_NAMES = 10
 
 
 def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0) -> ClusterFacts:
-    """Give the facts, in plain types. ``doubts``: of the sweeps before; without it no doubt is settled."""
+    """The facts of one sweep. ``doubts``: those of earlier sweeps; without it no doubt is confirmed."""
     problems = (doubts or Doubts()).settle([finding for rule in RULES for finding in rule(cluster)], now)
     by_state: dict[str, list[str]] = {}
     for node in cluster.nodes:
@@ -268,7 +268,7 @@ def _own_cluster(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _hides_gossip(node: ServerView) -> bool:
-    """It speaks of itself in /info, and lets /gossip hang."""
+    """It answers /info, and /gossip hangs."""
     return bool(node.view and node.view.state and not node.own and lets_gossip_hang(node.view))
 
 
@@ -315,7 +315,7 @@ def _silent_master(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _is_stuck(view: View) -> bool:
-    """The kernel takes connections for it, and the process does not answer them."""
+    """The kernel accepts connections, and the process does not answer."""
     return view.error == sweep.TIMEOUT and "connected" in view.text
 
 
@@ -380,7 +380,7 @@ def _impostor(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
-    """What is wrong with an address that a server gives as its own."""
+    """Why the address that a server gives as its own is wrong, as the end of a sentence."""
     if not view.own:
         return "but lists no such member"
     others = [each for each in cluster.views if each is not view]
@@ -396,7 +396,7 @@ def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
 def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
     answering = [node for node in cluster.asked if node.own]
     states = _join(f"{node.name} is {node.state}" for node in answering)
-    # Also with a master: nodes that were in a cluster elect one while their managers tell them of no one.
+    # Checked even if there is a master: nodes of a former cluster can elect one although their managers list no node.
     if _never_formed(cluster):
         yield Problem(
             "never-formed",
@@ -417,7 +417,7 @@ def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
-    """Managers that were not asked; of those that were is told how they are silent."""
+    """Dead managers that were not asked; those that were asked and are silent have problems of their own."""
     for key, (text, node) in _bereft(cluster).items():
         yield Problem(
             "dead-manager",
@@ -428,7 +428,7 @@ def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _bereft(cluster: ClusterView) -> dict[Endpoint, tuple[str, ServerView]]:
-    """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
+    """Dead managers whose machine's database node runs -> (text of the problem, that node)."""
     served = {node.key.host for node in cluster.managers if node.is_alive}
     alone = {node.key.host: node for node in cluster.nodes if node.is_alive and node.key.host not in served}
     found = {}
@@ -445,7 +445,7 @@ def _bereft(cluster: ClusterView) -> dict[Endpoint, tuple[str, ServerView]]:
 
 
 def _is_managers(cluster: ClusterView, seed: Endpoint) -> bool:
-    """It has the port of the other machines' managers; or it is its machine's nodes' only seed, and theirs alone."""
+    """Whether a seed is a manager: it has the managers' port, or is its nodes' only seed and no other machine's."""
     if any(node.key.port == seed.port for node in cluster.managers):
         return True
     views = _listing(cluster, [seed])
@@ -483,7 +483,7 @@ def _wrong_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _likely_at(cluster: ClusterView, seed: Endpoint) -> str:
-    """Whose address it may well be: of a silent server whose internal one is not known, or of a machine's manager."""
+    """The probable server at this address: a silent one whose internal address is unknown, or a manager; else ""."""
     for node in [*cluster.nodes, *cluster.managers]:
         if node.key.host == seed.host and node.target and not node.target.internal and not node.member:
             return node.label
@@ -493,7 +493,7 @@ def _likely_at(cluster: ClusterView, seed: Endpoint) -> str:
 
 
 def _started(cluster: ClusterView, seeds: t.Sequence[Endpoint]) -> str:
-    """Where managers run there, the port is wrong; where none is known, they may be down."""
+    """The start of a hint: managers that run there have another port; if none is known, they may be down."""
     if {seed.host for seed in seeds} <= {node.key.host for node in cluster.managers}:
         return "On"
     places = _join(seed.host for seed in seeds)
@@ -678,7 +678,7 @@ def _versions_differ(cluster: ClusterView) -> t.Iterator[Finding]:
 
 
 def _never_formed(cluster: ClusterView) -> bool:
-    """Several nodes answer, and each knows no database node but itself."""
+    """Several nodes answer, and each lists no other database node."""
     own = [node.view for node in cluster.nodes if node.own and node.view]
     return len(own) > 1 and all(sum(not member.is_manager for member in view.listed) == 1 for view in own)
 
@@ -700,7 +700,7 @@ _HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
 
 
 def _status_remedy(view: View) -> str:
-    """Only a node that answers /info is known to be one; strangers give any status."""
+    """The hint for an HTTP status. Only a server that answers /info is known to be a node."""
     if view.state and view.status == 404:
         return "On {place} set GossipOnExt: true, or use the internal HTTP address as the endpoint's address"
     if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
@@ -727,7 +727,7 @@ def _remedy(node: ServerView, view: View) -> str:
 
 
 def _seen(cluster: ClusterView, node: ServerView) -> str:
-    """What the others say of a node, to be added to a sentence."""
+    """How the other nodes list this one, to be added to a sentence."""
     if not node.seen:
         return ". No other node lists it" if any(view.target != node.target for view in cluster.trusted) else ""
     words: dict[str, list[str]] = {}
@@ -751,7 +751,7 @@ def _view_name(view: View) -> str:
 
 
 def _join(names: t.Iterable[str]) -> str:
-    """A text with some of the names: hundreds of them help no one."""
+    """The first ``MAX_NAMES`` names, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
     return ", ".join(listed[:MAX_NAMES]) + more

@@ -67,7 +67,7 @@ class View:
 
     @property
     def own(self) -> Member | None:
-        """The target's word on itself."""
+        """How the target describes itself."""
         return self.gossip.own if self.gossip else None
 
     @property
@@ -120,7 +120,7 @@ def _read_info(target: Target, info: Result | None) -> tuple[str, str]:
 
 @dataclass(eq=False)
 class ServerView:
-    """A database node or a manager: as a target, in its own word (``own``) and in the word of others (``seen``)."""
+    """A database node or a manager: as a target, as it describes itself (``own``), as others list it (``seen``)."""
 
     key: Endpoint
     target: Target | None = None
@@ -140,7 +140,7 @@ class ServerView:
 
     @property
     def member(self) -> Member | None:
-        """The best word on it: its own, else the latest of the others."""
+        """Its own description, else the latest of the others."""
         if self.own or not self.seen:
             return self.own
         return max((member for _view, member in self.seen), key=lambda member: members.seconds(member.time_stamp))
@@ -162,7 +162,7 @@ class ServerView:
 
     @property
     def is_alive(self) -> bool:
-        """It speaks for itself, or someone sees it alive."""
+        """It answers, or another server lists it as alive."""
         return self.answers or any(member.is_alive for _view, member in self.seen)
 
     @property
@@ -175,7 +175,7 @@ class ServerView:
 
 
 class ClusterView:
-    """Everything that the views say, brought together, and the verdict."""
+    """Master, quorum, agreement and lag of a cluster, from the views of all its servers."""
 
     def __init__(self, views: t.Sequence[View], cluster_size: int | None = None) -> None:
         self.views = tuple(views)
@@ -229,7 +229,7 @@ class ClusterView:
         managers: dict[Endpoint, ServerView] = {}
         for view in self.views:
             target, own = view.target, view.own if view in self.trusted else None
-            # Its own word on what it is wins; the others' is enough for where it stands in gossip.
+            # A server's own answer decides its kind; the gossip of others is enough to find its key.
             known = own or self._listed_at(target.address)
             key = own.key if own else target.internal or (known.key if known else target.address)
             is_manager = known.is_manager if known and (own or not target.kind) else target.kind == MANAGER
@@ -250,7 +250,7 @@ class ClusterView:
         return sorted(nodes.values(), key=by_target), sorted(managers.values(), key=by_target)
 
     def _listed_at(self, address: Endpoint) -> Member | None:
-        """How others know a target that says nothing itself."""
+        """How others list a target that does not answer with gossip."""
         for view in self.trusted:
             for member in view.listed:
                 if address in (member.external_http, member.internal_http) and not member.is_unresolved_seed:
@@ -258,7 +258,7 @@ class ClusterView:
         return None
 
     def _find_master(self) -> ServerView | None:
-        """The one node that says so itself, over /gossip, and is not contradicted by its own /info."""
+        """The only node that claims it in its own /gossip, if its own /info agrees."""
         claimants = [
             node
             for node in self.claimants
@@ -272,7 +272,7 @@ class ClusterView:
         return self._size_is_given or bool(node.view and lets_gossip_hang(node.view))
 
     def _is_in_sync(self, node: ServerView) -> bool:
-        """It says so itself, knows this master and no other, and the master knows it."""
+        """It claims it in its own gossip, lists this master and no other, and the master lists it in sync."""
         if self.master is None or node is self.master:
             return node is self.master
         if not (

@@ -19,8 +19,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Marks, Watched
     from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
-# Of a restart that is wanted: its nodes have fallen silent, answer again, and are in sync.
-MARKS = ("silent", "answered", "in_sync")
+# Of a restart that is wanted: the stop is sent, its nodes answer again, and they are in sync.
+MARKS = ("stopped", "answered", "in_sync")
 
 Instance = tuple["Endpoint", str]
 
@@ -87,19 +87,18 @@ class Watch:
             **t.cast("Marks", {f"{mark}_s": round(second, 3) for mark, second in self._marks.items()}),
         }
 
+    def stop(self, now: float) -> None:
+        """The stop of the wanted restart is sent."""
+        self._marks["stopped"] = now - self._first
+
     def _add_marks(self, cluster: ClusterView, now: float) -> None:
-        """How far the wanted restart has come: each mark once, in their order."""
+        """How far the wanted restart has come since the stop. No sweep is made while the service starts."""
         wanted = [node for node in cluster.nodes if not self._wanted.isdisjoint(node.addresses)]
-        holds = (
-            any(not node.answers for node in wanted),
-            all(node.answers for node in wanted),
-            all(node in cluster.in_sync for node in wanted),
-        )
-        for mark, is_reached in zip(MARKS, holds):
-            if mark not in self._marks:
-                if not wanted or not is_reached:
-                    return
-                self._marks[mark] = now - self._first
+        if "stopped" not in self._marks or not wanted or not all(node.answers for node in wanted):
+            return
+        self._marks.setdefault("answered", now - self._first)
+        if all(node in cluster.in_sync for node in wanted):
+            self._marks.setdefault("in_sync", now - self._first)
 
     def _add_master(self, cluster: ClusterView) -> None:
         """Of two that say they are master, the one of the later epoch; an epoch is what an election begins."""

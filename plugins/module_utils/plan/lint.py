@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What is wrong with a plan. The rules look at the options as they will be written, regardless of their source.
+"""The problems of a plan. The rules read the options as they will be written, whatever set them.
 
-A rule is a function of the plan and its machines that yields problems; numbers such as #1585 are issues of
+A rule is a function of the plan and the inventory that yields problems; numbers such as #1585 are issues of
 kurrent-io/KurrentDB in which operators paid for what the rule finds.
 """
 
@@ -46,7 +46,7 @@ def _servers_of(plan: Plan, host: str) -> t.Iterator[PlannedServer]:
 
 
 def _known(plan: Plan) -> list[PlannedServer]:
-    """The servers that the others find by DNS or seeds."""
+    """The servers that the others discover: managers, or without them database nodes."""
     return list(_servers(plan, "manager" if plan["mode"] == "managers" else "database"))
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What a plan needs to know of options: the free ones that an operator writes."""
+"""The free options, which an operator writes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMAND_LINE_ONLY = {
 def read_options(
     server: str, kind: str, variables: HostVariables, given: t.Mapping[str, t.Any], problems: list[Problem]
 ) -> dict[str, t.Any]:
-    """The free options by their own names and as their types; what is wrong with them is added to ``problems``."""
+    """The free options by their canonical names, as typed values; adds their problems to ``problems``."""
     place, variable = f"{variables.host}/{server}", f"eventstore_{kind}_options"
     options = _option_set(kind, variables["version"])
     try:
@@ -53,7 +53,7 @@ def doubts(kind: str, version: str, names: t.Iterable[str]) -> list[str]:
 
 
 def default_log(version: str) -> str:
-    """Where a database node on Linux logs when no one says where."""
+    """The directory in which a database node on Linux logs by default."""
     option = _option_set("database", version).find("Log")
     return str(option.default) if option else ""
 

@@ -42,7 +42,7 @@ NODE_PORTS = {
 def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> Plan:
     """Plan the cluster of these machines: host -> its eventstore_* and ansible_* variables.
 
-    What is wrong is in ``problems``. Where a variable cannot be read, ``hosts`` and ``endpoints`` stay empty.
+    ``problems`` has all that is wrong. If a variable cannot be read, ``hosts`` and ``endpoints`` are empty.
     """
     if not machines:
         raise TopologyError(
@@ -75,10 +75,10 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> Plan:
 
 
 def _fill(made: Plan, inventory: list[HostVariables], problems: list[Problem]) -> None:
-    """Add what needs the whole cluster: seeds, DNS and cluster size."""
+    """Add what depends on all machines: discovery, endpoints and peers."""
     nodes = {variables.host: _nodes(variables, problems) for variables in inventory}
     managers = {variables.host: _manager(variables, problems) for variables in inventory}
-    # The servers that the others look for: the managers, or where there are none the database nodes.
+    # The servers that the others discover: the managers, or without them the database nodes.
     if made["mode"] == "managers":
         known = list(managers.values())
     else:

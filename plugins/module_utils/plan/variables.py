@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The inventory's variables: which there are, what they default to, and how they are read.
+"""The inventory's variables: their names, types and defaults, and how they are read.
 
 The defaults make Example 1 of the vendor's page "Variable up a Cluster with Manager Nodes" (3.4.0) come out.
 """
@@ -354,7 +354,7 @@ _PYTHON_TYPES: dict[str, tuple[type, str]] = {
 
 
 def nearest(name: str, names: t.Iterable[str]) -> str:
-    """The name that was probably meant, "" if none is near."""
+    """The nearest of ``names``, "" if none is near."""
     # The prefix all have in common would make everything near.
     by_rest = {each.replace(PREFIX, "", 1): each for each in names}
     close = difflib.get_close_matches(name.replace(PREFIX, "", 1), by_rest, n=1, cutoff=0.7)
@@ -362,7 +362,7 @@ def nearest(name: str, names: t.Iterable[str]) -> str:
 
 
 def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Problem]) -> HostVariables:
-    """Read one machine's variables; what is wrong with them is added to ``problems``."""
+    """Read one host's variables; adds their problems to ``problems``."""
     connection = str(variables.get("ansible_connection", "")).rpartition(".")[2]
     windows = connection in ("winrm", "psrp") or variables.get("ansible_shell_type") in ("powershell", "cmd")
     given = {name: value for name, value in variables.items() if name.startswith(PREFIX) and value is not None}

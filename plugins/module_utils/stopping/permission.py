@@ -179,6 +179,7 @@ class Cluster:
             kept = self._borrower is None or self._borrower.renew(seconds)
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
+                self._watch.stop(time.monotonic())
                 return
             # Others may have had the lease since then, and the cluster may be another one.
             self._seen_state = ""

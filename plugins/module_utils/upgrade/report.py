@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The way to a version for an operator and for playbooks, from the facts ``es_gossip`` and the plan of the cluster."""
+"""The route to a version, as lines and as data, from the facts ``es_gossip`` and the plan of the cluster."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def upgrade(
         if unknown and not start and known in ("", str(Version.parse(target, where="upgrade_to"))):
             return {**refused, "problems": [_unknown_start(unknown)]}
         running.update({member["name"]: known for member in unknown})
-        way = routes.path(running, target, down=[member["name"] for member in silent])
+        route = routes.plan_route(running, target, down=[member["name"] for member in silent])
         if shortest:
-            way = routes.shortest(way)
+            route = routes.shortest(route)
     except UpgradeError as error:
         return {**refused, "problems": [error.as_problem("no-upgrade").facts()]}
     return {
-        "hops": [_hop_facts(hop, plan) for hop in way.hops],
-        "lines": [*_head(way, members, plan), *_not_now(way, gossip), *_body(way, plan)],
+        "hops": [_hop_facts(hop, plan) for hop in route.hops],
+        "lines": [*_head(route, members, plan), *_not_now(route, gossip), *_body(route, plan)],
         "problems": [],
     }
 
@@ -130,18 +130,18 @@ def _hop_facts(hop: routes.Hop, plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def _head(way: routes.Plan, members: t.Sequence[MemberFacts], plan: Plan) -> t.Iterator[str]:
+def _head(route: routes.Route, members: t.Sequence[MemberFacts], plan: Plan) -> t.Iterator[str]:
     name = plan["cluster_name"]
-    if not way.hops:
-        yield f"{name} runs {way.target} on every node; there is nothing to do"
+    if not route.hops:
+        yield f"{name} runs {route.target} on every node; there is nothing to do"
         return
-    yield from _wrapped(f"{name} from {way.hops[0].start} to {way.target} {_count(way.hops)}", "  ")
+    yield from _wrapped(f"{name} from {route.hops[0].start} to {route.target} {_count(route.hops)}", "  ")
     by_version: dict[str, list[str]] = {}
     for member in members:
-        by_version.setdefault(str(way.running[member["name"]]), []).append(f"{member['name']} ({member['state']})")
+        by_version.setdefault(str(route.running[member["name"]]), []).append(f"{member['name']} ({member['state']})")
     for version, names in by_version.items():
         yield from _wrapped(f"{version} runs on {', '.join(names)}", "  ")
-    if way.interrupted:
+    if route.interrupted:
         yield "An upgrade was interrupted; hop 1 finishes it"
 
 
@@ -151,15 +151,15 @@ def _count(hops: t.Sequence[routes.Hop]) -> str:
     return f"{count}, {stops} of them with all nodes down" if stops else f"{count}, never all nodes down"
 
 
-def _not_now(way: routes.Plan, gossip: ClusterFacts) -> t.Iterator[str]:
-    if not way.hops:
+def _not_now(route: routes.Route, gossip: ClusterFacts) -> t.Iterator[str]:
+    if not route.hops:
         return
     wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]
     if not gossip["healthy"]:
         yield "NOT NOW: the cluster is not healthy. Fix this before the first hop:"
         for line in problem_lines(wrong):
             yield from _wrapped(line, "  ")
-    if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in way.hops):
+    if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in route.hops):
         yield from _wrapped(
             f"NO NODE TO SPARE: quorum needs all {gossip['cluster_size']}, so a rolling hop stops writes while a node"
             " is down",
@@ -167,34 +167,34 @@ def _not_now(way: routes.Plan, gossip: ClusterFacts) -> t.Iterator[str]:
         )
 
 
-def _body(way: routes.Plan, plan: Plan) -> t.Iterator[str]:
-    if not way.hops:
+def _body(route: routes.Route, plan: Plan) -> t.Iterator[str]:
+    if not route.hops:
         return
-    for number, hop in enumerate(way.hops, start=1):
-        yield from ("", f"Hop {number} of {len(way.hops)}: {hop.start} -> {hop.end}, {_MODES[hop.edge.mode]}")
-        yield from _hop_lines(hop, way, plan)
-    if way.alternative:
-        steps = [f"{hop.end}{' (stop all)' if hop.stops_all else ''}" for hop in way.alternative]
-        ways = " -> ".join([str(way.alternative[0].start), *steps])
-        yield from ("", *_wrapped(f"Or {_count(way.alternative)}: {ways}", "  "))
-    found = configuration.findings(plan["hosts"], way.hops[0].start, [hop.end for hop in way.hops])
+    for number, hop in enumerate(route.hops, start=1):
+        yield from ("", f"Hop {number} of {len(route.hops)}: {hop.start} -> {hop.end}, {_MODES[hop.edge.mode]}")
+        yield from _hop_lines(hop, route, plan)
+    if route.alternative:
+        steps = [f"{hop.end}{' (stop all)' if hop.stops_all else ''}" for hop in route.alternative]
+        steps_shown = " -> ".join([str(route.alternative[0].start), *steps])
+        yield from ("", *_wrapped(f"Or {_count(route.alternative)}: {steps_shown}", "  "))
+    found = configuration.findings(plan["hosts"], route.hops[0].start, [hop.end for hop in route.hops])
     yield from ("", "Configuration:")
     for each in found or ["each of these versions knows every planned option"]:
         yield from _wrapped(f"  {each}", "    ")
     yield from ("", "Nothing was changed. Take one hop at a time, and plan again after each.")
 
 
-def _hop_lines(hop: routes.Hop, way: routes.Plan, plan: Plan) -> t.Iterator[str]:
+def _hop_lines(hop: routes.Hop, route: routes.Route, plan: Plan) -> t.Iterator[str]:
     facts = _hop_facts(hop, plan)
-    if len(hop.nodes) < len(way.running):
+    if len(hop.nodes) < len(route.running):
         yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others already run {hop.end}")
     for step in facts["before"]:
         yield from _lines("before", step)
         if step == BACK_UP_INDEX:
             yield from (f"{'':12}{each}" for each in _index_directories(hop, plan))
-    for door in facts["one_way"]:
-        yield from _lines("ONE WAY", f"from {door['since']} on: {door['text']}")
-        yield from _lines("go back", door["going_back"])
+    for change in facts["one_way"]:
+        yield from _lines("ONE WAY", f"from {change['since']} on: {change['text']}")
+        yield from _lines("go back", change["going_back"])
     for note in facts["notes"]:
         yield from _lines("note", note)
     if hop.edge.inferred:

@@ -84,10 +84,10 @@ def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Seque
     untouched = [host for host, look in looks.items() if set(look["last_versions"].values()) == {hop["from"]}]
     touched = [host for host in plan["hosts"] if host not in untouched]
     nodes = sum(len(plan["hosts"][host]["nodes"]) for host in untouched)
-    doors = [f"{door['text']}; going back: {door['going_back']}" for door in hop["one_way"]]
+    changes = [f"{change['text']}; going back: {change['going_back']}" for change in hop["one_way"]]
     if running or nodes < plan["quorum_size"]:
         yield f"A return to {hop['from']} is not planned: {hop['to']} was started on {', '.join(touched)}"
-        yield from doors
+        yield from changes
         return
     yield (
         f"Or return to {hop['from']}, because no master of {hop['to']} was elected: playbook eventstore.cluster.start "
@@ -99,7 +99,7 @@ def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Seque
             f"harmless: playbook eventstore.cluster.site with -e eventstore_version={hop['from']} -e "
             f"preflight_last_version={hop['from']}"
         )
-        yield from doors
+        yield from changes
 
 
 __all__ = ["begun", "left_out", "status", "stopped"]

@@ -33,8 +33,8 @@ Problems = t.Iterator[Problem]
 RESOLUTION_S = 1.0
 
 
-def look(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
-    """As ``module_utils.preflight.look``: problems, notes, what is there and what runs."""
+def inspect(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
+    """As ``module_utils.preflight.inspect``: problems, notes, what is there and what runs."""
     if machine["platform"] != "windows":
         raise HostError(
             "this machine is Windows, but its variables do not say so",
@@ -322,4 +322,4 @@ def _trusted(machine: InspectedMachine) -> list[str]:
     return [machine["software"]["root"], machine["config_dir"]]
 
 
-__all__ = ["look"]
+__all__ = ["inspect"]

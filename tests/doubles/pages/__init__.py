@@ -74,8 +74,8 @@ def roll() -> list[tuple[str, Watched]]:
     election = {"elections": 1, "epochs": [5, 6], "masters": ["es1", "es2"]}
     two = {"two_masters": ["es1", "es2"], "two_masters_s": 1.6}
     return [
-        ("es2", watched("03:00:00", 30.0, silent_s=3.0, answered_s=9.0, in_sync_s=21.0)),
-        ("es1", watched("03:01:00", 40.0, silent_s=4.0, answered_s=12.0, in_sync_s=36.0, **election, **two)),
+        ("es2", watched("03:00:00", 30.0, stopped_s=3.0, answered_s=9.0, in_sync_s=21.0)),
+        ("es1", watched("03:01:00", 40.0, stopped_s=4.0, answered_s=12.0, in_sync_s=36.0, **election, **two)),
         ("", watched("03:01:40", 20.0)),
     ]
 

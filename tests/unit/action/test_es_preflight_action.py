@@ -116,7 +116,7 @@ def test_an_archive_that_the_host_needs_is_looked_at_before_anything_is_made(
     software.update(wrong)
     action = make_action({"plan": {"software": software}}, windows=windows)
     seen = {"problems": [], "software_installed": False}
-    monkeypatch.setattr(windows_preflight, "look", lambda *_args, **_named: copy.deepcopy(seen))
+    monkeypatch.setattr(windows_preflight, "inspect", lambda *_args, **_named: copy.deepcopy(seen))
     action._execute_module.return_value = copy.deepcopy(seen)
 
     def find(_kind, path):

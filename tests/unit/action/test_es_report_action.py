@@ -48,7 +48,7 @@ def test_the_table_is_shown_in_colours_and_returned(shown):
 @pytest.mark.parametrize("check", [False, True])
 def test_the_page_has_the_outcome_the_notes_and_the_turns_of_this_play(tmp_path, check):
     path = tmp_path / "cluster.html"
-    results = {"results": [{"watched": watched("03:00:00", 30.0, silent_s=3.0, answered_s=9.0, in_sync_s=21.0)}]}
+    results = {"results": [{"watched": watched("03:00:00", 30.0, stopped_s=3.0, answered_s=9.0, in_sync_s=21.0)}]}
     hostvars = {"host1": {"preflight_look": {"notes": ["1024 files are few"]}}, "host2": {REGISTERED: results}}
     run(check, hostvars, gossip={**healthy(), "watched": watched("03:01:00", 5.0)}, outcome=["done"], path=str(path))
     text = path.read_text()

@@ -14,7 +14,6 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch im
 from tests.doubles.gossip.answers import FROZEN, HEALTHY, REFUSED, cluster_of, node, replay
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gossip"
-MARKS = {"silent_s", "answered_s", "in_sync_s"}
 NODE3 = Endpoint("10.0.0.3", 2112)
 
 
@@ -183,17 +182,28 @@ def test_who_ended_before_the_watch_is_not_told():
     assert watched(all_say(ENDING))["ended"] == ["n3"]
 
 
+def marks(*sweeps, restarts=(NODE3,), stop_at=1.5):
+    """The marks of these sweeps, one second apart; the stop is sent ``stop_at`` seconds after the first."""
+    watch = Watch(restarts)
+    for second, answers in enumerate(sweeps):
+        if second > stop_at:
+            watch.stop(100.0 + stop_at)
+            stop_at = float("inf")
+        watch.add(
+            view.ClusterView([node(number, answer) for number, answer in enumerate(answers, start=1)], 3),
+            100.0 + second,
+        )
+    return {name: value for name, value in watch.facts().items() if name in ("stopped_s", "answered_s", "in_sync_s")}
+
+
 def test_a_wanted_restart_has_three_marks():
     up, down = cluster_of("Master", "Slave", "Slave"), cluster_of("Master", "Slave", "Slave dead")
-    back = cluster_of("Master", "Slave", "CatchingUp start=2")
-    after = cluster_of("Master", "Slave", "Slave start=2")
-    sweeps = [all_say(up), all_say(up), [down, down, REFUSED], [down, down, REFUSED], all_say(back), all_say(after)]
-    facts = watched(*sweeps, restarts=[NODE3])
-    assert (facts["silent_s"], facts["answered_s"], facts["in_sync_s"]) == (2.0, 4.0, 5.0)
+    back, after = (cluster_of("Master", "Slave", f"{state} start=2") for state in ("CatchingUp", "Slave"))
+    sweeps = [all_say(up), all_say(up), [down, down, REFUSED], all_say(back), all_say(after), all_say(after)]
+    assert marks(*sweeps) == {"stopped_s": 1.5, "answered_s": 3.0, "in_sync_s": 4.0}
 
 
-def test_a_restart_that_is_not_over_has_fewer_marks_and_another_node_has_none():
+def test_before_the_stop_and_while_the_node_is_away_there_is_no_later_mark():
     up, down = cluster_of("Master", "Slave", "Slave"), cluster_of("Master", "Slave", "Slave dead")
-    sweeps = [all_say(up), [down, down, REFUSED]]
-    assert {name for name in watched(*sweeps, restarts=[NODE3]) if name in MARKS} == {"silent_s"}
-    assert not MARKS & watched(*sweeps).keys()
+    assert marks(all_say(up), all_say(up)) == {}
+    assert marks(all_say(up), all_say(up), [down, down, REFUSED]) == {"stopped_s": 1.5}
