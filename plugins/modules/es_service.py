@@ -449,7 +449,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, deployed_option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import tells_of_secret
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     ConfigError,
@@ -635,7 +635,7 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
     if params["state"] != "restarted":
         raise ServiceError("an upgrade is a restart", where="upgrade", hint="Use state: restarted")
     old = {**params, "executable": given["executable"] or params["executable"], "arguments": given["arguments"]}
-    options = option_set(params["kind"], given["from"])
+    options = deployed_option_set(params["kind"], given["from"])
     definition = _definition(old)
     previous = Control(
         definition,
@@ -650,7 +650,7 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    options = option_set(params["kind"], params["version"])
+    options = deployed_option_set(params["kind"], params["version"])
     definition = _definition(params)
     provider = _provider(params, definition)
     upgrade = _upgrade(module)

@@ -9,6 +9,7 @@ import re
 import typing as t
 from dataclasses import replace
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, reference
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
@@ -78,7 +79,7 @@ def _value_problem(variables: HostVariables, option: Option, given: str) -> str:
         if not isinstance(given, str) or not given:
             return f"{named} is not set, so {option.name} would get the server's default"
     try:
-        values.check_value(option, given)
+        values.check_value(option, given, families.traits(variables["version"]))
     except ValueError as error:
         return str(error)
     wrong = path_problem(given, windows=variables.windows) if option.path else ""

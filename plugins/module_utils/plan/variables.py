@@ -83,7 +83,10 @@ def _version(value: str, _windows: bool) -> str:
     if not families.is_supported(value):
         return f"is {value!r}, a version of which nothing is known; this collection deploys 3.x, 4.x and 5.x"
     if not families.traits(value).managers:
-        return f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x"
+        return (
+            f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x; for later"
+            " versions there are es_config, which writes and checks their files, and es_gossip_facts"
+        )
     return ""
 
 
@@ -346,10 +349,10 @@ RESERVED_NODE_NAMES = ("manager", "watchdog")
 _BY_NAME = {variable.name: variable for variable in VARIABLES}
 _NODE_BY_NAME = {variable.name: variable for variable in NODE_VARIABLES}
 _PYTHON_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a text"),
+    "str": (str, "a string"),
     "int": (int, "an integer"),
     "list": (list, "a list"),
-    "dict": (dict, "a mapping"),
+    "dict": (dict, "a dictionary"),
 }
 
 

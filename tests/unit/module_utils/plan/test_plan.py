@@ -455,7 +455,7 @@ def _assert_reads_back(kind, version, options):
     items = {item.key: item.raw for item in document.read(text, where="file").items}
     assert list(items) == list(options)
     for name, wanted in options.items():
-        read = values.parse(known.find(name), document.joined(items[name]))
+        read = values.parse(known.find(name), document.joined(items[name]), known.traits)
         assert ([str(each) for each in read] if isinstance(read, tuple) else read) == wanted
 
 
