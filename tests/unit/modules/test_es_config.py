@@ -300,7 +300,7 @@ def test_a_file_for_a_server_of_today(es_config, path):
     ("version", "change", "message"),
     [
         ("24.10.4", {"HttpPrt": 1}, "HttpPrt is not an option of a database node 24.10.4; did you mean HttpPort?"),
-        ("25.0.0", {"HttpPort": 1}, "it went after 24.10.4; write NodePort"),
+        ("25.0.0", {"HttpPort": 1}, "it was removed after 24.10.4; write NodePort"),
         ("24.10.4", {"DisableAdminUi": "yes"}, "'yes' is not true or false; the server does not start with it"),
         ("24.10.4", {"GossipSeed": ["[::1]:2113"]}, "is IPv6, which the server does not read in GossipSeed"),
         ("24.10.4", {"DefaultAdminPassword": "x"}, "can only be set by an environment variable"),

@@ -44,12 +44,12 @@ def test_every_edge_tells_it():
 @pytest.mark.parametrize(
     ("version", "name", "hint"),
     [
-        ("24.10.4", "ExtTcpPort", "it went after 23.10.6"),
-        ("25.0.0", "HttpPort", "it went after 24.10.4; write NodePort"),
-        ("25.0.0", "IntIp", "it went after 24.10.4; write ReplicationIp"),
-        ("22.10.5", "NodePort", "it came with 23.10.0"),
-        ("24.10.4", "IntHttpPort", "it went with 5.x; from 20.x on it is HttpPort, for there is one HTTP port"),
-        ("24.10.4", "StructuredLog", "it went with 5.x"),
+        ("24.10.4", "ExtTcpPort", "it was removed after 23.10.6"),
+        ("25.0.0", "HttpPort", "it was removed after 24.10.4; write NodePort"),
+        ("25.0.0", "IntIp", "it was removed after 24.10.4; write ReplicationIp"),
+        ("22.10.5", "NodePort", "it is available from 23.10.0 on"),
+        ("24.10.4", "IntHttpPort", "it was removed after 5.x; from 20.x on it is HttpPort, for there is one HTTP port"),
+        ("24.10.4", "StructuredLog", "it was removed after 5.x"),
         ("24.10.4", "ClusterSiez", "did you mean ClusterSize?"),
     ],
 )
