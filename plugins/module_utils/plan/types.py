@@ -119,6 +119,25 @@ class InspectedMachine(MachinePlan, _Inspection):
     provider: str
 
 
+class RunningServer(t.TypedDict):
+    """A server as it runs on a machine.
+
+    ``options``: of its file; ``secrets``: names of options and variables whose values are left out.
+    """
+
+    kind: str
+    name: str
+    config: str
+    options: dict[str, t.Any]
+    environment: dict[str, str]
+    secrets: list[str]
+    command: list[str]
+    unit: str
+    user: str
+    group: str
+    watchdog: list[str]
+
+
 def servers(machine: MachinePlan) -> list[ServicePlan]:
     """The nodes of a machine, and its manager last."""
     return [*machine["nodes"], *([machine["manager"]] if machine["manager"] else [])]
@@ -138,6 +157,7 @@ __all__ = [
     "Options",
     "Plan",
     "PlannedEndpoint",
+    "RunningServer",
     "ServicePlan",
     "Software",
     "WatchdogPlan",
