@@ -399,10 +399,12 @@ seen:
 watched:
   description:
     - Events in the cluster since the last sweep before the stop, as C(watched) of
-      M(eventstore.cluster.es_gossip_facts), without the requested restart. The module also shows them as one line, and
-      as a warning if data may be lost.
+      M(eventstore.cluster.es_gossip_facts), without the requested restart.
     - C(stopped_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the stop was sent, and until the
       restarted nodes answered and were in sync. A value that was not observed is omitted.
+    - C(back_s) is the time in seconds from the stop until the nodes were in sync and caught up. C(copied_bytes) is the
+      largest number of bytes that they were behind.
+    - The module also shows them as one line, and as a warning if data may be lost.
   returned: after a restart with O(cluster)
   type: dict
   sample:
@@ -421,6 +423,8 @@ watched:
     stopped_s: 3.1
     answered_s: 5.6
     in_sync_s: 9.8
+    back_s: 9.7
+    copied_bytes: 1048576
 commands:
   description: The commands that changed something, or would have in check mode.
   returned: on Windows, changed
