@@ -34,7 +34,7 @@ class Built(t.NamedTuple):
 
 
 def build(output: Path, *, version: str, python: str) -> Built:
-    """Write the archive and beside it ``.sha256`` with the digest alone; equal files are left untouched."""
+    """Write the archive and next to it ``.sha256`` with the digest alone; equal files are left untouched."""
     deployed_option_set("database", version)
     if not python.startswith("/") or re.search(r"\s", python) or len(python) > LONGEST_INTERPRETER:
         raise DistributionError(

@@ -2,12 +2,12 @@
 """The log and the ballot on disk.
 
 ``events.log``  records one after the other: header (magic, length, term, kind, CRC of payload, CRC of header), payload
-``writer.chk``  8 bytes: up to here the log was on disk when somebody was told so
+``writer.chk``  8 bytes: up to here the log was on disk when someone was told so
 ``chaser.chk``  8 bytes: up to here it is committed
 ``epoch.chk``   8 bytes: where the newest epoch begins, -1 where there is none; for others to read, as in the server
 ``ballot.chk``  term, vote and whether the log is incomplete, as JSON with a CRC
 
-A record cut short *behind* writer.chk is a write that a crash interrupted; nobody was told of it, so it is cut off.
+A record cut short *behind* writer.chk is a write that a crash interrupted; no one was told of it, so it is cut off.
 A bad record *before* writer.chk is damage: the node must not start, for it would forget what it acknowledged.
 """
 
@@ -66,7 +66,7 @@ class DiskFull(EventStoreError):
 
 
 class Checkpoint:
-    """A position in a file of its own; written in place, since eight bytes never cross a sector."""
+    """A position in its own file; written in place, since eight bytes never cross a sector."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -51,7 +51,7 @@ class Peer:
         self._connecting = asyncio.Lock()
 
     async def connect(self) -> None:
-        """Make sure that there is a connection; OSError if nobody listens there."""
+        """Make sure that there is a connection; OSError if no one listens there."""
         async with self._connecting:
             if self._writer is not None:
                 return

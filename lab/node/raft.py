@@ -2,11 +2,11 @@
 """Raft without input and output: who is master, and which entries are safe.
 
 The clock, the dice, the log and the ballot come from outside; requests leave through ``outbox`` and come in
-through ``handle``. Besides the published algorithm (Ongaro, "Consensus: Bridging Theory and Practice", 2014) with
+through ``handle``. Apart from the published algorithm (Ongaro, "Consensus: Bridging Theory and Practice", 2014) with
 pre-vote and check-quorum, there are four rules, because Event Store finds its members by gossip and has no list:
 
 * The quorum is ``cluster_size // 2 + 1`` of at most ``cluster_size`` voters. The voters stand in the log. The first
-  master writes the nodes it knew; a later node is added by an entry of its own, one at a time, while there is room,
+  master writes the nodes it knew; a later node is added by its own entry, one at a time, while there is room,
   and only after the master has committed an entry of its term. Surplus nodes get the log and never vote.
 * Who founds a cluster waits until the gossip has shown the same nodes for a while, and takes the first
   ``cluster_size`` of them, dead or alive: so all founders mean the same nodes.
@@ -85,7 +85,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Vote:
-    """``pre``: would you vote for me? Nobody changes a term for that, so a node that was cut off disturbs nothing."""
+    """``pre``: would you vote for me? No one changes a term for that, so a node that was cut off disturbs nothing."""
 
     term: int
     sender: str
@@ -245,7 +245,7 @@ class Raft:
             self._send_appends()
 
     def lost(self, now: float, peer: str) -> None:
-        """The connection to the peer broke and nobody listens there any more, or it has been silent for too long."""
+        """The connection to the peer broke and no one listens there any more, or it has been silent for too long."""
         self.now = now
         if self.role is not Role.LEADER and peer == self.leader:
             self.leader = ""
@@ -348,7 +348,7 @@ class Raft:
         self._send_appends()
 
     def _adopt(self, term: int) -> None:
-        """A higher term: whatever this node was, it now follows, as yet nobody."""
+        """A higher term: whatever this node was, it now follows, as yet no one."""
         self.box.save(Ballot(term, "", self.box.ballot.catching_up))
         if self.role is not Role.FOLLOWER or self.leader:
             self._follow("")

@@ -153,7 +153,7 @@ class Web:
         return await self._cluster("json")
 
     async def _cluster(self, kind: str) -> Response:
-        """Before the seeds are known, and on a single node always, nobody answers in the server."""
+        """Before the seeds are known, and on a single node always, no one answers in the server."""
         try:
             await asyncio.wait_for(self._node.gossip_works.wait(), HANG_S)
         except asyncio.TimeoutError:

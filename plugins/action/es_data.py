@@ -20,7 +20,9 @@ class ActionModule(HostAction):
         del task_vars
         directories = ", ".join(self.windows_params(ARGUMENTS)["directories"])
         raise HostError(
-            "data are not removed on Windows", where=host.name, hint=f"Nothing was removed. By hand: {directories}"
+            "es_data does not remove data on Windows",
+            where=host.name,
+            hint=f"Nothing was removed. Remove these directories manually: {directories}",
         )
 
 

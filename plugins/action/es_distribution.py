@@ -50,7 +50,7 @@ class ActionModule(HostAction):
         for number, program in enumerate(args["programs"]):
             if program["dest"] in needs:
                 program["src"] = self._bring(program["src"], f"program-{number}")
-        # As the user wrote it: the temporary files are nobody's business.
+        # As the user wrote it: the temporary files are no one's business.
         invocation = result.get("invocation")
         return {**self._execute_module(module_args=args, task_vars=task_vars), "invocation": invocation}
 
@@ -79,7 +79,7 @@ class ActionModule(HostAction):
         try:
             return str(self._find_needle("files", path))
         except AnsibleError as error:
-            raise AnsibleActionFail(f"Put the file there, or mend the path: {error}") from error
+            raise AnsibleActionFail(f"Put the file there, or fix the path: {error}") from error
 
     def _bring(self, path: str, name: str) -> str:
         """Transfer a file of the controller to the task's temporary directory on the host; its path there."""

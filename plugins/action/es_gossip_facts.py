@@ -31,8 +31,8 @@ class ActionModule(HostAction):
         if params["from"] == "controller":
             return self._ask(params)
         raise AnsibleActionFail(
-            f"es_gossip_facts cannot ask from {task_vars.get('inventory_hostname', 'this host')}, a Windows host "
-            f"({self._connection.transport}), because it needs Python there. Leave 'from' out to ask from the "
+            f"es_gossip_facts cannot query from {task_vars.get('inventory_hostname', 'this host')}, a Windows host "
+            f"({self._connection.transport}), because it needs Python there. Remove 'from' to query from the "
             "controller, or delegate the task to a Linux host that reaches the nodes."
         )
 

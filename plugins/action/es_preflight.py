@@ -61,7 +61,7 @@ class ActionModule(HostAction):
             yield Problem(
                 "archive",
                 f"eventstore_archive {given} cannot be read on the controller",
-                "Put the file there, or correct the path",
+                "Put the file there, or fix the path",
             ).facts()
 
 

@@ -66,8 +66,8 @@ class ActionModule(HostAction):
             return run()
         if self._task.async_val:
             raise AnsibleActionFail(
-                "es_service was not started: a task with async would let the next host stop its node meanwhile. "
-                "Run it without async; it says by itself how far a restarted node has come."
+                "es_service was not started: with async, the next host could stop its node at the same time. Run the "
+                "task without async; it prints the progress of a restarted node."
             )
         # The parent of this worker is ansible-playbook.
         play = f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getppid()}"
@@ -136,7 +136,7 @@ def _alone(cluster: t.Mapping[str, t.Any], owner: str, *, shared: bool) -> t.Ite
     """Let the hosts of one play, and the plays of one user, stop nodes of a cluster one after the other.
 
     The lease of the managers does that for all; this one also holds where there are no managers, and waits.
-    ``shared``: whoever may lose the quorum need not wait for others who may, only for who keeps it.
+    ``shared``: a stop that may cost the quorum waits for stops that must keep it, not for others like itself.
     """
     directory = Path(constants.config.get_config_value("ANSIBLE_HOME")) / "eventstore.cluster"
     with contextlib.ExitStack() as held:
@@ -154,22 +154,22 @@ def _locked(path: Path, cluster: t.Mapping[str, t.Any], shared: bool) -> t.Itera
         stream = path.open("a+")
     except OSError as error:
         raise AnsibleActionFail(
-            f"{path} cannot be locked: {error.strerror}. Set ANSIBLE_HOME to a directory of your own."
+            f"{path} cannot be locked: {error.strerror}. Set ANSIBLE_HOME to a directory that you own."
         ) from None
     with stream:
         try:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             stream.seek(0)
-            owner = stream.readline().strip() or "one that has only just begun"
-            display.display(f"waiting for another stop in {cluster.get('name')} to end: {owner} ({path})")
+            owner = stream.readline().strip() or "one that has just started"
+            display.display(f"waiting for another stop in {cluster.get('name')}: {owner} ({path})")
             fcntl.flock(stream, kind)
         yield stream
 
 
 @contextlib.contextmanager
 def _told(given: t.Mapping[str, t.Any], host: str) -> t.Iterator[None]:
-    """Meanwhile say how far the nodes have come that are not in sync, where they can be asked from here."""
+    """Print the progress of nodes that are not in sync, if the controller can query them."""
     try:
         targets = facts.read_endpoints(given.get("endpoints") or [])
         cluster_size = int(given.get("cluster_size") or 0) or None  # a text where it comes from a template, up to 2.18

@@ -60,7 +60,7 @@ def _read(host: Host) -> list[urlacl.Reservation]:
     ran = host.run(*command)
     if ran.code:
         raise HostError(
-            f"ended with exit code {ran.code} and printed {ran.output!r}",
+            f"exited with {ran.code} and printed {ran.output!r}",
             where=f"{host.name}, {' '.join(command)}",
             hint="Connect as an administrator",
         )
@@ -80,23 +80,23 @@ def _take(host: Host, steps: list[urlacl.Step]) -> None:
     printed = "; ".join(f"exit code {ran.code}: {ran.output}" for ran in rans if ran.code)
     left = " ".join(f"{step.url}: {_put_back(host, step)}." for step in failed)
     raise HostError(
-        f"the reservation is not what it should be after netsh ended ({printed or 'with 0'}). {left}",
+        f"the reservation is wrong after netsh exited ({printed or 'with 0'}). {left}",
         where=f"{host.name}, {', '.join(str(step.url) for step in failed)}",
-        hint="Connect as an administrator, with a session that is elevated",
+        hint="Connect as an administrator, with an elevated session",
     )
 
 
 def _put_back(host: Host, step: urlacl.Step) -> str:
     """Make the prefix what it was; what has become of it, in words."""
     if step.before in ("", urlacl.UNKNOWN):
-        return f"Look at it: {' '.join(urlacl.show_command())}"
+        return f"Check it: {' '.join(urlacl.show_command())}"
     old = urlacl.parse_url(step.stored, where="url")
     for undo in urlacl.plan([old], step.before, _read(host)):
         for command in undo.commands:
             host.change(*command)
     if urlacl.plan([old], step.before, _read(host)):
-        return f"The old one is lost. Put it back: {' '.join(urlacl.add_command(step.stored, step.before))}"
-    return "It is as it was before"
+        return f"The old one is lost. Restore it: {' '.join(urlacl.add_command(step.stored, step.before))}"
+    return "It is unchanged"
 
 
 __all__ = ["ActionModule"]

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each attribute means, once for all modules; a module says only how far it supports it."""
+"""The descriptions of the attributes of all modules; each module states how far it supports them."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """``eventstore.cluster.attributes``, and variants ``.facts``, ``.files`` and ``.action`` beside it."""
+    """``eventstore.cluster.attributes``, and the variants ``.facts``, ``.files`` and ``.action``."""
 
     DOCUMENTATION = r"""
 options: {}
 attributes:
   check_mode:
-    description: Can run in C(check_mode) and return the changed status without changing the target.
+    description: Supports C(check_mode) and returns the changed status without a change of the target.
   diff_mode:
-    description: Returns what has changed, or in check mode would change, when run with C(--diff).
+    description: With C(--diff), returns the changes, or in check mode the changes that would be made.
   platform:
     description: Operating systems of the target.
 """
@@ -29,12 +29,12 @@ attributes:
 options: {}
 attributes:
   safe_file_operations:
-    description: Puts a file or directory in its place in one step, so that nobody ever sees half of it.
+    description: Replaces a file or directory in one step, so that no process reads an incomplete one.
 """
 
     ACTION = r"""
 options: {}
 attributes:
   action:
-    description: Has an action plugin of the same name, so that a part of the work is done on the controller.
+    description: Has an action plugin of the same name, which does part of the work on the controller.
 """

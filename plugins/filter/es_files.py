@@ -13,7 +13,7 @@ author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
 short_description: List the configuration files of one machine of a plan
 description:
-  - Turns a machine of the plan into what O(eventstore.cluster.es_config#module:files) takes.
+  - Turns a machine of the plan into the value for O(eventstore.cluster.es_config#module:files).
 positional: _input, suffix, directory
 options:
   _input:
@@ -22,18 +22,19 @@ options:
     required: true
   suffix:
     description:
-      - What is added to the paths, for files beside those in use. A manager's list of its nodes is left out then.
+      - Suffix of the paths, for staged files. With a suffix, a manager's list of nodes is omitted.
     type: str
     default: ""
   directory:
     description:
-      - The directory to write the files to, in place of theirs. A manager's list of its nodes is left out then.
+      - Directory for the files, their own instead directories. With a directory, a manager's list of nodes is
+        omitted.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Write the files of the machine, or none
+- name: Write all files of the machine, or none
   eventstore.cluster.es_config:
     version: "{{ preflight_plan.version }}"
     files: "{{ preflight_plan.hosts[inventory_hostname] | eventstore.cluster.es_files }}"
@@ -41,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: For each file C(path), C(kind) and C(options), and for a manager C(nodes).
+  description: C(path), C(kind) and C(options) of each file, and C(nodes) of a manager.
   type: list
   elements: dict
 """

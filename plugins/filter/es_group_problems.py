@@ -12,32 +12,32 @@ DOCUMENTATION = r"""
 name: es_group_problems
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Say why a play would not work on the machines of a cluster
+short_description: Check the inventory group and the hosts of a play
 description:
-  - Says whether the inventory has the group, and whether C(--limit) leaves any of its machines.
+  - Checks that the inventory has the group, and that C(--limit) leaves at least one of its machines.
 positional: _input, group, hosts
 options:
   _input:
-    description: The groups of the inventory, which is C(groups).
+    description: The groups of the inventory, C(groups).
     type: dict
     required: true
   group:
-    description: Name of the group that holds the machines of one cluster.
+    description: Name of the group with the machines of one cluster.
     type: str
     required: true
   hosts:
-    description: The hosts of the play, which is C(ansible_play_hosts_all).
+    description: The hosts of the play, C(ansible_play_hosts_all).
     type: list
     elements: str
     required: true
   only:
-    description: Whether all of the hosts have to be in the group.
+    description: Whether all hosts must be in the group.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Fail where there is nothing to do
+- name: Fail if the play has no machine of the group
   ansible.builtin.fail:
     msg: "{{ problems | eventstore.cluster.es_problems }}"
   vars:

@@ -11,9 +11,9 @@ DOCUMENTATION = r"""
 name: es_notes
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Write advice about machines as text for an operator
+short_description: Format advice about machines for display
 description:
-  - Turns the C(notes) of M(eventstore.cluster.es_preflight) about several machines into one line for each note.
+  - Turns the C(notes) of M(eventstore.cluster.es_preflight) for several machines into one line for each note.
 positional: _input, hostvars
 options:
   _input:
@@ -22,7 +22,7 @@ options:
     elements: str
     required: true
   hostvars:
-    description: The variables of all machines, which is C(hostvars). C(preflight_look) is what the module returned.
+    description: The variables of all machines, C(hostvars). C(preflight_look) is what the module returned.
     type: dict
     required: true
 """

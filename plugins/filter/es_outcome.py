@@ -12,10 +12,10 @@ DOCUMENTATION = r"""
 name: es_outcome
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Say on which machines of a cluster something was done, and on which not
+short_description: List the machines of a cluster by the result of a play
 description:
-  - Names the machines that a play has come to its end with, those that failed or could not be reached, and those that
-    C(--limit) has left out.
+  - Names the machines on which a play has finished, the machines that failed or could not be reached, and the machines
+    that C(--limit) excludes.
 positional: _input, done, hosts, left
 options:
   _input:
@@ -23,27 +23,27 @@ options:
     type: dict
     required: true
   done:
-    description: What was done, as V(deployed).
+    description: The action of the play, such as V(deployed).
     type: str
     required: true
   hosts:
-    description: The hosts of the play, which is C(ansible_play_hosts_all).
+    description: The hosts of the play, C(ansible_play_hosts_all).
     type: list
     elements: str
     required: true
   left:
-    description: Those of them that have not failed, which is C(ansible_play_hosts).
+    description: The hosts that have not failed, C(ansible_play_hosts).
     type: list
     elements: str
     required: true
   check:
-    description: Whether it was only checked, which is C(ansible_check_mode).
+    description: Whether the play runs in check mode, C(ansible_check_mode).
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Say what was done
+- name: Show the result
   ansible.builtin.debug:
     msg: "{{ preflight_plan | eventstore.cluster.es_outcome('stopped', ansible_play_hosts_all, ansible_play_hosts) }}"
   run_once: true
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: One line for each of these that has a machine.
+  description: One line for each result that at least one machine has.
   type: list
   elements: str
 """

@@ -28,8 +28,8 @@ version_added: 1.0.0
 short_description: Plan an Event Store cluster from the inventory
 description:
   - Turns the C(eventstore_*) variables of all machines of a cluster into one plan, with the options, seeds, files,
-    directories and ports of every database node and manager, and says what is wrong with it.
-  - The variables are documented with role P(eventstore.cluster.preflight#role).
+    directories and ports of every node and manager, and lists the problems of the plan.
+  - Role P(eventstore.cluster.preflight#role) documents the variables.
 positional: _input, hostvars
 options:
   _input:
@@ -38,17 +38,17 @@ options:
     elements: str
     required: true
   hostvars:
-    description: The variables of all machines, which is C(hostvars).
+    description: The variables of all machines, C(hostvars).
     type: dict
     required: true
   version:
-    description: Another version than V(eventstore_version) of the inventory, such as the one that runs still.
+    description: A version to use instead of C(eventstore_version), such as the running one.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Show what is wrong with the inventory, without connecting to any machine
+- name: Show the problems of the inventory without a connection to any machine
   ansible.builtin.debug:
     msg: "{{ (groups['eventstore'] | eventstore.cluster.es_plan(hostvars)).problems }}"
 """
@@ -58,8 +58,8 @@ _value:
   description:
     - The plan, with C(version), C(cluster_name), C(mode), C(cluster_size), C(quorum_size),
       C(provider), C(dns), C(endpoints), C(hosts) and C(problems).
-    - Each of C(problems) has a C(code), a C(text), a C(hint) that says what to do, and C(where), the host or server.
-      With any of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
+    - Each of C(problems) has a C(code), a C(text), a C(hint) with the remedy, and C(where), the host or server. Do not
+      use a plan with problems. If a variable cannot be read, C(hosts) and C(endpoints) are empty.
   type: dict
 """
 
@@ -68,7 +68,7 @@ def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], v
     """Plan the cluster of these hosts; AnsibleFilterError if there is no plan to make."""
     if not isinstance(hosts, (list, tuple)):
         raise AnsibleFilterError(
-            "es_plan wants a list of hosts, such as groups['eventstore'] | eventstore.cluster.es_plan(hostvars)"
+            "es_plan: expected a list of hosts, such as groups['eventstore'] | eventstore.cluster.es_plan(hostvars)"
         )
     try:
         other = {f"{PREFIX}version": str(version)} if version else {}
@@ -83,7 +83,7 @@ def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], v
 
 def _variables(host: str, hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
     if host not in hostvars:
-        raise TopologyError(f"there is no host {host!r} in the inventory", hint="Write names of the inventory")
+        raise TopologyError(f"there is no host {host!r} in the inventory", hint="Use host names of the inventory")
     variables = hostvars[host]
     wanted = [name for name in variables if name.startswith(PREFIX) or name in ANSIBLE_VARIABLES]
     return {str(name): _value(host, name, variables) for name in wanted}
@@ -94,7 +94,7 @@ def _value(host: str, name: str, variables: t.Mapping[str, t.Any]) -> t.Any:
         return _plain(variables[name])
     except Exception as error:  # a template can raise anything, and the operator has to know which one did
         problem, where = str(error.__cause__ or error), f"{host}: {name}"
-        raise TopologyError(problem, where=where, hint="Correct it in the inventory") from None
+        raise TopologyError(problem, where=where, hint="Fix the variable in the inventory") from None
 
 
 def _plain(value: t.Any) -> t.Any:

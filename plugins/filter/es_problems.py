@@ -11,10 +11,10 @@ DOCUMENTATION = r"""
 name: es_problems
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 1.0.0
-short_description: Write problems as text for an operator
+short_description: Format problems for display
 description:
   - Turns the C(problems) of a plan, of M(eventstore.cluster.es_preflight) or of M(eventstore.cluster.es_gossip_facts)
-    into one line each with what is wrong, where, and what to do.
+    into one line for each problem, with its place and its remedy.
 options:
   _input:
     description: The problems, each with C(code), C(text), C(hint) and, where it is not in the text, C(where).
@@ -24,7 +24,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Refuse to go on without quorum
+- name: Fail without quorum
   ansible.builtin.fail:
     msg: "{{ ansible_facts.es_gossip.problems | eventstore.cluster.es_problems }}"
   when: not ansible_facts.es_gossip.has_quorum
@@ -32,7 +32,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The text, one line a problem.
+  description: The text, one line for each problem.
   type: str
 """
 

@@ -13,10 +13,10 @@ DOCUMENTATION = r"""
 name: es_recovery
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Explain a cluster without quorum, and say which machines to start first
+short_description: Order the machines of a cluster without quorum by log position
 description:
-  - Turns the checkpoints in the databases' directories into an order of starts, the highest position first, and refuses
-    where an acknowledged write could be lost, which is where no majority of the nodes has data.
+  - Turns the checkpoints of the databases into an order of starts, the highest position first. Reports a problem if an
+    acknowledged write could be lost, because no majority of the nodes has data.
 positional: _input, plan, results
 options:
   _input:
@@ -29,8 +29,8 @@ options:
     required: true
   results:
     description:
-      - For each machine that could be reached, the results of a loop of M(ansible.builtin.slurp) over pairs of the name
-        of a node and that of a file, V(epoch.chk) or V(writer.chk). A file that is not there has no C(content).
+      - For each reachable machine, the results of a loop of M(ansible.builtin.slurp) over pairs of the name of a node
+        and the name of a file, V(epoch.chk) or V(writer.chk). The result of an absent file has no C(content).
     type: dict
     required: true
 """
@@ -45,8 +45,9 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(lines) for an operator, C(order), the machines to start before there is quorum, C(last), those to start after.
-    - C(problems) where nothing must be started, each with C(code), C(text), C(hint) and C(where).
+    - C(lines) for display; C(order), the machines to start until the cluster has quorum; C(last), the machines to start
+      afterwards.
+    - C(problems), each with C(code), C(text), C(hint) and C(where). If there are any, no machine must be started.
   type: dict
 """
 

@@ -13,10 +13,10 @@ DOCUMENTATION = r"""
 name: es_table
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 1.0.0
-short_description: Show what runs where
+short_description: Format the state of a cluster as a table
 description:
   - Turns the facts of M(eventstore.cluster.es_gossip_facts) about a planned cluster into a table of servers with their
-    states, addresses and lag, the problems, and where to look next.
+    states, addresses and lag, the problems, and the commands for further checks.
 positional: _input, plan
 options:
   _input:
@@ -30,7 +30,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Show what runs where
+- name: Show the servers and their states
   ansible.builtin.debug:
     msg: "{{ ansible_facts.es_gossip | eventstore.cluster.es_table(preflight_plan) }}"
   run_once: true

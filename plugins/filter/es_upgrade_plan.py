@@ -15,13 +15,13 @@ author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 1.0.0
 short_description: Plan the upgrade of a running cluster to another version
 description:
-  - Turns the facts of M(eventstore.cluster.es_gossip_facts) about a planned cluster into the hops from the versions
-    that run to another one, as the vendor's upgrade documents allow them, and says what to do before each of them,
-    what cannot be undone after it, and which planned option it does not know.
-  - A way without a stop of the whole cluster comes first; a shorter one with such a stop is named beside it. A cell of
-    the vendor's matrix that no document has is marked as inferred.
-  - Where nodes run two versions, between which an upgrade can roll, the first hop finishes what was interrupted.
-  - Whatever no document allows is refused, downgrades and nodes that do not say their version among it.
+  - Turns the facts of M(eventstore.cluster.es_gossip_facts) about a planned cluster into the hops from the running
+    versions to another one, as the vendor's upgrade documents allow them. Lists the prerequisites of each hop, its
+    irreversible changes, and planned options that its version does not know.
+  - The filter prefers a route that does not stop the whole cluster, and also names a shorter route with such a stop. A
+    hop that no document contains is marked as inferred.
+  - If nodes run two versions between which an upgrade can roll, the first hop finishes the interrupted roll.
+  - Hops that no document allows are refused, such as downgrades, and nodes that do not report their version.
 positional: _input, plan, target
 options:
   _input:
@@ -38,22 +38,22 @@ options:
     required: true
   stopped:
     description:
-      - The machines whose nodes need not answer, each with C(last_versions) of M(eventstore.cluster.es_preflight). A
-        node that is not in it is taken to have O(start), or the oldest version of all.
+      - The machines whose nodes may be stopped, each with C(last_versions) of M(eventstore.cluster.es_preflight). For
+        other stopped nodes, the filter assumes O(start), or the oldest version of all nodes.
     type: dict
     default: {}
   start:
-    description: The version of the nodes of O(stopped), where neither the machine nor a running node tells it.
+    description: The version of the nodes of O(stopped), if neither the machine nor a running node shows it.
     type: str
     default: ""
   shortest:
-    description: Whether to take the way with the fewest hops, though more of them stop all nodes.
+    description: Whether to use the route with the fewest hops, even if more of them stop all nodes.
     type: bool
     default: false
 """
 
 EXAMPLES = r"""
-- name: Show how to get to 5.0.11
+- name: Show the route to 5.0.11
   ansible.builtin.debug:
     msg: "{{ (ansible_facts.es_gossip | eventstore.cluster.es_upgrade_plan(preflight_plan, '5.0.11')).lines }}"
   run_once: true
@@ -62,11 +62,12 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(lines) for an operator.
+    - C(lines) for display.
     - C(hops), each with C(from), C(to), C(mode) (V(rolling), V(rolling, master last) or V(stop all)), the C(nodes)
-      that do not run C(to) yet, what to do C(before), what is C(one_way) with C(since), C(text) and C(going_back),
-      C(notes), C(sources), and C(inferred), which is empty where a document has this hop.
-    - C(problems) where it is refused, each with C(code), C(text), C(hint) and C(where); then no hops and no lines.
+      that do not run C(to) yet, the prerequisites C(before), the irreversible changes C(one_way) with C(since), C(text)
+      and C(going_back), C(notes), C(sources), and C(inferred), which is empty if a document contains this hop.
+    - C(problems) if the upgrade is refused, each with C(code), C(text), C(hint) and C(where). Then C(hops) and C(lines)
+      are empty.
   type: dict
 """
 

@@ -13,10 +13,10 @@ DOCUMENTATION = r"""
 name: es_upgrade_status
 author: The eventstore.cluster founders (@eventstore-cluster)
 version_added: 2.0.0
-short_description: Say where each machine is in the middle of an upgrade
+short_description: Report the state of each machine in an interrupted upgrade
 description:
-  - Says whether an upgrade can go on. If not, what each machine runs or has run last, what to type next, and whether
-    there is a way back.
+  - Checks whether an upgrade can continue. If not, reports the version that each machine runs or last ran, the command
+    to run next, and whether the upgrade can be reversed.
 positional: _input, plan, hop, hosts, hostvars
 options:
   _input:
@@ -28,25 +28,24 @@ options:
     type: dict
     required: true
   hop:
-    description: The hop of P(eventstore.cluster.es_upgrade_plan#filter) that is taken; empty if there is none.
+    description: The current hop of P(eventstore.cluster.es_upgrade_plan#filter); empty if there is none.
     type: dict
     required: true
   hosts:
-    description: The machines that can be reached, which is C(ansible_play_hosts).
+    description: The reachable machines, C(ansible_play_hosts).
     type: list
     elements: str
     required: true
   hostvars:
     description:
-      - The variables of all machines, which is C(hostvars). C(preflight_look) is what
-        M(eventstore.cluster.es_preflight) returned; C(upgrade_failure), where it is defined, why the machine has
-        failed.
+      - The variables of all machines, C(hostvars). C(preflight_look) is the result of
+        M(eventstore.cluster.es_preflight). C(upgrade_failure), if defined, is the reason why the machine has failed.
     type: dict
     required: true
 """
 
 EXAMPLES = r"""
-- name: Stop here where something has failed
+- name: Fail if the upgrade cannot continue
   ansible.builtin.fail:
     msg: "{{ status.problems + status.lines }}"
   vars:
@@ -58,10 +57,11 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(problems), why it cannot go on; empty if it can. C(lines), each machine and what to do next. C(running), the
-      nodes that answer in the new version. C(upgrading), the machines that the hop is for, C(stopped), those where no
-      service runs, C(first), those that start the version before the others. C(begun), whether a full stop was
-      interrupted. C(left_out), why it cannot go on with these machines only, else empty.
+    - C(problems), the reasons why the upgrade cannot continue; empty if it can. C(lines), the state of each machine and
+      the next command. C(running), the nodes that answer with the new version. C(upgrading), the machines of the hop.
+      C(stopped), the machines without a running service. C(first), the machines that start the version before the
+      others. C(begun), whether a full stop was interrupted. C(left_out), the reason why the upgrade cannot continue
+      with these machines only; empty if it can.
   type: dict
 """
 

@@ -6,19 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: es_manager
-short_description: Build the built-in manager and give its path
+short_description: Build the built-in manager and return its path
 version_added: 1.0.0
 description:
-  - Packs the manager that comes with this collection into one runnable file on the controller.
-  - The same version of the collection always gives the same bytes, so copying the file again changes nothing.
-  - The file needs Python 3.9 or newer and PyYAML where it runs.
+  - Packs the manager of this collection into one executable file on the controller.
+  - The same version of the collection always gives the same bytes, so a second copy of the file changes nothing.
+  - The file needs Python 3.9 or newer and PyYAML on the machine that runs it.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 options: {}
 """
 
 EXAMPLES = r"""
-- name: Install the manager beside the software
+- name: Install the manager next to the software
   eventstore.cluster.es_distribution:
     home: /opt/eventstore/3.4.0
     programs:
@@ -46,7 +46,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "roles" / "manager" / "files" / 
 
 
 class LookupModule(LookupBase):
-    """Builds the file anew in each run of Ansible, whose temporary directory goes with it."""
+    """Builds the file again in each run of Ansible, whose temporary directory goes with it."""
 
     def run(self, *_terms: t.Any, **_options: t.Any) -> list[str]:
         directory = constants.DEFAULT_LOCAL_TMP  # type: ignore[attr-defined] # set from the configuration at import

@@ -97,7 +97,7 @@ def _elements(data: bytes) -> list[_Element]:
         found.append(_Element(tag, data[position : position + length]))
         position += length
     if not found:
-        raise FormatError("not DER: expected an element, but came nothing")
+        raise FormatError("not DER: expected an element, got nothing")
     return found
 
 

@@ -44,7 +44,7 @@ def parse_json(raw: bytes | str) -> t.Any:
 def parse_number(text: str, low: int, high: int, *, base: int = 10) -> int:
     """A whole number in ASCII digits from ``low`` to ``high``."""
     if len(text) > MAX_DIGITS or not _DIGITS[base].fullmatch(text) or not low <= int(text, base) <= high:
-        raise FormatError(f"expected a number from {low} to {high}, but came {text[:MAX_DIGITS]!r}")
+        raise FormatError(f"expected a number from {low} to {high}, got {text[:MAX_DIGITS]!r}")
     return int(text, base)
 
 

@@ -70,13 +70,14 @@ def inspect(machine: InspectedMachine, *, controller_time: float | None = None) 
         raise TopologyError(
             f"the plan of the machine lacks {', '.join(absent)}",
             where="plan",
-            hint="Give hosts[inventory_hostname] of the plan, with dns and provider of the whole plan added",
+            hint="Set plan to hosts[inventory_hostname] of the plan, plus dns and provider of the whole plan",
         )
     if machine["platform"] != "linux":
         raise TopologyError(
             "this machine is not Windows, but its variables say so",
             where="ansible_connection, ansible_shell_type",
-            hint="Take them out of the inventory, so that the machine's files and paths are planned for Linux",
+            hint="Remove these variables from the inventory, so that the machine's files and paths are planned for "
+            "Linux",
         )
     installed = os.access(_executable(machine), os.X_OK) and os.path.isfile(_executable(machine))
     absent_user, absent_group = _absent_accounts(machine)
@@ -121,13 +122,13 @@ def _python() -> Problems:
         yield Problem(
             "python-old",
             f"{sys.executable} is Python {sys.version.split()[0]}, expected 3.9 or newer",
-            "Set ansible_python_interpreter to a newer one",
+            "Set ansible_python_interpreter to a newer Python",
         )
     if not document.HAS_YAML:
         yield Problem(
             "no-yaml",
-            f"{sys.executable} has no PyYAML, which the modules and the manager need to read configuration files",
-            "Install it (python3-yaml on Debian and Ubuntu, python3-pyyaml on Red Hat)",
+            f"{sys.executable} has no PyYAML, which modules and manager need for configuration files",
+            "Install PyYAML (python3-yaml on Debian and Ubuntu, python3-pyyaml on Red Hat)",
         )
 
 
@@ -136,9 +137,9 @@ def _clock(now: float, controller_time: float | None) -> Problems:
     if abs(skew) > MAX_SKEW_S:
         yield Problem(
             "clock-skew",
-            f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's, "
-            f"and nodes are to be less than {MAX_SKEW_S:.0f} s apart",
-            "Have both synchronised (chrony, systemd-timesyncd)",
+            f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's and clocks must "
+            f"agree within {MAX_SKEW_S:.0f} s",
+            "Enable time synchronisation (chrony, systemd-timesyncd) on both",
         )
 
 
@@ -146,13 +147,13 @@ def _provider(machine: InspectedMachine) -> Problems:
     if machine["provider"] == "systemd" and not SYSTEMD.is_dir():
         yield Problem(
             "no-systemd",
-            "eventstore_service_provider is systemd, and this machine was not started by it",
+            "eventstore_service_provider is systemd, but this machine was not booted with systemd",
             "Set eventstore_service_provider: process, or auto",
         )
     if machine["provider"] == "windows":
         yield Problem(
             "not-windows",
-            "eventstore_service_provider is windows, and this machine is not",
+            "eventstore_service_provider is windows, but this machine is not Windows",
             "Set eventstore_service_provider: auto",
         )
 
@@ -184,13 +185,13 @@ def _account(machine: InspectedMachine, absent_user: str | None, absent_group: s
         yield Problem(
             "no-account",
             f"this machine has no {'user ' + absent_user if absent_user else f'group {absent_group}'}, and the account "
-            f"{_account_name()} cannot make it",
-            "Set become: true, or eventstore_user and eventstore_group to those that services are to run under",
+            f"{_account_name()} cannot create it",
+            "Set become: true, or set eventstore_user and eventstore_group to an existing account and group",
         )
     elif user and _uid(user) != os.geteuid():
         yield Problem(
             "not-root",
-            f"services cannot be started as {user} from the account {_account_name()}",
+            f"services of {user} cannot be started by the account {_account_name()}",
             f"Set become: true, or eventstore_user: {_account_name()}",
         )
 
@@ -226,8 +227,9 @@ def _foreign(directory: str, names: t.Sequence[str], machine: InspectedMachine, 
         path, name = foreign[0]
         yield Problem(
             "foreign-data",
-            f"{path} and {len(foreign) - 1} more belong to {name}, and eventstore_user is {machine['user']}",
-            f"Set eventstore_user: {name}; or, once nothing runs from it, chown -R {machine['user']}: {directory}",
+            f"{path} and {len(foreign) - 1} more belong to {name}, but eventstore_user is {machine['user']}",
+            f"Set eventstore_user: {name}; or, when no service uses the directory, chown -R {machine['user']}: "
+            f"{directory}",
         )
 
 
@@ -239,8 +241,8 @@ def _software(machine: InspectedMachine, *, installed: bool) -> Problems:
     if not installed and not machine["software"]["archive"]:
         yield Problem(
             "no-software",
-            f"there is no program {_executable(machine)}, and eventstore_archive is not set",
-            "Set eventstore_archive and eventstore_archive_checksum, or put the software there",
+            f"the program {_executable(machine)} does not exist, and eventstore_archive is not set",
+            "Set eventstore_archive and eventstore_archive_checksum, or install the software there",
         )
 
 
@@ -253,7 +255,7 @@ def _addresses_and_ports(machine: InspectedMachine) -> Problems:
             yield Problem(
                 "address-absent",
                 f"{ip} is not an address of this machine, which has {', '.join(_own_addresses()) or 'none'}",
-                "Correct eventstore_int_ip or eventstore_ext_ip, or bring the interface up",
+                "Fix eventstore_int_ip or eventstore_ext_ip, or enable the interface",
             )
     taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.host not in absent}
     listening = procfs.listening(procfs.all_pids()) if errno.EADDRINUSE in taken.values() else []
@@ -262,7 +264,7 @@ def _addresses_and_ports(machine: InspectedMachine) -> Problems:
         if endpoint.port < lowest:
             yield Problem(
                 "port-refused",
-                f"services under {machine['user']} may not listen on {endpoint}",
+                f"the account {machine['user']} is not permitted to listen on {endpoint}",
                 f"Use a port above {lowest - 1}",
             )
         if error == errno.EADDRINUSE:
@@ -272,7 +274,7 @@ def _addresses_and_ports(machine: InspectedMachine) -> Problems:
         elif error:
             yield Problem(
                 "port-refused",
-                f"the account {_account_name()} may not listen on {endpoint}: {os.strerror(error)}",
+                f"the account {_account_name()} is not permitted to listen on {endpoint}: {os.strerror(error)}",
                 "Use a port above 1023, or set become: true",
             )
 
@@ -298,8 +300,11 @@ def _port_in_use(machine: InspectedMachine, endpoint: Endpoint, pids: list[int])
         hint = f"Stop process {pid}, or plan another port"
     else:
         holder = f"a process that {_account_name()} cannot see"
-        hint = f"See who it is with: sudo ss -ltnp 'sport = :{endpoint.port}'; if it is ours, set become: true"
-    yield Problem("port-taken", f"{endpoint} is taken by {holder}", hint)
+        hint = (
+            f"Find the process: sudo ss -ltnp 'sport = :{endpoint.port}'; if it is one of the services, set become: "
+            "true"
+        )
+    yield Problem("port-taken", f"{endpoint} is in use by {holder}", hint)
 
 
 def _is_ours(machine: InspectedMachine, command: t.Sequence[str]) -> bool:
@@ -335,15 +340,15 @@ def _directories(machine: InspectedMachine) -> Problems:
         if not os.path.isdir(existing):
             yield Problem(
                 "not-a-directory",
-                f"{path} has to be a directory, and {existing} is something else",
+                f"{path} must be a directory, but {existing} is not a directory",
                 f"Move {existing} away, or plan another directory",
             )
         elif not os.access(existing, os.W_OK | os.X_OK):
             what = "write to" if existing == path else f"make {path} in"
             yield Problem(
                 "not-writable",
-                f"the account {_account_name()} may not {what} {existing}",
-                "Set become: true, or plan a directory of its own",
+                f"the account {_account_name()} is not permitted to {what} {existing}",
+                "Set become: true, or plan another directory",
             )
 
 
@@ -354,18 +359,18 @@ def _last_version(machine: InspectedMachine, last_versions: t.Mapping[str, str])
     for service, each in others.items():
         yield Problem(
             OTHER_VERSION,
-            f"{service} was started in {each} last, and eventstore_version is {version}",
-            f"To upgrade: playbook rolling_upgrade, or full_stop_upgrade, while the cluster runs in {each}; each also"
-            f" finishes what it has begun. To leave it as it is: -e eventstore_version={each}. If the data are those of"
-            f" {version} nevertheless, say so: -e preflight_last_version={version}",
+            f"{service} last ran {each}, but eventstore_version is {version}",
+            f"To upgrade: playbook rolling_upgrade, or full_stop_upgrade, while the cluster runs {each}; each also "
+            f"finishes an interrupted upgrade. To keep the version: -e eventstore_version={each}. If you know that the "
+            f"data have version {version}: -e preflight_last_version={version}",
         )
     if not last_versions:
         for path in last_version.waiting(machine):
             yield Problem(
                 OTHER_VERSION,
-                f"{path} waits for an upgrade that was begun, and what ran last is not known",
-                "Run again the playbook that has begun it, rolling_upgrade or full_stop_upgrade. If the data are those"
-                f" of {version} nevertheless, say so: -e preflight_last_version={version}",
+                f"{path} belongs to an interrupted upgrade, and the last version is not known",
+                "Run the interrupted playbook again, rolling_upgrade or full_stop_upgrade. If you know that the data "
+                f"have version {version}: -e preflight_last_version={version}",
             )
 
 
@@ -401,9 +406,9 @@ def _space(machine: InspectedMachine, *, installed: bool) -> Problems:
         if free < size:
             yield Problem(
                 "disk-full",
-                f"the disk of {places[device]} has {free // 2**20} MiB left, and {size // 2**20} MiB are needed "
+                f"the disk of {places[device]} has {free // 2**20} MiB left, but {size // 2**20} MiB are needed "
                 "for the next chunk of each database and for the software",
-                "Make room, or plan another directory",
+                "Free space, or plan another directory",
             )
 
 
@@ -417,7 +422,7 @@ def _files(machine: InspectedMachine) -> Problems:
 
 
 def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
-    hint = f"Correct it, or move it away: mv {path} {path}.damaged"
+    hint = f"Fix the file, or move it away: mv {path} {path}.damaged"
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -426,9 +431,7 @@ def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
         yield Problem("file-damaged", f"expected UTF-8, found {error.reason} at byte {error.start}", hint, path)
         return
     except OSError as error:
-        yield Problem(
-            "file-unreadable", f"cannot be read: {error.strerror}", "Set become: true, or correct what is there", path
-        )
+        yield Problem("file-unreadable", f"cannot be read: {error.strerror}", "Set become: true, or fix the file", path)
         return
     if document.is_blank(text):
         return
@@ -456,7 +459,7 @@ def _dns(machine: InspectedMachine) -> Problems:
     for ip in extra:
         yield Problem(
             "dns-extra",
-            f"DNS name {name} has a record for {ip}, which is no machine of the plan",
+            f"DNS name {name} has a record for {ip}, which is not a planned machine",
             f"Remove: {name} A {ip}; or put the machine into the inventory",
         )
 
@@ -466,7 +469,7 @@ def _own_dns_addresses(machine: InspectedMachine) -> set[str]:
 
 
 def _unreachable(machine: InspectedMachine) -> t.Iterator[PeerProblem]:
-    """Peers that cannot be reached. Nobody need listen there yet: a refusal, too, comes from the machine itself."""
+    """Peers that cannot be reached. No one need listen there yet: a refusal, too, comes from the machine itself."""
     whose = {Endpoint.parse(text): host for host, addresses in machine["peers"].items() for text in addresses}
     found: dict[str, dict[Endpoint, str]] = {}
     for endpoint, reason in _connect(whose).items():
@@ -476,8 +479,9 @@ def _unreachable(machine: InspectedMachine) -> t.Iterator[PeerProblem]:
         why = " and ".join(dict.fromkeys(reasons.values()))
         problem = Problem(
             "peer-unreachable",
-            f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {why}",
-            f"Open these ports to this machine in the firewall of {host} or on the way there; none is changed here",
+            f"{', '.join(map(str, reasons))} of {host} cannot be reached from this machine: {why}",
+            f"Open these ports to this machine in the firewall of {host} or of the network; the play changes no "
+            "firewall",
         )
         yield {"host": host, **problem.facts()}
 
@@ -510,7 +514,9 @@ def _connect_failure(error: int) -> str:
 def _notes(machine: InspectedMachine) -> t.Iterator[str]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if machine["provider"] == "process" and files < FEW_FILES:
-        yield f"a process may open {files} files here, and a busy node needs more: raise nofile in limits.conf"
+        yield (
+            f"a process may open {files} files on this machine, and a busy node needs more: raise nofile in limits.conf"
+        )
     yield from machine["notes"]
 
 

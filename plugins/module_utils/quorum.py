@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """How many database nodes have to agree, and when two masters become possible.
 
-A node counts votes and acknowledgements up to the majority of its own ClusterSize, and no node compares sizes with
+A node counts votes and acknowledgements up to the its own majority ClusterSize, and no node compares sizes with
 another (measured on 3.4.0, 4.1.4, 23.10.6 and 24.10.4).
 """
 

@@ -56,9 +56,9 @@ def recover(gossip: ClusterFacts, plan: Plan, checkpoints: Checkpoints) -> dict[
         return {**answer, "lines": [f"{plan['cluster_name']} has quorum; there is nothing to recover"]}
     states = {member["name"]: member["state"] for member in gossip["members"] if member["answers"]}
     answer["lines"] = [
-        f"{plan['cluster_name']} has no quorum: {needed} of {size} nodes have to be in sync",
+        f"{plan['cluster_name']} has no quorum: {needed} of {size} nodes must be in sync",
         *(_line(each, states, ranked[0]) for each in ranked),
-        *(f"{name}: MISSING, its machine could not be reached" for name in missing),
+        *(f"{name}: MISSING, its machine is unreachable" for name in missing),
     ]
     if len(full) < needed:
         return {**answer, "problems": [_too_few(full, found, missing, size)]}
@@ -66,13 +66,13 @@ def recover(gossip: ClusterFacts, plan: Plan, checkpoints: Checkpoints) -> dict[
     rest = [each.host for each in ranked if not each.has_data]
     running = [each.name for each in full if each.name in states]
     answer["lines"].append(
-        f"{len(full)} nodes have data, so that one of them has every acknowledged write. Order: {', '.join(hosts)}"
+        f"{len(full)} nodes have data, so one of them has every acknowledged write. Order: {', '.join(hosts)}"
         + (f"; with quorum: {', '.join(rest)}" if rest else "")
     )
     if len(running) >= needed:
         answer["lines"].append(
-            f"{len(running)} of them run and do not find each other; a start will not change that. See the problems of"
-            " playbook eventstore.cluster.status"
+            f"{len(running)} of them run and do not find each other; a start does not fix this. Run playbook "
+            "eventstore.cluster.status"
         )
     return {**answer, "order": hosts, "last": list(dict.fromkeys(rest))}
 
@@ -96,13 +96,13 @@ def _line(each: Position, states: t.Mapping[str, str], first: Position) -> str:
 
 def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> ProblemFacts:
     empty = [each.name for each in found if not each.has_data]
-    who = [*(f"{name} (machine not reached)" for name in missing), *(f"{name} (no data)" for name in empty)]
+    who = [*(f"{name} (machine unreachable)" for name in missing), *(f"{name} (no data)" for name in empty)]
     return Problem(
         "writes-at-risk",
-        f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
-        f" have been acknowledged by the others alone: {', '.join(who)}",
-        "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
-        " never run is begun by playbook eventstore.cluster.site",
+        f"nothing was started: {len(full)} of {size} nodes have data, but a majority is needed, because the other "
+        f"nodes alone may have acknowledged a write: {', '.join(who)}",
+        "Start these machines, or restore the directory of such a node from its backup. To start a new cluster, run "
+        "playbook eventstore.cluster.site",
     ).facts()
 
 

@@ -27,10 +27,11 @@ def outcome(plan: Plan, done: str, hosts: t.Sequence[str], left: t.Sequence[str]
     lines = [f"{name}: would be {done} on {reached} (check mode)" if check else f"{name}: {done} on {reached}"]
     if missing:
         lines.append(
-            f"NOT {done} on {', '.join(missing)}: failed or not reached, see above. Correct that, and run it again."
+            f"NOT {done} on {', '.join(missing)}: failed or unreachable, see above. Fix the cause and run the playbook "
+            "again."
         )
     if excluded:
-        lines.append(f"NOT {done} on {', '.join(excluded)}: left out by --limit")
+        lines.append(f"NOT {done} on {', '.join(excluded)}: excluded by --limit")
     return lines
 
 

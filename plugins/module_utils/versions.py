@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
 
-# /info adds a fourth number (3.4.0.0, measured); a hotfix comes after the release that it mends.
+# /info adds a fourth number (3.4.0.0, measured); a hotfix comes after the release that it fixes.
 _RELEASE = re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})(?:\.\d{1,9})?(?:-hotfix(\d{1,4}))?", re.ASCII)
 
 
@@ -27,9 +27,9 @@ class Version(t.NamedTuple):
         match = _RELEASE.fullmatch(text)
         if not match:
             raise UpgradeError(
-                f"expected a release such as 5.0.11 or 4.1.1-hotfix1, but came {text[:60]!r}",
+                f"expected a release such as 5.0.11 or 4.1.1-hotfix1, got {text[:60]!r}",
                 where=where,
-                hint="Give all three numbers. Previews and release candidates are in no upgrade document",
+                hint="Write all three numbers. Upgrade documents contain no previews and release candidates",
             )
         return cls(*(int(number or 0) for number in match.groups()))
 

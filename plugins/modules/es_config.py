@@ -6,16 +6,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: es_config
-short_description: Write the configuration file of an Event Store node
+short_description: Write the configuration files of Event Store servers
 version_added: 1.0.0
 description:
-  - Writes the YAML file of a database node or of a manager, so that the server reads back exactly what was asked for.
-  - Before anything is written, each name and value is checked against what the given version of the server knows, with
-    all problems reported at once. The server itself reports only the first, and reads many wrong values in silence; to
-    3.x to 5.x V(no) and V(off) are true.
-  - Also works out which value each option has in the end, after defaults, file, environment and command line.
-  - From 21.6 on it says whether the server starts. What stops a start is an error, with the exit code of the server and
-    the stream that has its reason. The C(--what-if) of these servers does not find most of that.
+  - Writes the YAML file of a database node or of a manager, so that the server reads exactly the given values.
+  - Before anything is written, the module checks each name and value against the options of the given version, and
+    reports all problems at once. The server itself reports only the first problem and accepts many wrong values without
+    a message; for example, 3.x to 5.x read V(no) and V(off) as true.
+  - Also returns the effective value of each option, after defaults, file, environment and command line.
+  - From 21.6 on the module checks whether the server starts. If it would not start, the task fails with the exit code
+    of the server and the stream that contains the reason. C(--what-if) of these servers does not find most of these
+    errors.
 extends_documentation_fragment:
   - ansible.builtin.files
   - eventstore.cluster.attributes
@@ -36,41 +37,40 @@ attributes:
     support: full
 options:
   path:
-    description: The file. Its directory must exist. Required unless O(files) is given.
+    description: Path of the file. Its directory must exist. Required unless O(files) is given.
     type: path
   kind:
-    description: The kind of node that reads the file. Required unless O(state=absent) or O(files) is given.
+    description: The kind of server that reads the file. Required unless O(state=absent) or O(files) is given.
     type: str
     choices: [database, manager]
   files:
     description:
-      - Several files of one machine in one go, in place of O(path), O(kind) and O(options). All other options are for
-        each of them.
-      - Nothing is written unless all of them can be. They are then replaced one after the other, each in one step.
-      - A run that is killed in between leaves files of two runs, and beside them the file V(.es_config-unfinished) that
-        names them. The next run that writes them says so and ends its work; until then M(eventstore.cluster.es_service)
-        warns of them where it starts something. There is no such file on Windows.
+      - Several files of one machine, instead of O(path), O(kind) and O(options). All other options apply to each file.
+      - The module writes all files or none. It replaces them one after the other, each in one step.
+      - A run that is killed during this leaves files of two runs, and next to them the file V(.es_config-unfinished),
+        which lists them. The next run reports this and completes the work. Until then,
+        M(eventstore.cluster.es_service) warns about these files when it starts a service. Windows has no such file.
       - Only with O(state=present).
     type: list
     elements: dict
     suboptions:
       path:
-        description: As O(path).
+        description: See O(path).
         type: path
         required: true
       kind:
-        description: As O(kind).
+        description: See O(kind).
         type: str
         choices: [database, manager]
         required: true
       options:
-        description: As O(options).
+        description: See O(options).
         type: dict
         default: {}
       nodes:
         description:
-          - The database nodes that this manager starts, as in O(eventstore.cluster.es_watchdog#module:nodes). They are
-            written to the file that C(WatchdogConfig) names, as M(eventstore.cluster.es_watchdog) does.
+          - The nodes that this manager starts, as in O(eventstore.cluster.es_watchdog#module:nodes). The module writes
+            them to the file that C(WatchdogConfig) names, in the way of M(eventstore.cluster.es_watchdog).
         type: list
         elements: list
   version:
@@ -84,64 +84,64 @@ options:
   options:
     description:
       - The options and their values, written in this order.
-      - Case and dashes do not count in names; they are written as the server declares them.
+      - Case and dashes in names are ignored. The file contains the names as the server declares them.
       - From 24.6 on a section of the server or its plugins, such as C(Licensing), is a dictionary, with
-        O(exclusive=true). The server passes over a section that it does not know; here that is an error.
+        O(exclusive=true). The server ignores an unknown section; for this module it is an error.
     type: dict
     default: {}
   exclusive:
     description:
-      - Whether the file holds O(options) and nothing else.
-      - With V(false), other options, comments and the order of the file stay as they are.
+      - Whether the file contains only O(options).
+      - With V(false), other options, comments and the order of the file are preserved.
     type: bool
     default: true
   unknown_options:
     description:
-      - What to do with an option that O(kind) in O(version) is not known to have.
-      - Patch releases add options, and the manager's are not all documented; V(warn) and V(allow) write such ones too.
+      - How to treat an option that O(kind) in O(version) is not known to have.
+      - Patch releases add options, and some options of the manager are not documented. V(warn) and V(allow) write them.
     type: str
     choices: [error, warn, allow]
     default: error
   header:
-    description: A comment for the top of the file, used where the file is written as a whole.
+    description: A comment for the top of the file. Used only if the whole file is written.
     type: str
     default: ""
   environment:
-    description: The environment with which the node is started; it is stronger than the file.
+    description: The environment of the server. It overrides the file.
     type: dict
     default: {}
   arguments:
-    description: The command line with which the node is started; it is stronger than the environment.
+    description: The command line of the server. It overrides the environment.
     type: list
     elements: str
     default: []
   force:
     description:
-      - Whether to replace a file that is damaged, so neither UTF-8 nor a YAML mapping that the server can read.
-      - Without it such a file is refused, as it may hold what somebody needs. Use it with O(backup).
+      - Whether to replace a damaged file, which is not UTF-8 or not a YAML mapping that the server can read.
+      - With V(false), such a file is refused, because it may contain needed data. Use V(true) with O(backup).
     type: bool
     default: false
   backup:
-    description: Whether to keep a copy of a file that changes.
+    description: Whether to keep a copy of a changed file.
     type: bool
     default: false
   state:
-    description: Whether the file is to be there. V(absent) removes it, whatever is in it.
+    description: Whether the file must exist. V(absent) removes it, whatever its content.
     type: str
     choices: [present, absent]
     default: present
   mode:
     description:
-      - The permissions of the file. Not on Windows, where it inherits them from its directory.
-      - Without it, a new file gets V(0644), one with a secret in it V(0640). An existing file keeps its own; only
-        others lose their rights where a secret is in it.
+      - The permissions of the file. On Windows, the file inherits them from its directory.
+      - By default, a new file gets V(0644), or V(0640) if it contains a secret. An existing file keeps its permissions,
+        except that it loses those for other users if it contains a secret.
 notes:
   - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
-  - On Windows the file is written with CRLF and without a BOM, as an editor does there. The server takes LF, CRLF and a
-    BOM, so a file that differs in nothing else is left as it is.
-  - On Windows a file is warned of that C(LOCAL SERVICE) does not seem to be allowed to read, after it was written.
-  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
-  - The node reads the file when it starts. This module restarts nothing.
+  - On Windows the file is written with CRLF and without a BOM. The server accepts LF, CRLF and a BOM, so a file that
+    differs only in these is not changed.
+  - On Windows the module warns if C(LOCAL SERVICE) seems to have no permission to read the written file.
+  - Not tested on Windows itself, but with Ansible's Windows connections against a simulated host.
+  - The server reads the file when it starts. This module restarts no server.
 seealso:
   - module: eventstore.cluster.es_watchdog
 author:
@@ -176,7 +176,7 @@ EXAMPLES = r"""
         nodes:
           - [--config, /etc/eventstore/database.yaml]
 
-- name: Change one option and leave the rest of the file alone
+- name: Change one option and preserve the rest of the file
   eventstore.cluster.es_config:
     path: /etc/eventstore/database.yaml
     kind: database
@@ -202,7 +202,7 @@ EXAMPLES = r"""
       CertificatePrivateKeyFile: /etc/kurrentdb/node.key
       TrustedRootCertificatesPath: /etc/kurrentdb/ca
 
-- name: See what wins when the node is started with an environment and a command line
+- name: Show the options of the file that the environment or the command line overrides
   eventstore.cluster.es_config:
     path: /etc/eventstore/database.yaml
     kind: database
@@ -218,7 +218,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: For each file, in order, what is returned for a single one; RV(files[].nodes) for a watchdog file.
+  description: For each file, in order, the values that a single file returns; RV(files[].nodes) for a watchdog file.
   returned: with O(files)
   type: list
   elements: dict
@@ -230,14 +230,14 @@ files:
       elements: list
       sample: [[--config, /etc/eventstore/database.yaml]]
 path:
-  description: The file.
+  description: Path of the file.
   returned: success
   type: str
   sample: /etc/eventstore/database.yaml
 effective:
   description:
-    - For each option the value with which the node works, and where it comes from, one of V(<DEFAULT>), V(Config File),
-      V(Environment Variable) and V(Command Line); from 21.6 on V(Yaml) and V(Environment Variables).
+    - The effective value of each option, and its source, which is V(<DEFAULT>), V(Config File),
+      V(Environment Variable) or V(Command Line); from 21.6 on V(Yaml) and V(Environment Variables).
     - Defaults of paths are those on Linux.
   returned: success
   type: dict
@@ -252,14 +252,14 @@ shadowed:
     ClusterSize: {in_file: "3", value: 5, source: Environment Variable}
 ignored:
   description:
-    - What the server passes over or misreads in silence, each with its place. These, and values that no operator can
-      have meant, are warnings too.
+    - Settings that the server ignores or misreads without a message, each with its place. They are also warnings, like
+      values that no operator can have meant.
   returned: success
   type: list
   elements: str
   sample: ["environment variable EVENTSTORE_INTIP: not known to the server; did you mean EVENTSTORE_INT_IP?"]
 backup_file:
-  description: The copy of the file as it was.
+  description: The copy of the file before the change.
   returned: changed, with O(backup), if there was a file
   type: str
   sample: /etc/eventstore/database.yaml.2042.2026-11-23@06:12:00~

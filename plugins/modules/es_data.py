@@ -9,11 +9,11 @@ module: es_data
 short_description: Remove the data of Event Store database nodes
 version_added: 2.0.0
 description:
-  - Removes directories with everything in them. A mount point is emptied and stays, and so does a link together with
-    the directory that it leads to.
-  - Fails before anything is removed if something else is mounted below a directory, or if a link was put there by
-    another account than C(root) or the one that the task runs under. Links inside the directories are not followed.
-  - Fails, out of check mode, if a process has a file open in one of the directories.
+  - Removes directories with their content. If a directory is a mount point or is reached through a link, the module
+    removes only its content.
+  - Fails before anything is removed if another file system is mounted below a directory, or if a path contains a link
+    of an account other than C(root) or the user of the task. Links inside the directories are not followed.
+  - Fails if a process has a file open in one of the directories, except in check mode.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 extends_documentation_fragment:
@@ -31,12 +31,12 @@ attributes:
     platforms: linux
 options:
   directories:
-    description: Absolute paths of the directories. One that does not exist is no error.
+    description: Absolute paths of the directories. An absent directory is not an error.
     type: list
     elements: path
     required: true
   state:
-    description: State of the directories. There is only V(absent), so that a task says what it does.
+    description: State of the directories. V(absent) is the only value; it is required so that the task is explicit.
     type: str
     choices: [absent]
     required: true
@@ -53,13 +53,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: Directories that were, or in check mode would be, removed or emptied.
+  description: Directories that were removed or emptied, or would be in check mode.
   returned: success
   type: list
   elements: str
   sample: [/var/lib/eventstore]
 kept:
-  description: Those of the directories that stay, empty, as they are mount points or behind a link.
+  description: Directories that were emptied but not removed, because they are mount points or reached through a link.
   returned: success
   type: list
   elements: str

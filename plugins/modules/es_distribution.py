@@ -5,15 +5,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: es_distribution
-short_description: Unpack a version of the Event Store software beside the others
+short_description: Unpack a version of the Event Store software next to the others
 version_added: 1.0.0
 description:
-  - Unpacks an archive, zip or tar.gz, to a directory of its own, whole or not at all.
-    If one directory in the archive holds all the rest, its contents are unpacked.
-  - An archive with a wrong checksum, or one that could write elsewhere, is refused before anything is written.
-  - When the software is there already, neither the archive is read nor anything transferred.
-  - Without an archive, checks that the software is there.
-  - Also installs programs that are one file, as the built-in manager, and makes the directories that all work in.
+  - Unpacks an archive, zip or tar.gz, to a separate directory, completely or not at all. If the archive contains a
+    single top directory, the module unpacks the content of that directory.
+  - An archive with a wrong checksum, or one that could write outside the directory, is refused before anything is
+    written.
+  - If the software is already installed, the module neither reads nor transfers the archive.
+  - Without an archive, the module checks that the software is installed.
+  - Also installs programs that consist of one file, such as the built-in manager, and creates the directories of the
+    services.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 extends_documentation_fragment:
@@ -25,7 +27,7 @@ attributes:
     support: full
   diff_mode:
     support: partial
-    details: Top-level entries of an archive at O(url) are not shown in check mode, which downloads nothing.
+    details: Check mode downloads nothing, so it does not show the top-level entries of an archive at O(url).
   platform:
     platforms: linux, windows
     support: full
@@ -36,16 +38,16 @@ attributes:
 options:
   home:
     description:
-      - Absolute path of the directory to unpack to. Other versions lie beside it.
-      - If its last part is a version, an archive is refused whose top directory has another version in its name, as
-        C(EventStore-OSS-Linux-v4.1.4) has.
+      - Absolute path of the directory to unpack to. Other versions are in directories next to it.
+      - If the last part of the path is a version, the name of the archive's top directory, such as
+        C(EventStore-OSS-Linux-v4.1.4), must not contain another version.
     type: path
     required: true
   state:
     description:
       - V(present) unpacks the software.
-      - V(absent) removes it, and fails while a process uses it, or on Windows a service is installed from it. Software
-        that this module did not unpack stays.
+      - V(absent) removes the software. It fails if a process uses the software, or on Windows if a service is installed
+        from it. Software that this module did not unpack is not removed.
     type: str
     choices: [present, absent]
     default: present
@@ -58,26 +60,26 @@ options:
     default: false
   url:
     description:
-      - Address of the archive, C(http) or C(https), from which the host downloads it.
-      - It may hold no user and no password, as it is shown; a C(.netrc) file of the user on the host can hold them.
+      - URL of the archive, C(http) or C(https). The host downloads it.
+      - It must not contain a user or a password, because it is shown. Use a C(.netrc) file of the user on the host.
     type: str
   checksum:
     description: SHA-256 of the archive as C(sha256:HEX). Required with O(src) and O(url).
     type: str
   executable:
-    description: Path, below O(home), of the program that must be in it.
+    description: Path of the program below O(home). The archive must contain it.
     type: str
     default: eventstored
   keep_versions:
     description:
-      - How many versions beside each other are kept, O(home) included. The oldest ones go first.
-        A version that a process uses stays, and so does what this module did not unpack. On Windows also one stays that
-        a service is installed from, whether it runs or not.
-      - V(0) keeps all.
+      - The number of versions to keep, including O(home). The module removes the oldest versions first. It keeps a
+        version that a process uses, software that it did not unpack, and on Windows a version from which a service is
+        installed.
+      - V(0) keeps all versions.
     type: int
     default: 0
   programs:
-    description: Programs that are one file, to be executed by everybody. They stay when the version is removed.
+    description: Programs that consist of one file, executable for all users. V(absent) does not remove them.
     type: list
     elements: dict
     default: []
@@ -91,35 +93,36 @@ options:
         type: path
         required: true
       checksum:
-        description: SHA-256 of the program as C(sha256:HEX). If unset, that of the file at O(programs[].src).
+        description: SHA-256 of the program as C(sha256:HEX). By default that of the file O(programs[].src).
         type: str
   directories:
     description:
-      - Directories that the software works in, parents first. They are made with mode 0750, and given to O(owner) and
-        O(group). The mode of one that is there is left alone.
-      - No link is followed that O(owner) could have made, and no directory is given away that holds files of others.
+      - Directories of the services, parents first. The module creates them with mode 0750 for O(owner) and O(group). It
+        does not change the mode of an existing directory.
+      - The module follows no link that O(owner) could have created, and does not change the owner of a directory that
+        contains files of other users.
     type: list
     elements: path
     default: []
   config_dir:
     description:
-      - Directory of the configuration files, which the services only read. It is made with mode 0750, and belongs to
-        the user of the task and to O(group); one that O(owner) can write to is taken back.
+      - Directory of the configuration files, which the services only read. The module creates it with mode 0750 for the
+        user of the task and O(group). If O(owner) can write to it, the module corrects owner and mode.
     type: path
   owner:
     description:
-      - User, name or number, to whom O(directories) shall belong. If unset, who makes them.
-      - The software itself belongs to who unpacks it, so that what runs from it cannot change it.
+      - Owner of O(directories), as name or uid. Defaults to the user of the task.
+      - The software belongs to the user of the task, so that the services cannot change it.
     type: str
   group:
     description:
-      - Group, name or number, to which O(directories) shall belong. If unset, that of O(owner) or of who makes them.
+      - Group of O(directories), as name or gid. Defaults to the group of O(owner).
     type: str
 notes:
-  - On Windows the archive is a zip, which the controller also downloads from O(url). O(owner), O(group), O(programs)
-    and O(remote_src) are refused, and directories inherit their permissions. A version is removed only in the session
-    of an elevated administrator, who can see what runs.
-  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
+  - On Windows the archive is a zip, which the controller downloads from O(url). O(owner), O(group), O(programs) and
+    O(remote_src) are refused, and directories inherit their permissions. A version is removed only in the session of
+    an elevated administrator, because only that session shows all processes.
+  - Not tested on Windows itself, but with Ansible's Windows connections against a simulated host.
 """
 
 EXAMPLES = r"""
@@ -145,7 +148,7 @@ EXAMPLES = r"""
       - src: "{{ lookup('eventstore.cluster.es_manager') }}"
         dest: /opt/eventstore/es-manager.pyz
 
-- name: Check that the software is there
+- name: Check that the software is installed
   eventstore.cluster.es_distribution:
     home: /opt/eventstore/3.4.0
 """
@@ -157,7 +160,7 @@ executable:
   type: str
   sample: /opt/eventstore/3.4.0/eventstored
 removed:
-  description: Versions that were, or in check mode would be, removed.
+  description: Versions that were removed, or would be in check mode.
   returned: success
   type: list
   elements: str
@@ -219,9 +222,9 @@ RULES: dict[str, t.Any] = {
     "required_by": {"src": "checksum", "url": "checksum"},
 }
 BLOCK_BYTES = 1024 * 1024
-# What the result ``needs`` of the controller, beside the programs named by their ``dest``.
+# What the result ``needs`` of the controller, next to the programs named by their ``dest``.
 NEEDS_ARCHIVE = "archive"
-# The number of an account that an earlier task would make, were this not check mode; nobody's files have it.
+# The number of an account that an earlier task would make, were this not check mode; no one's files have it.
 NOT_YET_MADE = -2
 
 
@@ -316,7 +319,7 @@ def _wrong_programs(params: dict[str, t.Any]) -> list[dict[str, str]]:
         if not path.is_absolute():
             raise DistributionError(f"programs has {program['dest']!r}", hint="Write absolute paths")
         if path.is_dir():
-            raise DistributionError("is there, and is no file", where=str(path), hint="Move it away")
+            raise DistributionError("exists, but is not a file", where=str(path), hint="Move it away")
         program["checksum"] = program["checksum"] or checksum(program["src"])
         if not installed.is_installed(path, program["checksum"]):
             wrong.append(program)
@@ -346,7 +349,7 @@ def _download(module: AnsibleModule) -> str:
         raise DistributionError(
             f"expected status 200, got {info['status']}: {info['msg']}",
             where=without_credentials(url),
-            hint="Nothing was unpacked. Mend the url, or put the archive on the controller and give it as src",
+            hint="Nothing was unpacked. Fix the url, or copy the archive to the controller and use src",
         )
     path = os.path.join(module.tmpdir, "archive")
     with answer, open(path, "wb") as file:
@@ -365,7 +368,7 @@ def _home(params: dict[str, t.Any]) -> Path:
     if not home.is_absolute() or len(home.parts) < 3:
         raise DistributionError(
             f"home is {params['home']!r}",
-            hint="Write an absolute path that ends in the version, as /opt/eventstore/3.4.0",
+            hint="Write an absolute path that ends in the version, such as /opt/eventstore/3.4.0",
         )
     program = params["executable"].split("/")
     if not all(part not in ("", ".", "..") for part in program):
@@ -394,8 +397,8 @@ def check_url(address: str) -> None:
         is_plain = False
     if not is_plain:
         raise DistributionError(
-            "url is no http or https address, or holds a user or password",
-            hint="Write https://HOST/PATH; user and password go to the file .netrc of the user on the host",
+            "url is not an http or https address, or contains a user or a password",
+            hint="Write https://HOST/PATH; write user and password to the file .netrc of the user on the host",
         )
 
 
@@ -421,7 +424,7 @@ def _number(option: str, name: str | None, look_up: t.Callable[[str], int], chec
         if check_mode:
             return NOT_YET_MADE
         raise DistributionError(
-            f"{option} is {name!r}, which this host does not know", hint="Make it first, or mend the name"
+            f"{option} is {name!r}, which does not exist on this host", hint="Create it first, or fix the name"
         ) from None
 
 

@@ -6,41 +6,40 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: es_gossip_facts
-short_description: Ask all nodes of a cluster whether it has quorum
+short_description: Query all servers of a cluster and report whether it has quorum
 version_added: 1.0.0
 description:
-  - Asks many managers and database nodes at once for their gossip, with one deadline for all, and says what they
-    together say of the cluster as the fact C(es_gossip).
-  - No single answer is believed. The cluster has quorum when exactly one node says itself that it is master, and enough
-    nodes say themselves that they are in sync with this master, which knows them. A dead master that is still listed,
-    a frozen master that others think alive, a seed that was never reached, or a node that runs as a cluster of its own
-    does not deceive it.
-  - Runs on the controller by default, without connecting to the host of the task, so that it costs some milliseconds
-    and works for Windows hosts too.
+  - Queries the gossip of all given managers and nodes at the same time, with one deadline for all, and returns the
+    state of the cluster as the fact C(es_gossip).
+  - The module does not trust a single answer. The cluster has quorum if exactly one node reports itself as master, and
+    enough nodes report themselves as in sync with this master, which knows them. So the result is right even if a dead
+    master is still listed, a frozen master looks alive to others, a seed was never reached, or a node runs as a
+    separate cluster.
+  - Runs on the controller by default, without a connection to the host of the task. It takes some milliseconds and
+    works for Windows hosts too.
   - Works with the gossip of 3.x to 26.1, over plain HTTP or with O(tls).
 options:
   endpoints:
     description:
-      - Whom to ask. Each is a text C(HOST:PORT), or a dictionary with C(address) and any of C(name), C(host), C(kind),
-        C(internal) and C(server_name).
-      - C(address) is the HTTP address to ask, the external one of a node that has two. Its host is an IP address or
-        the name of one server.
-      - C(server_name) is the name or IP address that the certificate of the node must carry, where that is not the host
-        of C(address). Only with O(tls).
-      - C(kind) is C(database) or C(manager); without it the answer tells.
-      - C(internal) is the address by which members know each other, the internal HTTP address up to 5.x and the
-        advertised one of later versions. Give it where it cannot be told from an answer, as for a node that may be
-        down.
-      - C(name) and C(host) are used in texts. The plan of P(eventstore.cluster.es_plan#filter) has such a list.
-      - Give all database nodes, because quorum is believed only of those that answer for themselves.
+      - Endpoints to query. Each is a string C(HOST:PORT), or a dictionary with C(address) and optionally C(name),
+        C(host), C(kind), C(internal) and C(server_name).
+      - C(address) is the HTTP address to query; the external one if a node has two. Its host is an IP address or the
+        name of one server.
+      - C(server_name) is the name or IP address that the certificate of the node must carry, if that is not the host of
+        C(address). Only with O(tls).
+      - C(kind) is C(database) or C(manager). By default the answer determines it.
+      - C(internal) is the address that identifies a server in gossip, the internal HTTP address up to 5.x and the
+        advertised one of later versions. Set it if no answer may contain it, for example for a node that may be down.
+      - C(name) and C(host) are used in messages. The plan of P(eventstore.cluster.es_plan#filter) contains such a list.
+      - List all nodes, because only nodes that answer themselves count for the quorum.
     type: list
     elements: raw
     required: true
   cluster_size:
     description:
-      - How many database nodes make up the cluster, as C(ClusterSize) in their configuration.
-      - Without it, all voting database nodes are counted that were given in O(endpoints) or that are seen in gossip. A
-        wrong C(ClusterSize) of the servers cannot be seen in gossip, so give what it has to be.
+      - The cluster size, as C(ClusterSize) in the configuration of the nodes.
+      - By default, the module counts the voting nodes in O(endpoints) and in gossip. Gossip does not show a wrong
+        C(ClusterSize), so set the intended value.
     type: int
   tls:
     description:
@@ -48,7 +47,7 @@ options:
       - The certificate of each node must be signed by O(tls.ca), and carry the host of the endpoint or its
         C(server_name). That cannot be switched off. No client certificate is sent.
     type: dict
-    version_added: 2.1.0
+    version_added: 2.0.0
     suboptions:
       ca:
         description:
@@ -64,45 +63,45 @@ options:
       - It goes only to trusted nodes, and only to a URL that has answered 401 without it. Nodes refuse a wrong password
         even where all may ask.
     type: str
-    version_added: 2.1.0
+    version_added: 2.0.0
   password:
     description: The password of O(user).
     type: str
-    version_added: 2.1.0
+    version_added: 2.0.0
   timeout:
     description:
-      - Seconds for one sweep over all endpoints, whatever their number.
+      - Seconds for one sweep of all endpoints.
     type: float
     default: 2.0
   until:
     description:
-      - Ask again until this holds.
-      - V(none) asks once and never fails because of the cluster's state. Only where the answer would be advice that
-        harms if it is wrong (C(several-masters), C(cluster-size-one), C(gossip-not-ready), C(master-silent)) it asks
-        for some seconds more, and gives the advice if nothing else is seen in them.
-      - V(answered) is that every endpoint answers for itself.
-      - V(quorum) is RV(ansible_facts.es_gossip.has_quorum).
-      - V(healthy) is RV(ansible_facts.es_gossip.healthy).
-      - V(steady) is that it is healthy, and that since the sweep before no election was won and no node began, ended or
-        fell silent. Together with O(settle) it is what to wait for after a change.
+      - Repeat the sweep until this condition is true.
+      - With V(none), the module makes one sweep and never fails because of the cluster's state. Some advice is harmful
+        if it is wrong (C(several-masters), C(cluster-size-one), C(gossip-not-ready), C(master-silent)). Before such
+        advice, the module repeats the sweep for some seconds, and gives the advice only if the problem persists.
+      - V(answered) requires that every endpoint answers.
+      - V(quorum) requires RV(ansible_facts.es_gossip.has_quorum).
+      - V(healthy) requires RV(ansible_facts.es_gossip.healthy).
+      - V(steady) requires a healthy cluster and, since the previous sweep, no election and no node that started, exited
+        or stopped answering. Use it with O(settle) to wait after a change.
     type: str
     choices: [none, answered, quorum, healthy, steady]
     default: none
   wait_timeout:
     description:
-      - Seconds to wait for O(until). After a change, real nodes disagree for up to 15 seconds.
+      - Seconds to wait for O(until). After a change, nodes can disagree for up to 15 seconds.
     type: float
     default: 60.0
   settle:
     description:
-      - Seconds for which O(until) must hold without a break.
+      - Seconds for which O(until) must be true without interruption.
     type: float
     default: 0.0
   watch:
     description:
-      - Ask again and again for so many seconds, whatever comes, and say in RV(ansible_facts.es_gossip.watched) what
-        happened meanwhile. The other facts are those of the last sweep.
-      - Not together with O(until), which watches as long as it waits.
+      - Seconds for which the module repeats the sweep. RV(ansible_facts.es_gossip.watched) contains the events in this
+        time. The other facts are those of the last sweep.
+      - Not together with O(until), which watches while it waits.
     type: float
     default: 0.0
   fail:
@@ -114,7 +113,8 @@ options:
     version_added: 2.0.0
   from:
     description:
-      - Where to ask from. V(target) is for networks in which only the hosts reach each other, and needs Python there.
+      - The machine that sends the queries. V(target) is for networks in which only the hosts reach each other. It needs
+        Python on the host.
     type: str
     choices: [controller, target]
     default: controller
@@ -129,7 +129,7 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: It changes nothing.
+    details: The module changes nothing.
   facts:
     support: full
   platform:
@@ -141,7 +141,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Ask three nodes
+- name: Query three nodes
   eventstore.cluster.es_gossip_facts:
     endpoints:
       - 192.168.1.11:2113
@@ -150,14 +150,14 @@ EXAMPLES = r"""
     cluster_size: 3
   run_once: true
 
-# This holds for one machine, and on all hosts of a play at once: examples/conditional.yml chooses one.
-- name: Refuse to take a node down while the cluster cannot lose one
+# The condition is true on all hosts of a play at the same time: examples/conditional.yml chooses one host.
+- name: Fail if the cluster cannot lose a node
   ansible.builtin.fail:
-    msg: "It can lose none. {{ ansible_facts.es_gossip.problems | map(attribute='text') | join('; ') }}"
+    msg: "The cluster cannot lose a node. {{ ansible_facts.es_gossip.problems | map(attribute='text') | join('; ') }}"
   when: ansible_facts.es_gossip.can_lose < 1
   run_once: true
 
-- name: Wait until every node and manager is in its place
+- name: Wait until the cluster is healthy and calm
   eventstore.cluster.es_gossip_facts:
     endpoints:
       - {name: node1/database, host: node1, kind: database, address: "192.168.1.11:2113", internal: "192.168.1.11:2112"}
@@ -169,7 +169,7 @@ EXAMPLES = r"""
     settle: 5
   run_once: true
 
-- name: Wait for nodes that are asked by name over TLS
+- name: Wait for nodes that are queried by name over TLS
   eventstore.cluster.es_gossip_facts:
     endpoints: [node1.example.org:2113, node2.example.org:2113, node3.example.org:2113]
     cluster_size: 3
@@ -178,7 +178,7 @@ EXAMPLES = r"""
     until: healthy
   run_once: true
 
-- name: Ask nodes by IP address whose certificates carry only names, with a user
+- name: Query nodes by IP address whose certificates carry only names, with a user
   eventstore.cluster.es_gossip_facts:
     endpoints:
       - {address: "192.168.1.11:2113", server_name: node1.example.org}
@@ -190,13 +190,13 @@ EXAMPLES = r"""
     password: "{{ vaulted_password_of_ops }}"
   run_once: true
 
-- name: See what happens to the cluster in one minute
+- name: Watch the cluster for one minute
   eventstore.cluster.es_gossip_facts:
     endpoints: [192.168.1.11:2113, 192.168.1.12:2113, 192.168.1.13:2113]
     watch: 60
   run_once: true
 
-- name: Fail if two nodes were master at once
+- name: Fail if two nodes were master at the same time
   ansible.builtin.assert:
     that: ansible_facts.es_gossip.watched.two_masters | length == 0
 """
@@ -209,46 +209,46 @@ not_met:
   sample: "until: quorum: the cluster has no quorum, 60.0 s after the first of 6 endpoints was asked"
 ansible_facts:
   description:
-    - The facts. When O(until) does not hold in time, the task fails with the problems in its message, and the last
-      facts are in the result only with C(-vvv).
-  returned: when the endpoints could be asked
+    - The facts. If O(until) is not true in time, the task fails with the problems in its message. The result contains
+      the last facts only with C(-vvv).
+  returned: if the endpoints are valid
   type: dict
   contains:
     es_gossip:
-      description: What the answers together say.
+      description: The state of the cluster.
       type: dict
       returned: always
       contains:
         has_quorum:
-          description: Whether one master, and enough nodes in sync with it, answer for themselves and agree.
+          description: Whether one master and enough nodes in sync with it answer and agree.
           type: bool
           returned: always
           sample: true
         healthy:
           description:
-            - Whether there is quorum, all answers agree, and RV(ansible_facts.es_gossip.problems) has nothing but
+            - Whether the cluster has quorum, all answers agree, and RV(ansible_facts.es_gossip.problems) contains only
               advice (C(clock-skew), C(versions-differ), C(old-member), C(unreached-seed), C(replica-lagging),
               C(certificate-ends-soon)).
           type: bool
           returned: always
           sample: true
         agreed:
-          description: Whether all that answer see the same live database nodes in the same states, with one master.
+          description: Whether all answers show the same live nodes in the same states, with one master.
           type: bool
           returned: always
           sample: true
         can_lose:
-          description: How many of the nodes in sync may stop before the quorum is lost.
+          description: The number of nodes in sync that can stop without a loss of quorum.
           type: int
           returned: always
           sample: 1
         cluster_size:
-          description: The number of database nodes by which the quorum is counted.
+          description: The cluster size, from which the quorum is computed.
           type: int
           returned: always
           sample: 3
         quorum_size:
-          description: How many nodes have to be in sync, the master among them.
+          description: The number of nodes that must be in sync, including the master.
           type: int
           returned: always
           sample: 2
@@ -259,9 +259,9 @@ ansible_facts:
           sample: {name: node1/database, host: node1, address: "192.168.1.11:2113", internal: "192.168.1.11:2112"}
         members:
           description:
-            - All database nodes, in the order of O(endpoints), then those that were only seen in gossip.
-            - C(answers) is its own word, C(is_alive) that of anybody, C(asked) whether it is one of O(endpoints).
-              C(lag_bytes) is null where it cannot be told.
+            - All nodes, in the order of O(endpoints), then nodes that are only in gossip.
+            - C(answers) is whether the node answers, C(is_alive) whether any server lists it as alive, C(asked) whether
+              it is one of O(endpoints). C(lag_bytes) is null if it is unknown.
           type: list
           elements: dict
           returned: always
@@ -285,7 +285,7 @@ ansible_facts:
               epoch_number: 1
               node_priority: 0
         managers:
-          description: All managers that were given or seen.
+          description: All managers in O(endpoints) or in gossip.
           type: list
           elements: dict
           returned: always
@@ -298,28 +298,28 @@ ansible_facts:
               asked: true
               answers: true
         unresolved_seeds:
-          description: Seeds that somebody lists and nobody has reached yet.
+          description: Seeds that a server lists and no server has reached yet.
           type: list
           elements: str
           returned: always
           sample: []
         nodes_by_state:
-          description: Names of the database nodes by state. Those that do not answer, or are dead, are C(Unreachable).
+          description: Names of the nodes by state. Nodes that do not answer, or are dead, are C(Unreachable).
           type: dict
           returned: always
           sample: {Master: [node1/database], Slave: [node2/database, node3/database]}
         clock_skew_s:
-          description: The largest difference between two servers' clocks in seconds.
+          description: The largest difference between the clocks of two servers, in seconds.
           type: float
           returned: always
           sample: 0.412
         views:
           description:
-            - What came from each endpoint. C(error) is empty or one of C(refused), C(unreachable), C(timeout),
+            - The answer of each endpoint. C(error) is empty or one of C(refused), C(unreachable), C(timeout),
               C(closed), C(not_http), C(too_long), C(status), C(not_gossip) and C(not_itself); with names C(unresolved);
               with TLS C(untrusted), C(wrong_name), C(expired), C(not_yet_valid), C(handshake), C(plain_http) and
               C(is_tls).
-            - C(certificate) is what the node showed with O(tls), also when it was not trusted, else null.
+            - C(certificate) is the certificate of the node with O(tls), even if it is not trusted, else null.
           type: list
           elements: dict
           returned: always
@@ -343,12 +343,12 @@ ansible_facts:
                 not_after: "2027-11-22T00:00:00Z"
         watched:
           description:
-            - What was seen from the first sweep to the last one of O(watch) or O(until).
-            - C(calm_s) is for how long up to the last sweep there was quorum under one master and epoch, and no node
-              began, ended or fell silent. C(elections) are new epochs and changes of the master. C(two_masters_s) and
-              C(no_quorum_s) are the longest times without a break; C(two_masters) names the nodes. C(restarted) are
-              nodes whose process is another one, C(ended) those that said that they shut down, as a node does that
-              ends itself to truncate its data. A node that did so twice is named twice.
+            - Events from the first sweep of O(watch) or O(until) to the last.
+            - C(calm_s) is the time up to the last sweep with quorum under one master and epoch, in which no node
+              started, exited or stopped answering. C(elections) counts new epochs and changes of the master.
+              C(two_masters_s) and C(no_quorum_s) are the longest uninterrupted times; C(two_masters) names the nodes.
+              C(restarted) lists nodes with a new process, C(ended) nodes that reported their shutdown, for example to
+              truncate their data. A node is listed once for each event.
           type: dict
           returned: always
           sample:
@@ -365,14 +365,14 @@ ansible_facts:
             restarted: [node1/database]
             ended: [node1/database]
         problems:
-          description: What is wrong, the most important first; C(hint) says what to do.
+          description: The problems, the most important first. C(hint) is the remedy.
           type: list
           elements: dict
           returned: always
           sample:
             - code: no-answer
               text: "node3/database (192.168.1.13:2113) does not answer: connection refused"
-              hint: Nothing listens there. On node3 look whether the database node runs
+              hint: Nothing is listening on 192.168.1.13:2113. Check on node3 that the database node is running
               where: ""
 """
 

@@ -6,24 +6,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: es_preflight
-short_description: Look whether a machine can run its part of an Event Store cluster
+short_description: Check that a machine can run its part of an Event Store cluster
 version_added: 1.0.0
 description:
-  - Looks at one machine before anything is written there. Its addresses and ports, accounts, directories, disk space,
-    existing files, clock, and the DNS name of the cluster as this machine sees it.
-  - Changes nothing, and does not fail because of what it finds. It returns the problems, so that those of all machines
-    can be shown together.
+  - Checks one machine before anything is written to it. The module checks addresses, ports, accounts, directories, disk
+    space, existing files, the clock, and the DNS name of the cluster as this machine resolves it.
+  - Changes nothing, and does not fail if it finds problems. It returns them, so that a play can show the problems of
+    all machines together.
 options:
   plan:
     description:
-      - The plan of this machine, C(hosts[inventory_hostname]) of what the filter P(eventstore.cluster.es_plan#filter)
-        returns, with C(dns) and C(provider) of the whole plan added.
-      - Options of nodes and managers and their environment, which can hold secrets, do not reach the machine.
+      - The part of the plan for this machine. This is C(hosts[inventory_hostname]) from the result of the filter
+        P(eventstore.cluster.es_plan#filter), plus C(dns) and C(provider) of the whole plan.
+      - Options and environment of the servers, which can contain secrets, are not sent to the machine.
     type: dict
     required: true
   controller_time:
     description:
-      - Unix time of the controller, to compare the machine's clock with. The action plugin sets it.
+      - Unix time of the controller, for the comparison with the machine's clock. The action plugin sets it.
     type: float
 extends_documentation_fragment:
   - eventstore.cluster.attributes
@@ -35,40 +35,40 @@ attributes:
     support: full
   diff_mode:
     support: none
-    details: Nothing is ever changed.
+    details: The module changes nothing.
   platform:
     platforms: linux, windows
     support: full
 notes:
-  - On Windows it does not look at who may write to the directories, at accounts and at firewalls.
-  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
+  - On Windows the module does not check permissions of directories, accounts, and firewalls.
+  - Not tested on Windows itself, but with Ansible's Windows connections against a simulated host.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 """
 
 EXAMPLES = r"""
-- name: Look at the machine
+- name: Check the machine
   eventstore.cluster.es_preflight:
     plan: "{{ plan.hosts[inventory_hostname] | combine({'dns': plan.dns, 'provider': plan.provider}) }}"
   vars:
     plan: "{{ groups['eventstore'] | eventstore.cluster.es_plan(hostvars) }}"
-  register: look
+  register: inspection
 
-- name: Refuse a machine that cannot run its part
+- name: Fail if the machine cannot run its part
   ansible.builtin.fail:
-    msg: "{{ look.problems | map(attribute='text') | join('; ') }}"
-  when: look.problems | length > 0
+    msg: "{{ inspection.problems | map(attribute='text') | join('; ') }}"
+  when: inspection.problems | length > 0
 """
 
 RETURN = r"""
 problems:
-  description: What stands in the way; empty if nothing does.
+  description: Problems that block the deployment. Empty if there are none.
   returned: always
   type: list
   elements: dict
   contains:
     code:
-      description: A word that stands for the kind of problem.
+      description: The code of the problem.
       type: str
       sample: port-taken
     text:
@@ -85,36 +85,36 @@ problems:
       sample: node1
   sample: []
 notes:
-  description: What is worth knowing and stands in nobody's way.
+  description: Advice that does not block the deployment.
   returned: always
   type: list
   elements: str
   sample: []
 software_installed:
-  description: Whether the database node's program of the planned version is there.
+  description: Whether the node's program of the planned version is installed.
   returned: always
   type: bool
   sample: false
 unreached_peers:
   description:
-    - Problems, with C(host), another machine of the plan at whose ports this one gets no answer, not even a refusal.
-      They count only if that machine is switched on, which this one cannot know.
+    - Problems with C(host), the name of another machine of the plan. The ports of that machine do not answer and do not
+      refuse connections. These problems matter only if that machine is running.
   returned: always
   type: list
   elements: dict
   sample: []
 absent_user:
-  description: The account that the services are to run under and that has to be made; null if it is there.
+  description: The account of the services, if it must be created; otherwise null.
   returned: always
   type: str
   sample: eventstore
 absent_group:
-  description: The group that has to be made; null if it is there.
+  description: The group of the services, if it must be created; otherwise null.
   returned: always
   type: str
   sample: eventstore
 running:
-  description: The planned services that run already, by the configuration file they were started with.
+  description: The planned services that are running, found by their configuration files.
   returned: always
   type: list
   elements: dict
@@ -135,19 +135,19 @@ nodes:
       cluster_size: 3
 last_versions:
   description:
-    - The version that each planned service was started in last, whether it runs or not, as its unit or pid file tells.
-      Of a service that has data and has left no trace, the version of the software that is there, if it is not the
-      planned one. What is not known is not in it.
+    - The version that each planned service last ran, from its unit or pid file, whether it runs now or not. For a
+      service with data but without a unit or pid file, the installed version, if it is not the planned one. A service
+      whose version is not known is omitted.
   returned: on Linux
   type: dict
   sample: {es-cluster1: 3.4.0}
 full_stop_mark:
-  description: The file that tells of a full stop for an upgrade to the planned version.
+  description: The marker file of a full stop upgrade to the planned version.
   returned: on Linux
   type: str
   sample: /etc/eventstore/database.yaml.4.0.3.full-stop
 full_stop_begun:
-  description: Whether it is there, as such a stop was begun and has not come to its end.
+  description: Whether the marker file exists, because a full stop upgrade has started and has not finished.
   returned: on Linux
   type: bool
   sample: false

@@ -6,19 +6,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: es_service
-short_description: Start, stop, install and prove the service of a manager or of a database node
+short_description: Start, stop, install and check the service of a manager or of a node
 version_added: 1.0.0
 description:
-  - Runs a manager or a database node as a service and proves that it works. A running process proves nothing, for a
-    server whose port is taken can print that it exits and live on.
-  - Started means that the process runs, that its external HTTP port belongs to it, and that it answers there what its
-    kind answers; V(/info) of a database node, V(/gossip) of a manager. Whether the cluster is well is for
-    M(eventstore.cluster.es_gossip_facts) to say.
-  - Before a start, everything is checked and all problems are told at once. The executable is there, the configuration
-    is valid, the addresses are on this machine, the ports are free, and nothing else runs with the same file or has the
-    database open, for the server refuses no second process on it. A restart does this before it stops anything.
-  - A service that runs is never restarted because of RV(restart_needed); that is for the play to decide.
-  - A service that runs a node of a cluster is stopped only if the cluster keeps its quorum, see O(cluster).
+  - Runs a manager or a node as a service, and checks that the server works. A running process alone is not enough; a
+    server whose port is in use can report its exit and keep running.
+  - A service is started when its process runs, its external HTTP port belongs to the process, and the server answers
+    there (V(/info) of a node, V(/gossip) of a manager). M(eventstore.cluster.es_gossip_facts) checks the state of the
+    cluster.
+  - Before a start, the module checks that the executable exists, the configuration is valid, the addresses are on this
+    machine, the ports are free, and no other process runs with the same file or has the database open. It reports all
+    problems at once. The server itself does not refuse a second process on its database. Before a restart, the module
+    makes these checks before the stop.
+  - The module never restarts a running service because of RV(restart_needed); the play decides this.
+  - A service that runs a node of a cluster is stopped only if the cluster keeps its quorum. See O(cluster).
 extends_documentation_fragment:
   - eventstore.cluster.attributes
   - eventstore.cluster.attributes.action
@@ -28,10 +29,10 @@ attributes:
     support: full
   check_mode:
     support: full
-    details: What an earlier task may bring (executable, configuration, user, O(run_dir)) may be missing then.
+    details: In check mode, the executable, the configuration, the user and O(run_dir) may be missing.
   diff_mode:
     support: full
-    details: Of O(environment) it shows names only.
+    details: Shows only the names of O(environment).
   platform:
     support: full
     platforms: linux, windows
@@ -43,198 +44,202 @@ options:
     type: str
     required: true
   kind:
-    description: What the service runs. One that contradicts what runs is refused.
+    description: The kind of server. A kind that contradicts the running process is refused.
     type: str
     choices: [manager, database]
     required: true
   state:
     description:
-      - V(started) starts the service if it does not run, and waits until it answers.
-      - V(stopped) ends it and all its processes, V(restarted) does both.
-      - V(installed) makes the unit of systemd without a start or a stop. With O(provider=process) there is nothing to
-        install but O(run_dir).
-      - V(absent) stops the service, then removes its unit or its pid file, and nothing else.
+      - V(started) starts the service if it is stopped, and waits until the server answers.
+      - V(stopped) stops the service and all its processes. V(restarted) stops and starts it.
+      - V(installed) creates the unit of systemd without a start or a stop. With O(provider=process) it creates only
+        O(run_dir).
+      - V(absent) stops the service, then removes its unit or its pid file.
     type: str
     choices: [started, stopped, restarted, installed, absent]
     default: started
   provider:
     description:
-      - Who runs the service. V(auto) is V(systemd) on machines that were booted with it, else V(process).
-      - V(systemd) writes the unit V(/etc/systemd/system/NAME.service). Where a package has brought a unit of that name,
-        it is left alone and gets a drop-in.
-      - V(process) starts a plain daemon; nothing starts it again after an end or a boot.
-      - V(windows) is the service control manager of a Windows host, where V(auto) is that, too.
+      - The program that runs the service. V(auto) is V(systemd) on machines that were booted with it, V(windows) on
+        Windows hosts, and otherwise V(process).
+      - V(systemd) writes the unit V(/etc/systemd/system/NAME.service). If a package has installed a unit of that name,
+        the module adds a drop-in and does not change the unit.
+      - V(process) starts a plain daemon, which is not restarted after an exit or a boot.
+      - V(windows) is the service control manager of a Windows host.
     type: str
     choices: [auto, systemd, windows, process]
     default: auto
   enabled:
     description:
-      - Whether the service starts with the machine. Only for systemd, where an installed service does unless this is
-        V(false).
+      - Whether the service starts with the machine. Only for systemd, where the default for an installed service is
+        V(true).
     type: bool
   executable:
     description:
-      - The absolute path of the program. One that ends in V(.pyz) is run by the Python that runs this module.
+      - The absolute path of the program. The Python of this module runs a program that ends in V(.pyz).
       - Required to start or install.
     type: path
   config:
     description:
-      - The configuration file, given to the program with C(--config).
-      - Required to start or install. Give it to stop, too, so that nodes can be found that outlived a manager or a
-        wrapper such as C(run-node.sh); they have the same file.
+      - The configuration file, passed to the program with C(--config).
+      - Required to start or install. Set it for a stop too. With it, the module finds nodes that still run although
+        their manager, or a wrapper such as C(run-node.sh), has ended.
     type: path
   version:
-    description: The version of the server, such as V(3.4.0), from 3.x to 5.x. It decides which options are known.
+    description: The version of the server, such as V(3.4.0), from 3.x to 5.x. It determines the known options.
     type: str
     default: 3.4.0
   arguments:
     description:
-      - More of the command line, after C(--config). C(--node-executable) of the built-in manager stands here; with
-        it and the watchdog file, V(stopped) also finds nodes that outlived a manager.
+      - Additional command-line arguments, after C(--config). They contain C(--node-executable) of the built-in manager.
+        With it and the watchdog file, V(stopped) also finds nodes that still run although their manager has ended.
     type: list
     elements: str
     default: []
   environment:
     description:
-      - The environment. Nothing else but PATH, LANG, HOME and USER gets to the process.
-      - A database node also gets LD_LIBRARY_PATH, as the vendor's archive has its libraries beside the executable, and
-        runs in that directory, where it looks for its log configuration and its web UI.
-      - Values of names that look like those of secrets are hidden. systemd reads all of them from
+      - Environment variables of the process. In addition it gets only PATH, LANG, HOME and USER.
+      - A node also gets LD_LIBRARY_PATH, because the vendor's archive has its libraries next to the executable. It runs
+        in that directory, which contains its log configuration and its web UI.
+      - Values are hidden if their name looks like that of a secret. systemd reads the variables from
         V(/etc/systemd/system/NAME.env), which only root can read.
     type: dict
     default: {}
   user:
-    description: The user that the service runs as. Without it, root with systemd, the user of the task with a process.
+    description: The user of the service. By default root with systemd, and the user of the task with a plain process.
     type: str
   group:
-    description: The group that the service runs as. Without it, that of O(user).
+    description: The group of the service. By default the group of O(user).
     type: str
   run_dir:
     description:
-      - The directory for what lives as long as the service. With O(provider=process), the pid file V(NAME.pid) and the
-        output V(NAME.out), which is appended to and put aside at a start when it has more than 10 MiB.
-      - It belongs to who starts services, and is taken back from O(user). A manager gets the directory V(NAME) in it,
-        for its state file; systemd makes that at every start if it is below V(/run).
+      - The directory for pid and state files. With O(provider=process), it contains the pid file V(NAME.pid) and the
+        output V(NAME.out). Output is appended; a start renames a file of more than 10 MiB.
+      - The directory belongs to the user of the task; the module takes it back from O(user) if necessary. A manager
+        owns the directory V(NAME) in it, for its state file. Below V(/run), systemd creates V(NAME) at every start.
     type: path
     default: /run/eventstore
   writable:
     description:
-      - The directories that the service writes to, besides O(run_dir); those of its database and its logs, and for a
-        manager also those of its nodes.
-      - With systemd, it can write nowhere else then, and starts only when their disks are mounted. Without this option
-        only C(/usr), C(/boot) and C(/etc) are closed to it.
+      - The directories that the service writes to, in addition to O(run_dir). They are the directories of its database
+        and its logs, and for a manager also those of its nodes.
+      - With systemd, the service can write only to these directories, and starts only if their disks are mounted.
+        Without this option it can write everywhere except to C(/usr), C(/boot) and C(/etc).
     type: list
     elements: path
     default: []
   timeout:
-    description: How many seconds a start may take until the service answers, and a stop until it is killed.
+    description: Seconds until a started service must answer, and until a stopping service is killed.
     type: int
     default: 60
   cluster:
     description:
-      - The cluster that the database nodes of this service belong to. A service that runs a node of a cluster is
-        stopped, restarted or removed only if the others keep a quorum without it. Which nodes that takes down is read
-        from the running processes. A wrapper and the node that it has started are one node.
-      - The module asks all endpoints itself, right before the stop. It refuses unless one master answers and all agree
-        on it, a majority of O(cluster.cluster_size) stays in sync and caught up without these nodes, and there was no
-        election and no start of a node within O(cluster.settle). While it works, it holds a lease from a majority of
-        the built-in managers, so that nobody else stops a node meanwhile, from whatever controller. Without managers,
-        a lock of the user on the controller, for each endpoint of a cluster of this name, keeps runs apart; runs of
-        different users or controllers are told apart only by the nodes that they find down.
-      - Right before the stop, the lease is renewed and the age of the last look is checked, on a clock that counts the
-        time in which the machine was suspended; what is older than 5 seconds is done again. Of a cluster without
-        managers, a pause of a whole virtual machine that its own clock does not show is not noticed.
-      - After V(restarted), the module returns when the nodes are in sync and have caught up, all that were in sync
-        before are so again, and the cluster was calm for O(cluster.calm). It says what happened, see RV(watched).
-      - Without it, a running node of a cluster of several is not stopped at all. A service that does not run, or a
-        node that runs with C(ClusterSize) 1, needs none.
+      - The cluster of the nodes of this service. A service that runs a node of a cluster is stopped, restarted or
+        removed only if the other nodes keep the quorum. The module finds the nodes of the service by its processes. A
+        wrapper and the node that it has started are one node.
+      - The module queries all endpoints immediately before the stop. It refuses the stop unless all nodes agree on one
+        master that answers, a majority of O(cluster.cluster_size) stays in sync and caught up without these nodes, and
+        no node started and no election happened within O(cluster.settle). During its work it holds a lease from a
+        majority of the built-in managers, so that no other controller stops a node. Without managers, a lock file on
+        the controller for each endpoint prevents concurrent stops by the same user. It does not prevent concurrent
+        stops by other users or controllers.
+      - Immediately before the stop, the module renews the lease and checks the age of the last answers, on a clock that
+        includes suspended time. If they are older than 5 seconds, it queries the cluster again. Without managers, the
+        module does not detect a pause of a virtual machine that the clock of this machine does not show.
+      - After V(restarted), the module waits until the nodes are in sync and caught up, all nodes that were in sync
+        before are in sync again, and the cluster was calm for O(cluster.calm). RV(watched) contains the events in this
+        time.
+      - Without O(cluster), a running node of a cluster with several nodes is not stopped. A stopped service, or a node
+        with C(ClusterSize) 1, does not need it.
     type: dict
     suboptions:
       name:
-        description: The cluster's name, for texts and for O(cluster.override).
+        description: The cluster's name, for messages and for O(cluster.override).
         type: str
         required: true
       endpoints:
-        description: Whom to ask, as in M(eventstore.cluster.es_gossip_facts). Needed unless O(cluster.override) is.
+        description:
+          - Endpoints to query, as in M(eventstore.cluster.es_gossip_facts). Required without O(cluster.override).
         type: list
         elements: raw
       cluster_size:
-        description: How many database nodes make up the cluster. A larger C(ClusterSize) of the nodes wins.
+        description: The cluster size. If C(ClusterSize) of the nodes is larger, the module uses that.
         type: int
       settle:
-        description: Seconds before the stop in which there must be no election and no start of a node.
+        description: Settle time. Seconds before the stop without an election and without a start of a node.
         type: float
         default: 1.0
       wait:
-        description: Seconds to wait for the lease and for a cluster that is not ready for the stop yet.
+        description: Seconds to wait for the lease, and for the cluster to be ready for the stop.
         type: float
         default: 15.0
       stall:
-        description: Seconds without any progress after which restarted nodes are not waited for any longer.
+        description: Seconds without progress of a restarted node after which the module fails.
         type: float
         default: 120.0
       calm:
         description:
-          - Seconds for which, after a restart, there must be one master, one epoch, and no start and no end of a node.
-            A node that comes back can bring about elections, which end other nodes.
+          - Seconds after a restart with one master, one epoch, and no start and no exit of a node. A node that rejoins
+            can cause elections, and these can end other nodes.
           - With less than 2 seconds, the next stop of the same play waits for the rest.
         type: float
         default: 2.0
       override:
         description:
-          - The cluster's name once more, as typed by the operator, to stop without asking anybody. The cluster may lose
-            its quorum.
+          - The cluster's name again, typed by the operator, to skip the check of the quorum. The cluster may lose its
+            quorum.
         type: str
       break_lease:
-        description: The owner of a lease to be broken, as the refusal has named it.
+        description: The owner of a lease to release. The refusal of a stop names the owner.
         type: str
       owner:
-        description: Who wants the lease. By default, user and process on the controller, and the host of the task.
+        description: Owner of the lease. By default, user and process on the controller, and the host of the task.
         type: str
       seen:
         description:
-          - What another restart has returned as RV(seen), with the seconds since then added. Where the cluster still is
-            like this, they are part of O(cluster.settle). The stop waits until the cluster was calm for 2 seconds. By
-            default, that of the restart before in the same play.
+          - RV(seen) of another restart, with the seconds since then added. If the state of the cluster is still the
+            same, these seconds count towards O(cluster.settle). The stop waits until the cluster was calm for 2
+            seconds. By default, RV(seen) of the previous restart in the same play.
         type: dict
         suboptions:
           state:
-            description: How the cluster was seen.
+            description: The state of the cluster.
             type: str
             required: true
           seconds:
-            description: For how long.
+            description: Seconds for which the cluster had this state.
             type: float
             required: true
           calm:
-            description: For how long, up to now, there was one master, one epoch, and no start and no end of a node.
+            description: Seconds up to now with one master, one epoch, and no start and no exit of a node.
             type: float
             default: 0.0
   start_empty:
     description:
-      - Where a node has its database is noted in a file beside its configuration, with C(.data) behind the name. A node
-        that has no database there any more, nor the same one where its options say now, is not started. Its disk may
-        not be mounted, its data may be in another directory, and when all nodes start empty, nothing is left.
-      - With this option, the note goes and the node starts empty, to get everything from the others. The module asks
-        the endpoints of O(cluster) first, and refuses unless these have a quorum without the nodes of the service.
+      - A file next to the configuration, with C(.data) after the name, records the directory of a node's database. If
+        that database is missing, and the same database is not in the directory of the node's options, the module does
+        not start the node. Its disk may not be mounted, or its data may be in another directory. If all nodes started
+        empty, all data would be lost.
+      - With V(true), the module removes this file, and the node starts empty and replicates from scratch. First, the
+        module queries the endpoints of O(cluster), and refuses the start unless the other nodes have quorum.
     type: bool
     default: false
   upgrade:
     description:
-      - Makes the restart an upgrade to O(version). Between the stop and the start, each of O(upgrade.files) is replaced
-        by the file of the same name with C(.) and O(version) behind it, where there is one; the replaced file stays,
-        with C(.) and O(upgrade.from) behind its name.
-      - Where the new version does not start, goes on ending, or does not come back into the cluster, the service is
-        brought back on the previous version with its files, see O(upgrade.revive), and the module fails and says why.
-      - Only with O(state=restarted). A service that does not run is started.
+      - Makes the restart an upgrade to O(version). Between the stop and the start, the staged file of each of
+        O(upgrade.files), with C(.) and O(version) after its name, replaces the file if it exists. The replaced file is
+        kept, with C(.) and O(upgrade.from) after its name.
+      - If the new version does not start, keeps exiting, or does not join the cluster, the module restores and starts
+        the previous version with its files (see O(upgrade.revive)), and fails with the reason.
+      - Only with O(state=restarted). A stopped service is started.
     type: dict
     suboptions:
       from:
-        description: The version that runs until then.
+        description: The version before the upgrade.
         type: str
         required: true
       executable:
-        description: O(executable) of the previous version, where it is another one.
+        description: O(executable) of the previous version, if it differs.
         type: path
       arguments:
         description: O(arguments) of the previous version.
@@ -248,22 +253,22 @@ options:
         required: true
       revive:
         description:
-          - Whether the previous version is brought back and started again where the new one fails. Without, the service
-            stays stopped with the files of the new version, which may have opened the database, and a boot tries that
-            version again. That is for an upgrade that stops all nodes; beside new ones an old one would be a cluster of
-            its own.
+          - Whether to restore and start the previous version if the new version fails. With V(false), the service stays
+            stopped with the files of the new version, which may have opened the database, and a boot starts that
+            version again. Use V(false) for an upgrade that stops all nodes, because an old node next to new ones would
+            form a separate cluster.
         type: bool
         default: true
 notes:
   - Needs PyYAML on a managed Linux host, and on the controller for Windows hosts.
-  - On Windows there are managers only. O(executable) is the vendor's C(EventStore.WindowsManager.exe), which installs
-    and removes the service; C(net) starts and stops it. The state is that of the service control manager, and the
-    manager is asked from the controller. O(arguments), O(environment), O(user) and O(group) are refused there,
-    O(run_dir) is not used.
-  - On Windows the nodes of a stop are read from the files of the manager and from the ports that are listened on.
-  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
-  - A manager takes its database nodes along when it stops. Nodes of a manager that crashed run on, and the next
-    manager adopts them.
+  - On Windows, only managers are supported. O(executable) is the vendor's C(EventStore.WindowsManager.exe), which
+    installs and removes the service. C(net) starts and stops it. The state comes from the service control manager, and
+    the controller queries the manager. O(arguments), O(environment), O(user) and O(group) are refused, and O(run_dir)
+    is not used.
+  - On Windows, the module finds the nodes of a service by the files of the manager and by the ports in use.
+  - Not tested on Windows itself, but with Ansible's Windows connections against a simulated host.
+  - A manager stops its nodes when it stops. The nodes of a crashed manager keep running, and the next manager adopts
+    them.
 seealso:
   - module: eventstore.cluster.es_config
   - module: eventstore.cluster.es_watchdog
@@ -273,7 +278,7 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Run a manager, which runs its database nodes
+- name: Start a manager, which starts its nodes
   eventstore.cluster.es_service:
     name: es-cluster1
     kind: manager
@@ -284,7 +289,7 @@ EXAMPLES = r"""
     writable: [/var/lib/eventstore, /var/log/eventstore]
   register: manager
 
-- name: Restart it where the running one is not what was asked for
+- name: Restart the manager if a restart is pending
   eventstore.cluster.es_service:
     name: es-cluster1
     kind: manager
@@ -306,7 +311,7 @@ EXAMPLES = r"""
         - {name: node3/manager, kind: manager, address: "192.168.1.13:30778", internal: "192.168.1.13:30777"}
   when: manager.restart_needed | length > 0
 
-- name: Run a database node without a manager, for longer than a large index takes to load
+- name: Start a node without a manager, and wait long enough for a large index
   eventstore.cluster.es_service:
     name: es-cluster1-database
     kind: database
@@ -315,7 +320,7 @@ EXAMPLES = r"""
     config: /etc/eventstore/database.yaml
     timeout: 900
 
-- name: Stop a manager and its database nodes, whatever becomes of the cluster
+- name: Stop a manager and its nodes without the check of the quorum
   eventstore.cluster.es_service:
     name: es-cluster1
     kind: manager
@@ -335,17 +340,17 @@ codes:
   elements: str
   sample: [no-majority]
 status:
-  description: The state in the words of the provider; in check mode the one that was found.
+  description: The state as the provider reports it. In check mode the state before the task.
   returned: success
   type: str
   sample: active (running)
 pid:
-  description: The main process.
+  description: The pid of the main process.
   returned: success
   type: int
   sample: 812
 processes:
-  description: The processes of the service, the nodes of a manager among them, and what they listen on.
+  description: The processes of the service, including the nodes of a manager, and the addresses on which they listen.
   returned: on Linux
   type: list
   elements: dict
@@ -354,38 +359,38 @@ processes:
       command: [/usr/bin/python3, /opt/eventstore/es-manager.pyz, --config, /etc/eventstore/manager.yaml]
       listening: ["192.168.1.11:30777", "192.168.1.11:30778"]
 restart_needed:
-  description: Why the running service is not what a start would make of it now; empty when it is.
+  description: Reasons for a pending restart. Empty if a restart would change nothing.
   returned: success
   type: list
   elements: str
   sample: ["/etc/eventstore/manager.yaml was written after pid 812 was started"]
 stop_all_needed:
   description:
-    - Options that the files have another value for than the running processes, and that all nodes of the cluster have
-      to change at once. A node that was restarted alone would not find the others, or be found.
+    - Options that differ between the files and the running processes, and that must change on all nodes together. A
+      node that is restarted alone could not rejoin the cluster.
   returned: success
   type: list
   elements: str
   sample: [IntTcpPort]
 answer:
-  description: What it answered. The version and state of a database node, the address and members of a manager.
+  description: The answer of the server. Version and state of a node; address and members of a manager.
   returned: success
   type: dict
   sample: {url: "http://192.168.1.11:2113/info", version: 3.4.0.0, state: master}
 start_mode:
-  description: How Windows starts the service.
+  description: The start mode of the Windows service.
   returned: on Windows
   type: str
   sample: delayed
 recovery:
-  description: What Windows does at the first, second and further failures of the service.
+  description: The action of Windows after the first, second and further failures of the service.
   returned: on Windows
   type: list
   elements: str
   sample: [restart after 5000 ms]
 seen:
-  description: How the cluster is after a restart, and for how many seconds it was seen like this.
-  returned: after a restart that O(cluster) was asked for
+  description: The state of the cluster after a restart, and the seconds for which it had this state.
+  returned: after a restart with O(cluster)
   type: dict
   sample:
     state: "master 192.168.1.11:2112, epoch 4, in sync: 192.168.1.11:2112 c0c063f9-481d-41e2-aee3-309a9b61c87f"
@@ -393,14 +398,14 @@ seen:
     calm: 1.1
 watched:
   description:
-    - What has happened to the cluster since the look before the stop, as C(watched) of
-      M(eventstore.cluster.es_gossip_facts). The wanted restart is not in it.
+    - Events in the cluster since the last sweep before the stop, as C(watched) of
+      M(eventstore.cluster.es_gossip_facts), without the requested restart.
     - C(stopped_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the stop was sent, and until the
-      restarted nodes answered and were in sync. One that was not seen is left out.
-    - C(back_s) is the time in seconds from the stop until the nodes were in sync and caught up, C(copied_bytes) the
-      most that they were behind.
-    - Also shown as one line, and as a warning where data may be lost.
-  returned: after a restart that O(cluster) was asked for
+      restarted nodes answered and were in sync. A value that was not observed is omitted.
+    - C(back_s) is the time in seconds from the stop until the nodes were in sync and caught up. C(copied_bytes) is the
+      largest number of bytes that they were behind.
+    - The module also shows them as one line, and as a warning if data may be lost.
+  returned: after a restart with O(cluster)
   type: dict
   sample:
     began: "2026-11-28T11:54:55Z"
@@ -427,7 +432,7 @@ commands:
   elements: str
   sample: [net.exe start es-cluster1]
 unit:
-  description: The unit or the drop-in.
+  description: Path of the unit or of the drop-in.
   returned: with systemd
   type: str
   sample: /etc/systemd/system/es-cluster1.service
@@ -435,7 +440,7 @@ unit:
 
 import time
 
-# Most of a module's time goes to the imports below, and what the controller has seen grows older meanwhile.
+# Most of a module's time goes to the imports below, and what the controller has seen grows older during them.
 BEGAN = time.monotonic()
 
 import os
@@ -576,9 +581,9 @@ def _provider(params: t.Mapping[str, t.Any], definition: Definition) -> Provider
         return systemd.SystemdProvider(definition)
     if params["enabled"] is not None:
         raise ServiceError(
-            "nothing starts a plain process with the machine",
+            "a plain process cannot start with the machine",
             where="enabled",
-            hint="Leave it out, or use provider: systemd on a machine that runs systemd",
+            hint="Remove the option, or use provider: systemd on a machine that runs systemd",
         )
     return ProcessProvider(definition)
 
@@ -599,7 +604,7 @@ def _effective(
         text = read_text(str(source or path))
         if text is None:
             if state in ("started", "restarted") and not module.check_mode:
-                raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started")
+                raise ConfigError("the configuration file is missing", where=path, hint="Nothing was started")
             return None
         unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
         for name in unknown:  # a patch release may have it; if not, the server says so
@@ -614,12 +619,12 @@ def _effective(
     except ConfigError as error:
         if state in ("started", "restarted"):
             raise
-        module.warn(f"The configuration is not valid, so nodes that outlived a manager are not looked for: {error}")
+        module.warn(f"The configuration is not valid, so nodes of an earlier manager cannot be found: {error}")
         return None
 
 
 def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> permission.Cluster | None:
-    """Whom a stop or an empty start has to ask; None without these, or if not given. ``began``: when the task came."""
+    """The policy of a stop or an empty start; None without these, or if not given. ``began``: start of the task."""
     given = params["cluster"]
     if given is None or (params["state"] not in ("stopped", "restarted", "absent") and not params["start_empty"]):
         return None
@@ -659,8 +664,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
     if params["config"] and params["state"] in RUNS and journal.unfinished(params["config"]):
         module.warn(
-            f"A run was killed while it wrote {', '.join(journal.unfinished(params['config']))}: they may not fit."
-            " Write them again, with playbook eventstore.cluster.site"
+            f"A run was killed while it wrote {', '.join(journal.unfinished(params['config']))}: these files may not "
+            "match. Write them again with playbook eventstore.cluster.site"
         )
     enabled = params["enabled"]
     if enabled is None and params["state"] in RUNS and provider.unit:

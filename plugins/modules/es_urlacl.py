@@ -6,23 +6,23 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: es_urlacl
-short_description: Reserve the URLs of managers and database nodes on Windows
+short_description: Reserve the URLs of managers and nodes on Windows
 version_added: 1.0.0
 description:
-  - A Windows service may listen on an HTTP URL only when the URL is reserved for its account.
-    Event Store needs four reservations on each machine, the internal and the external HTTP URL of the manager
-    and of the database node.
-  - Rights and accounts are compared, not text, in whatever language Windows speaks. A reservation that is wrong is
-    replaced, read back, and put back as it was if the new one does not take.
-  - Runs C(netsh http show urlacl), C(add) and C(delete) through the connection, so it needs no Python on the host. The
-    account of the connection has to be an administrator.
-  - Linux has no such reservations; there the module fails.
+  - A Windows service may listen on an HTTP URL only if the URL is reserved for its account.
+    Event Store needs four reservations on each machine, for the internal and the external HTTP URL of the manager
+    and of the node.
+  - The module compares rights and accounts, not text, so the language of Windows does not matter. It replaces a wrong
+    reservation, reads the new one, and restores the old one if the new one has no effect.
+  - Runs C(netsh http show urlacl), C(add) and C(delete) through the connection and needs no Python on the host. The
+    account of the connection must be an administrator.
+  - Linux has no URL reservations; the module fails there.
 options:
   url:
     description:
       - The URL to reserve, for example V(http://192.168.1.11:2112/).
-      - It must equal the prefix that the process registers. The host V(+), the host V(*), an address and a name are
-        different prefixes to Windows. A slash at the end is added where it is missing.
+      - It must equal the prefix that the process registers. For Windows, the host V(+), the host V(*), an address and a
+        name are different prefixes. A missing slash at the end is added.
     type: str
   urls:
     description:
@@ -31,13 +31,13 @@ options:
     elements: str
   user:
     description:
-      - The account for which the URLs are reserved. A SID, a name that the host can resolve, or the English name of an
-        account that every Windows has, in whatever language it calls it.
+      - The account for which the URLs are reserved. A SID, a name that the host can resolve, or the English name of a
+        built-in account, whatever the language of Windows.
     type: str
     default: NT AUTHORITY\LOCAL SERVICE
   sddl:
     description:
-      - The security descriptor of the reservation, such as V(D:(A;;GX;;;LS\)), in place of O(user), O(listen) and
+      - The security descriptor of the reservation, such as V(D:(A;;GX;;;LS\)), instead of O(user), O(listen) and
         O(delegate).
     type: str
   listen:
@@ -47,12 +47,12 @@ options:
     default: true
   delegate:
     description:
-      - Whether the account may give the reservation to others.
+      - Whether the account may delegate the reservation to other accounts.
     type: bool
     default: false
   state:
     description:
-      - Whether the reservations are to exist.
+      - Whether the reservations must exist.
     type: str
     choices: [present, absent]
     default: present
@@ -70,16 +70,16 @@ attributes:
     support: full
     platforms: windows
 notes:
-  - Reservations of other prefixes on the same ports are left alone and told in RV(conflicts). With them Windows can
-    refuse a node its URL, or lead requests elsewhere.
-  - C(become) and C(async) are refused on Windows hosts, as they would have no effect.
-  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
+  - The module does not change reservations of other prefixes on the same ports, and reports them in RV(conflicts).
+    Because of them, Windows can refuse the URL to a node, or send requests to another process.
+  - C(become) and C(async) are refused on Windows hosts, because they would have no effect.
+  - Not tested on Windows itself, but with Ansible's Windows connections against a simulated host.
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 """
 
 EXAMPLES = r"""
-- name: Reserve the URLs of the manager and of its database node
+- name: Reserve the URLs of the manager and of its node
   eventstore.cluster.es_urlacl:
     urls:
       - http://192.168.1.11:2112/
@@ -87,7 +87,7 @@ EXAMPLES = r"""
       - http://192.168.1.11:30777/
       - http://192.168.1.11:30778/
 
-- name: Take one reservation back
+- name: Remove one reservation
   eventstore.cluster.es_urlacl:
     url: http://192.168.1.11:2112/
     state: absent
@@ -95,18 +95,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 urls:
-  description: The URLs that the task is about.
+  description: The URLs of the task.
   returned: success
   type: list
   elements: str
   sample: ["http://192.168.1.11:2112/"]
 sddl:
-  description: The descriptor that the URLs have, or in check mode would have. Empty with O(state=absent).
+  description: The descriptor of the URLs, or in check mode the one that they would have. Empty with O(state=absent).
   returned: success
   type: str
   sample: D:(A;;GX;;;LS)
 conflicts:
-  description: Reservations of other prefixes on the same ports, each with the reason why it is one.
+  description: Reservations of other prefixes on the same ports, each with the reason of the conflict.
   returned: success
   type: list
   elements: dict
@@ -144,8 +144,8 @@ RULES: dict[str, t.Any] = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True, **RULES)
     module.fail_json(
-        msg="es_urlacl: not on this platform. URL reservations exist on Windows only; this host needs none. "
-        "Run the task on Windows hosts only, for example in a file that is included for them."
+        msg="es_urlacl: not on this platform. URL reservations exist on Windows only. Run the task on Windows hosts "
+        "only, for example with include_tasks."
     )
 
 

@@ -9,10 +9,10 @@ module: es_watchdog
 short_description: Write the watchdog file of an Event Store manager
 version_added: 1.0.0
 description:
-  - Writes the file that names the database nodes which a manager starts and keeps running, one line for each, with C(#)
-    and then the node's command line.
-  - Refuses what the file cannot express, a relative configuration path, and two nodes with the same configuration. The
-    server does not refuse a second process on the same database.
+  - Writes the list of the nodes that a manager starts and keeps running. The file has one line for each node, with C(#)
+    and the command line of the node.
+  - Refuses arguments that the file cannot express, relative configuration paths, and two nodes with the same
+    configuration. The server itself does not refuse a second process on the same database.
 extends_documentation_fragment:
   - ansible.builtin.files
   - eventstore.cluster.attributes
@@ -32,40 +32,40 @@ attributes:
     support: full
 options:
   path:
-    description: The file. Its directory must exist.
+    description: Path of the file. Its directory must exist.
     type: path
     required: true
   nodes:
     description:
-      - The nodes, each as the list of its arguments, without the program.
-      - An argument may have no blank, quote or control character, as nobody knows how a manager would read it.
+      - The nodes, each as a list of its arguments, without the program.
+      - An argument must not contain a space, a quote or a control character, because it is not known how the vendor's
+        manager reads them.
       - Required unless O(state=absent).
     type: list
     elements: list
   force:
     description:
-      - Whether to replace a file that is damaged, so neither UTF-8 nor lines that begin with C(#).
-      - Without it such a file is refused, as it may hold what somebody needs. Use it with O(backup).
+      - Whether to replace a damaged file, which is not UTF-8 or has lines that do not begin with C(#).
+      - With V(false), such a file is refused, because it may contain needed data. Use V(true) with O(backup).
     type: bool
     default: false
   backup:
-    description: Whether to keep a copy of a file that changes.
+    description: Whether to keep a copy of a changed file.
     type: bool
     default: false
   state:
-    description: Whether the file is to be there. V(absent) removes it, whatever is in it.
+    description: Whether the file must exist. V(absent) removes it, whatever its content.
     type: str
     choices: [present, absent]
     default: present
   mode:
     description:
-      - The permissions of the file. Not on Windows, where it inherits them from its directory.
-      - Without it, a new file gets V(0644), and an existing file keeps its own.
+      - The permissions of the file. On Windows, the file inherits them from its directory.
+      - By default, a new file gets V(0644), and an existing file keeps its permissions.
 notes:
-  - The manager reads the file when it starts. This module restarts nothing.
-  - On Windows the file is written with CRLF and without a BOM, as an editor does there. One that differs in nothing
-    else is left as it is.
-  - Not run on Windows by its authors, but through Ansible's own connections against a simulated host.
+  - The manager reads the file when it starts. This module restarts no manager.
+  - On Windows the file is written with CRLF and without a BOM. A file that differs only in these is not changed.
+  - Not tested on Windows itself, but with Ansible's Windows connections against a simulated host.
 seealso:
   - module: eventstore.cluster.es_config
 author:
@@ -73,13 +73,13 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Have the manager keep one database node running
+- name: List one node for the manager
   eventstore.cluster.es_watchdog:
     path: /etc/eventstore/watchdog.esconfig
     nodes:
       - [--config, /etc/eventstore/database.yaml]
 
-- name: Have the manager keep two database nodes running
+- name: List two nodes for the manager
   eventstore.cluster.es_watchdog:
     path: /etc/eventstore/watchdog.esconfig
     nodes:
@@ -90,18 +90,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file.
+  description: Path of the file.
   returned: success
   type: str
   sample: /etc/eventstore/watchdog.esconfig
 nodes:
-  description: The arguments of each node as the file has them.
+  description: The arguments of each node in the file.
   returned: success
   type: list
   elements: list
   sample: [["--config", "/etc/eventstore/database.yaml"]]
 backup_file:
-  description: The copy of the file as it was.
+  description: The copy of the file before the change.
   returned: changed, with O(backup), if there was a file
   type: str
   sample: /etc/eventstore/watchdog.esconfig.2042.2026-11-23@06:12:00~

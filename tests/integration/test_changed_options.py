@@ -56,7 +56,7 @@ def test_an_option_that_takes_nothing_is_none_of_a_file(site: Site) -> None:
     before = pids(site)
     refused = site.play("site.yml", *options(WhatIf=False))
     assert refused.returncode != 0
-    assert "WhatIf has no place in a file" in refused.stdout
+    assert "WhatIf cannot be in a file" in refused.stdout
     assert pids(site) == before
 
 

@@ -150,7 +150,7 @@ def test_never_do_all_nodes_come_up_empty(site: Site) -> None:
     for host in HOSTS:
         (site.lab / host / "data").rename(site.lab / host / "disk")
         (site.lab / host / "data").mkdir()
-    missing = ("database had its data in", "Mount the disk")
+    missing = ("database had its data in", "If the disk is not mounted")
     refused(site, "playbooks/start.yml", words=missing)
     refused(site, "site.yml", words=("node1: database had its data in", "node3: database had its data in", *missing))
     all_empty = ("-e", "start_empty=node1,node2,node3")

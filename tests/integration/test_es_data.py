@@ -101,7 +101,7 @@ def test_the_index_on_a_disk_of_its_own_is_emptied_too(place: Place, directories
 def test_what_else_is_mounted_below_is_not_removed(place: Place) -> None:
     prepare = "mkdir -p db/backup; mount -t tmpfs none db/backup; touch db/backup/precious db/writer.chk"
     refused = place.remove(prepare, "db")
-    assert "db/backup is mounted below it" in refused.result["msg"]
+    assert "db/backup is mounted below the directory" in refused.result["msg"]
     assert refused.left == ["db", "db/backup", "db/backup/precious", "db/writer.chk"]
 
 
@@ -124,7 +124,7 @@ def test_a_link_of_the_operator_stays_and_leads_to_an_empty_directory(place: Pla
 )
 def test_a_link_that_the_account_can_have_put_there_is_not_followed(place: Place, prepare: str) -> None:
     refused = place.remove(prepare, "es/db")
-    assert "is a link that another account can have put there" in refused.result["msg"]
+    assert "is a link that another account could have created" in refused.result["msg"]
     assert "precious/file" in refused.left
     assert "es/db" in refused.left
 
@@ -145,5 +145,5 @@ def test_nothing_is_removed_while_a_process_has_a_file_open(place: Place) -> Non
 def test_of_several_directories_none_is_removed_if_one_cannot_be(place: Place) -> None:
     prepare = "mkdir one; touch one/writer.chk two"
     refused = place.remove(prepare, "one", "two")
-    assert "two is no directory" in refused.result["msg"]
+    assert "two is not a directory" in refused.result["msg"]
     assert refused.left == ["one", "one/writer.chk", "two"]

@@ -198,7 +198,7 @@ def test_brings_a_program_alone_with_the_archive_and_again(play: Play, tmp_path:
     assert [path for path in (tmp_path / "remote").rglob("*") if path.is_file()] == []
 
     built.unlink()
-    assert "Put the file there, or mend the path" in play(tmp_path, **options).result["msg"]
+    assert "Put the file there, or fix the path" in play(tmp_path, **options).result["msg"]
 
 
 def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(
@@ -235,26 +235,26 @@ def test_refuses_another_archive_of_the_same_version(play: Play, tmp_path: Path,
 
 
 WRONG = "sha256:" + 64 * "0"
-ASKED = "that was asked for: expected"
+ASKED = "checksum mismatch: expected"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: is not the archive {ASKED} {WRONG}"),
-        ({"src": "absent.tar.gz"}, "Put the file there, or mend the path"),
-        ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it has eventstored, web/"),
+        ({"checksum": WRONG}, f"On the controller: {{directory}}/a.tar.gz: {ASKED} {WRONG}"),
+        ({"src": "absent.tar.gz"}, "Put the file there, or fix the path"),
+        ({"executable": "EventStore.exe"}, "has no file EventStore.exe; it contains eventstored, web/"),
         ({"executable": "../eventstored"}, "executable is '../eventstored'"),
         ({"checksum": "5e88"}, "Write sha256: and the 64 hexadecimal digits"),
         ({"checksum": None}, "missing parameter(s) required by 'src': checksum"),
         ({"home": "versions/3.4.0"}, "Write an absolute path"),
         ({"home": "/"}, "Write an absolute path"),
         ({"directories": ["data"]}, "directories has 'data'. Write absolute paths"),
-        ({"directories": ["{directory}/a.tar.gz"]}, "{directory}/a.tar.gz: is there, and is no directory"),
-        ({"owner": "no-such-user"}, "owner is 'no-such-user', which this host does not know"),
-        ({"src": None, "checksum": None}, "there is no eventstored, and no archive is given"),
-        ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "holds a user or password"),
-        ({"src": None, "url": "file:///etc/passwd"}, "is no http or https address"),
+        ({"directories": ["{directory}/a.tar.gz"]}, "{directory}/a.tar.gz: exists, but is not a directory"),
+        ({"owner": "no-such-user"}, "owner is 'no-such-user', which does not exist on this host"),
+        ({"src": None, "checksum": None}, "eventstored does not exist, and no archive is set"),
+        ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "contains a user or a password"),
+        ({"src": None, "url": "file:///etc/passwd"}, "is not an http or https address"),
     ],
 )
 def test_refuses_and_writes_nothing(

@@ -151,7 +151,7 @@ def test_a_stranger_on_all_addresses(machine, look):
     given = machine()
     endpoint = given["manager"]["listen"][0]
     with listener(f"0.0.0.0:{endpoint.rpartition(':')[2]}") as pid:
-        assert f"{endpoint} is taken by process {pid} " in only(look(given), "port-taken")
+        assert f"{endpoint} is in use by process {pid} " in only(look(given), "port-taken")
 
 
 def test_a_port_that_nobody_visible_holds(machine, look, monkeypatch):
@@ -342,7 +342,7 @@ def test_accounts_that_have_to_be_made_and_who_cannot_make_them(
     assert (seen["problems"], seen["absent_user"], seen["absent_group"]) == ([], user, group)
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     if said:
-        assert f"{said}, and the account 54321 cannot make it" in only(look(machine(**variables)), "no-account")
+        assert f"{said}, and the account 54321 cannot create it" in only(look(machine(**variables)), "no-account")
 
 
 def test_files_of_another_account(machine, look, tmp_path):
@@ -354,7 +354,7 @@ def test_files_of_another_account(machine, look, tmp_path):
     (tmp_path / "data/chaser.chk").touch()
     (tmp_path / "data/writer.chk").touch()
     me = pwd.getpwuid(os.getuid()).pw_name
-    said = f"and 1 more belong to {me}, and eventstore_user is eventstore"
+    said = f"and 1 more belong to {me}, but eventstore_user is eventstore"
     assert only(look(machine()), "foreign-data") == f"{tmp_path}/data/chaser.chk {said}"
     assert look(machine(eventstore_user=me))["problems"] == []
     shutil.rmtree(tmp_path / "data")
@@ -375,7 +375,9 @@ def test_no_systemd(machine, look, monkeypatch, tmp_path):
 
 def test_another_account_needs_root(machine, look, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
-    assert "as daemon from the account 54321" in only(look(machine(eventstore_user="daemon")), "not-root")
+    assert "of daemon cannot be started by the account 54321" in only(
+        look(machine(eventstore_user="daemon")), "not-root"
+    )
 
 
 def test_no_yaml_and_an_old_python(machine, look, monkeypatch):
@@ -413,7 +415,7 @@ def test_a_plan_for_windows_is_refused(machine, run_module):
 def test_a_port_that_the_services_account_may_not_have(machine, look):
     given = {"eventstore_ext_http_port": 81}
     text = only(look(machine(**given)), "port-refused")
-    assert text == "services under eventstore may not listen on 127.0.71.1:81"
+    assert text == "the account eventstore is not permitted to listen on 127.0.71.1:81"
     assert look(machine(**given, eventstore_service_provider="process"))["problems"] == []
 
 
@@ -438,4 +440,4 @@ def test_a_firewall_between_two_machines(machine, look, silent, monkeypatch):
     assert seen["problems"] == []
     (found,) = seen["unreached_peers"]
     assert (found["host"], found["code"]) == ("node2", "peer-unreachable")
-    assert found["text"].startswith(f"{silent} of node2 cannot be reached from here: ")
+    assert found["text"].startswith(f"{silent} of node2 cannot be reached from this machine: ")

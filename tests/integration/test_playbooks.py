@@ -74,7 +74,7 @@ def test_without_the_group_a_playbook_fails_and_says_so(play: Play, playbook: st
     [
         (None, (), "Groups of the inventory: none"),
         ({"eventstore": {"hosts": {}}}, (), "eventstore"),
-        ({"eventstore": A, "other": B}, ("--limit", "b1"), "--limit leaves out all machines of the group eventstore"),
+        ({"eventstore": A, "other": B}, ("--limit", "b1"), "--limit excludes all machines of the group eventstore"),
         ({"eventstore": A}, ("-e", "eventstore_inventory_group=b"), "the group b is not in the inventory"),
         (
             {"b": cluster("96", "b1", eventstore_inventory_group="b")},
@@ -88,7 +88,7 @@ def test_nothing_to_do_is_no_success(play: Play, inventory: object, arguments: t
     done = play("status", inventory, *arguments)
     assert done.returncode != 0, done.stdout
     assert words in text(done)
-    assert "Nothing was done" in text(done)
+    assert "Nothing was changed" in text(done)
 
 
 def test_a_limit_that_leaves_a_machine_is_no_empty_play(play: Play) -> None:

@@ -131,7 +131,7 @@ def test_stop_stops_one_and_refuses_the_others(whole: Site) -> None:
     with Watcher(NODES) as watcher:
         done = whole.play(write(whole, "stop", "strategy: free\nignore_errors: true", STOP), "-f", "50")
     assert watcher.worst == 1, (watcher.worst_nodes, done.stdout)
-    assert "1 of 3 nodes would be left in sync" in done.stdout.replace("\n", " ").replace("  ", "")
+    assert "1 of 3 nodes would remain in sync" in done.stdout.replace("\n", " ").replace("  ", "")
     assert "override: cluster1" in done.stdout
 
 
@@ -142,7 +142,7 @@ def test_two_controllers_at_once(whole: Site) -> None:
         running = [whole.start(play, controller=name) for name in ("alice", "bob")]
         ended = [(process.communicate(timeout=400)[0], process.returncode) for process in running]
     assert watcher.worst == 1, (watcher.worst_nodes, ended)
-    assert any(status == 0 for _output, status in ended) or "another stop is under way" in str(ended)
+    assert any(status == 0 for _output, status in ended) or "another stop is in progress" in str(ended)
 
 
 @pytest.mark.slow
@@ -188,7 +188,7 @@ def test_a_lease_that_was_left_behind_is_explained_and_broken_by_name(site: Site
     play = write(site, "restart", "", RESTART)
     refused = site.play(play, "--limit", "node2")
     text = " ".join(refused.stdout.split())
-    assert "another stop is under way: alice@away:1:node1 has had it for" in text
+    assert "another stop is in progress: alice@away:1:node1 has held it for" in text
     done = site.play(play, "--limit", "node2", "-e", "break_lease=alice@away:1:node1")
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -237,7 +237,7 @@ def test_who_was_paused_after_the_decision_beyond_the_lease_does_not_stop_a_seco
         paused.send_signal(signal.SIGCONT)
         said = json.loads(paused.communicate(timeout=240)[0])
     assert said["failed"]
-    assert "1 of 3 nodes would be left in sync" in said["msg"]
+    assert "1 of 3 nodes would remain in sync" in said["msg"]
     assert whole.node("node2").pid == node
     assert seen.worst == 1, seen.worst_nodes
     start(whole)

@@ -115,7 +115,7 @@ def test_nothing_else_changes_the_version(site: Site, playbook: str) -> None:
     before = state(site)
     done = site.play(playbook, *TO)
     assert done.returncode != 0
-    assert f"was started in {OLD} last, and eventstore_version is {NEW}" in text(done.stdout)
+    assert f"last ran {OLD}, but eventstore_version is {NEW}" in text(done.stdout)
     assert "rolling_upgrade" in done.stdout
     assert state(site) == before
 
@@ -133,7 +133,7 @@ def test_a_machine_that_fails_comes_back_on_its_old_version_and_the_roll_stops(s
         wait_for(lambda: has_full_cluster(NET))
     assert done.returncode != 0
     assert "4.1.4 failed:" in text(done.stdout), done.stdout
-    assert "runs 4.0.3 again, with its files" in text(done.stdout)
+    assert "runs 4.0.3 again with its files" in text(done.stdout)
     assert watcher.worst == 1, watcher.worst_nodes
     assert len({address for address, _from, _to in watcher.outages}) == 1
     assert set(versions().values()) == {"4.0.3.0"}
@@ -189,8 +189,8 @@ def test_a_machine_that_runs_another_version_than_the_wanted_one_goes_back_and_t
     assert done.returncode != 0
     said = text(done.stdout)
     assert f"{WRONG} failed:" in said, done.stdout
-    assert f"the node answers as {NEW}.0, so its software is another version's" in said
-    assert f"runs {OLD} again, with its files" in said
+    assert f"the node answers as {NEW}.0, so the installed software has another version" in said
+    assert f"runs {OLD} again with its files" in said
     assert len({address for address, _from, _to in watcher.outages}) == 1
     assert watcher.worst == 1, watcher.worst_nodes
     assert set(versions().values()) == {f"{OLD}.0"}

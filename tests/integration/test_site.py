@@ -105,7 +105,7 @@ def test_a_machine_that_is_not_reached_is_not_said_to_be_deployed(deployed: Site
     said = " ".join(done.stdout.split())
     assert "cluster1 has quorum, 3 of 3 nodes in sync" in said
     assert "cluster1: deployed on node1, node3" in said
-    assert "NOT deployed on node2: failed or not reached, see above." in said
+    assert "NOT deployed on node2: failed or unreachable, see above." in said
     status = site.play("playbooks/status.yml", "-i", str(away))
     assert status.returncode == 0, status.stdout + status.stderr
 
@@ -175,7 +175,7 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert not site.processes("es-manager.pyz")
     assert not site.processes("eventstored")
     assert "cluster1: stopped on node1, node2, node3" in done.stdout
-    assert "[WARNING]: stop_cluster=cluster1 names the cluster by the default" in done.stderr + done.stdout
+    assert "[WARNING]: stop_cluster=cluster1 is the default" in done.stderr + done.stdout
     again = site.play("playbooks/stop.yml")
     assert set(changed(again.stdout).values()) == {0}
     data = [site.lab / host / "data/events.log" for host in HOSTS]

@@ -52,7 +52,7 @@ PLANS = [
     ),
     ("5.0.11", "from 3.4.0 to 5.0.11 in 4 hops", ["Stop all projections", "from 5.0.0 on: it writes version 2"]),
     pytest.param(
-        *("20.10.6", "1 of them with all nodes down", ["Managers are gone", "is not managed by this collection"]),
+        *("20.10.6", "1 of them with all nodes down", ["There are no managers", "is not managed by this collection"]),
         marks=pytest.mark.slow,
     ),
 ]

@@ -150,7 +150,7 @@ def test_a_stop_in_the_background_is_refused(whole: Site) -> None:
         "      async: 60\n      poll: 0\n"
     )
     play = write(whole, "background", "", task)
-    assert "async would let the next host stop its node" in whole.play(play).stdout
+    assert "with async, the next host could stop its node" in whole.play(play).stdout
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.3, 1.0, 2.0])

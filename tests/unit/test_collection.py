@@ -264,3 +264,61 @@ def test_imports_point_from_plugins_to_shared_code() -> None:
         if other.partition(".")[0] not in MAY_IMPORT.get(room.partition(".")[0], {other.partition(".")[0]})
     ]
     assert wrong == []
+
+
+def test_the_glossary_is_short_and_has_each_word_once() -> None:
+    text = (ROOT / "docs/docsite/rst/glossary.rst").read_text(encoding="utf-8")
+    words = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
+    assert 15 <= len(words) <= 25
+    assert words == sorted(set(words), key=str.lower)
+
+
+def test_the_readme_can_be_read_in_two_minutes() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+# --- documentation ---
+
+CHANGELOG = ROOT / "changelogs/changelog.yaml"
+PLUGINS = sorted(
+    path for kind in ("modules", "filter", "lookup", "inventory") for path in ROOT.glob(f"plugins/{kind}/*.py")
+)
+
+
+def texts(value: object) -> t.Iterator[str]:
+    """All texts in a documentation or an argument spec."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
+
+
+def documentation(path: Path) -> dict[str, t.Any]:
+    """The blocks DOCUMENTATION and RETURN of a plugin, or the argument specs of a role."""
+    if path.suffix == ".yml":
+        return load(path)
+    blocks = re.findall(
+        r'^(DOCUMENTATION|RETURN) = r"""\n(.*?)^"""', path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return {name: yaml.safe_load(text) for name, text in blocks}
+
+
+@pytest.mark.parametrize("path", [*PLUGINS, *ROOT.glob("roles/*/meta/argument_specs.yml")], ids=name_of)
+def test_documentation_keeps_its_backslashes(path: Path) -> None:
+    r"""In V() and O() a backslash escapes the next character: c:\\data is shown as c:\data, and c:\data as c:data."""
+    found = list(texts(documentation(path)))
+    assert found
+    marked = [text for text in found for text in re.findall(r"\b[VOEP]\((?:\\.|[^)\\])*\)", text)]
+    assert [text for text in marked if re.search(r"\\[^\\)]", text.replace(r"\\", ""))] == []
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
+def test_plugin_was_added_in_a_release(path: Path) -> None:
+    """In one that is out, or in the one after the newest of them."""
+    released = {
+        tuple(map(int, version.split("."))) for version in t.cast("dict[str, object]", load(CHANGELOG)["releases"])
+    }
+    major, minor, patch = max(released)
+    coming = {(major + 1, 0, 0), (major, minor + 1, 0), (major, minor, patch + 1)}
+    assert tuple(map(int, documentation(path)["DOCUMENTATION"]["version_added"].split("."))) in released | coming

@@ -79,7 +79,7 @@ def advertised(options: Options, port: str) -> Endpoint:
 
 
 def known_as(options: Options) -> frozenset[Endpoint]:
-    """Every HTTP address under which gossip, or somebody who asks, can know the server."""
+    """Every HTTP address under which gossip, or someone who asks, can know the server."""
     http = [(ip, port) for option, ip, port in listeners(options) if option.endswith("HttpPort")]
     found = {Endpoint(*each) for each in http} | {advertised(options, f"{side}HttpPort") for side in SIDES}
     return frozenset(each for each in found if not is_any(each.host))
@@ -124,10 +124,10 @@ def prefix_problem(text: str) -> str:
     """Why HttpListener refuses a prefix, so that the server does not start; "" if it takes it."""
     match = _PREFIX.fullmatch(text)
     if not match:
-        return "it has to look like http://*:2113/, with http:// or https:// first"
+        return "it must have the form http://*:2113/, with http:// or https://"
     if match[2] and not 0 < int(match[2]) < 65536:
-        return "its port is not one from 1 to 65535"
-    return "" if text.endswith("/") else "it has to end in /"
+        return "its port is not from 1 to 65535"
+    return "" if text.endswith("/") else "it must end in /"
 
 
 def refused_prefixes(options: Options, side: str) -> dict[str, str]:
@@ -142,13 +142,14 @@ def prefix_doubt(options: Options, side: str) -> str:
     port = options[f"{side}HttpPort"]
     if not given:
         why = "AddInterfacePrefixes is false" if not options.get("AddInterfacePrefixes", True) else _one_sided(side)
-        return f"has no prefix, so that it listens nowhere: {side}HttpPrefixes is empty, and {why}"
+        return f"has no prefix, so it does not listen: {side}HttpPrefixes is empty, and {why}"
     if port not in ports(options, side) and not options.get(f"{side}HttpPortAdvertiseAs"):
-        return f"does not listen on {side}HttpPort {port}, which the others ask: its prefixes are {', '.join(given)}"
+        shown = ", ".join(given)
+        return f"does not listen on {side}HttpPort {port}, which other servers query: its prefixes are {shown}"
     asking = [others.host] if side == "Int" else [asked(options, side).host]
     refused = [ip for ip in asking if not is_any(ip) and not answers_to(options, side, ip)]
     if refused:
-        return f"answers 400 Invalid host to {refused[0]}, at which it is asked: its prefixes are {', '.join(given)}"
+        return f"answers 400 Invalid host to {refused[0]}, at which it is queried: its prefixes are {', '.join(given)}"
     return ""
 
 
@@ -158,20 +159,20 @@ def client_doubt(options: Options) -> str:
     if is_any(others.host) or answers_to(options, "Ext", others.host):
         return ""
     return (
-        f"HTTP clients that use the advertised {others} get 400 Invalid host, as no prefix answers to it: set "
+        f"HTTP clients that use the advertised {others} get 400 Invalid host, because no prefix matches: set "
         f"{any_prefixes(options)}"
     )
 
 
 def any_prefixes(options: Options) -> str:
-    """Options with which both sides answer to every name; an IP beside * on one port is an address in use on Linux."""
+    """Options with which both sides answer to every name; an IP next to * on one port is an address in use on Linux."""
     each = (f"{side}HttpPrefixes: ['http://*:{options[f'{side}HttpPort']}/']" for side in SIDES)
     return f"{', '.join(each)} and AddInterfacePrefixes: false"
 
 
 def _one_sided(side: str) -> str:
     other = "Ext" if side == "Int" else "Int"
-    return f"where {other}Ip is {ANY_IP} the server adds one for that side only"
+    return f"where {other}Ip is {ANY_IP} the server adds a prefix for that side only"
 
 
 def is_any(ip: str) -> bool:

@@ -48,7 +48,7 @@ def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:
 def _manager(effective: layers.Effective) -> t.Iterator[str]:
     for name in ("IntIp", "ExtIp"):
         if addresses.is_any(effective.value(name)):
-            given = f"a manager gives {addresses.ANY_IP} to the others, which cannot reach it"
+            given = f"a manager advertises {addresses.ANY_IP}, which other servers cannot reach"
             yield f"{_place(name, effective[name])}: {given}"
 
 

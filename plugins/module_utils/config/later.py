@@ -12,11 +12,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 
 # What up to 5.x does the same, where something does.
 _EARLIER = {
-    "CertificatePrivateKeyFile": "CertificateFile, which holds the key too (PKCS #12)",
+    "CertificatePrivateKeyFile": "CertificateFile, which contains the key too (PKCS #12)",
     "CertificatePrivateKeyPassword": "CertificatePassword",
-    "DisableAdminUi": "AdminOnExt, the other way round",
-    "DisableGossipOnHttp": "GossipOnExt, the other way round",
-    "DisableStatsOnHttp": "StatsOnExt, the other way round",
+    "DisableAdminUi": "AdminOnExt, with the opposite value",
+    "DisableGossipOnHttp": "GossipOnExt, with the opposite value",
+    "DisableStatsOnHttp": "StatsOnExt, with the opposite value",
     "ExtHostAdvertiseAs": "ExtIpAdvertiseAs",
     "HttpPort": "ExtHttpPort",
     "HttpPortAdvertiseAs": "ExtHttpPortAdvertiseAs",
@@ -57,9 +57,10 @@ def meant(options: OptionSet, name: str, spell: t.Callable[[Option], str] = lamb
         other = None
     if other and is_legacy:
         earlier = f"; up to 5.x it is {_EARLIER[other.name]}" if other.name in _EARLIER else ""
-        return f"it came with {other.since.partition('.')[0]}.x{earlier}"
+        return f"it is available from {other.since.partition('.')[0]}.x on{earlier}"
     if other:
-        return f"it went with 5.x; from 20.x on it is {_NOW[other.name]}" if other.name in _NOW else "it went with 5.x"
+        now = f"; from 20.x on it is {_NOW[other.name]}" if other.name in _NOW else ""
+        return f"it was removed after 5.x{now}"
     nearest = options.find(options.nearest(name) or "")
     return f"did you mean {spell(nearest)}?" if nearest else ""
 
@@ -72,8 +73,8 @@ def _find(options: t.Iterable[Option], name: str) -> Option | None:
 def _gone_or_new(options: OptionSet, option: Option) -> str:
     if families.has(options.version, option.since, after=option.after):
         write = f"; write {option.renamed}" if options.find(option.renamed) else ""
-        return f"it went after {option.until}{write}"
-    return f"it came with {option.since}"
+        return f"it was removed after {option.until}{write}"
+    return f"it is available from {option.since} on"
 
 
 __all__ = ["meant"]

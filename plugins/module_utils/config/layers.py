@@ -110,7 +110,7 @@ def effective(
             if each.source == winner.source
         ]
         if option.type == "bool" and winner.text is not None and winner.text.lower() not in _BOOLEANS:
-            ignored.append(f"{winner.where}: {winner.text!r} is true to the server; only false and 0 are false to it")
+            ignored.append(f"{winner.where}: {winner.text!r} is true for the server; only false and 0 are false")
         hides = tuple((each.source, each.raw) for each in hidden)
         settings[option.name] = Setting(option, _convert(options, option, winner), winner.raw, winner.source, hides)
     for option in options:
@@ -141,7 +141,7 @@ def _by_option(options: OptionSet, given: t.Iterable[_Given]) -> t.Iterable[tupl
 def _unknown(options: OptionSet, each: _Given) -> ConfigError:
     name, equals, _value = each.name.partition("=")
     if equals:
-        hint = f"Write --{name} VALUE; = is not read behind one dash, nor where the value ends in + or -"
+        hint = f"Write --{name} VALUE; the server does not accept = after one dash, or if the value ends in + or -"
     else:
         meant = later.meant(options, name)
         hint = f"{meant[0].upper()}{meant[1:]}" if meant else "Remove it"
@@ -153,7 +153,7 @@ def _convert(options: OptionSet, option: Option, given: _Given) -> values.Value:
         raise ConfigError(
             f"{option.name} has no value; the server reads {given.raw} and cannot convert it",
             where=given.where,
-            hint=f"Write {option.flag} VALUE, or leave it out",
+            hint=f"Write {option.flag} VALUE, or remove it",
         )
     if given.text is None:
         return given.raw == "True"
@@ -163,7 +163,7 @@ def _convert(options: OptionSet, option: Option, given: _Given) -> values.Value:
         raise ConfigError(str(error), where=given.where, hint=values.EXPECTED[option.type]) from None
     if "Port" in option.name and isinstance(value, int) and not 0 <= value <= 65535:
         raise ConfigError(
-            f"{value} is not a port; the server crashes", where=given.where, hint="Write a number from 1 to 65535"
+            f"{value} is not a port, so the server crashes", where=given.where, hint="Write a number from 1 to 65535"
         )
     return value
 
@@ -200,11 +200,11 @@ def _command_line(options: OptionSet, arguments: t.Sequence[str]) -> tuple[list[
         if strays:
             after = f" after {option.flag}" if option else ""
             shown = "a word" if option and option.secret else " ".join(repr(word) for word in strays)
-            ignored.append(f"command line: {shown}{after} has no dash before it and is no value of an option")
+            ignored.append(f"command line: {shown}{after} has no dash before it and is not the value of an option")
     names = [each.name.lower() for each in given]
     for each in given:
         if names.count(each.name.lower()) > 1:
-            raise ConfigError("stands there twice; the server crashes", where=each.where, hint="Write it once")
+            raise ConfigError("is set twice, so the server crashes", where=each.where, hint="Set it once")
     return given, ignored
 
 
@@ -230,7 +230,9 @@ def _switches(options: OptionSet, arguments: t.Sequence[str]) -> list[tuple[str,
             found[-1][2].append(word)
             continue
         if not word.strip("-+"):
-            raise ConfigError(f"{word!r} names no option; the server crashes", where="command line", hint="Remove it")
+            raise ConfigError(
+                f"{word!r} is not an option, so the server crashes", where="command line", hint="Remove it"
+            )
         if word.startswith("--") and word[-1] in "+-":
             name, value = word[2:-1], word[-1]
         elif word.startswith("--") and "=" in word:
@@ -257,17 +259,19 @@ def _environment(options: OptionSet, environment: t.Mapping[str, str]) -> tuple[
         text = environment.get(variable)
         where = f"environment variable {variable}"
         if text == "":
-            ignored.append(f"{where}: empty, which counts as not set")
+            ignored.append(f"{where}: empty, so the server treats it as not set")
         if not text:
             continue
         if option.name == "Config":
-            ignored.append(f"{where}: its file is not read; only --config on the command line chooses a file")
+            ignored.append(
+                f"{where}: the server does not read this file; only --config on the command line sets a file"
+            )
         named = reference(options.version, text)
         if named:
             text = environment.get(named, "")
             if not text:
                 raise ConfigError(
-                    f"{named} is not set; {option.name} would silently get the server's own default",
+                    f"{named} is not set; {option.name} would get the server's default without a message",
                     where=where,
                     hint=f"Set {named}",
                 )
@@ -304,7 +308,7 @@ def _file(options: OptionSet, text: str, file_name: str, *, chosen: bool) -> tup
     for item in found.items:
         place = f"{where}, line {item.line}, {item.key}"
         if item.key.replace("-", "").lower() == "config":
-            ignored.append(f"{place}: not followed; only --config on the command line chooses a file")
+            ignored.append(f"{place}: ignored; only --config on the command line sets a file")
             if file_name:
                 continue
         raw = item.raw if isinstance(item.raw, str) else f"[ {', '.join(item.raw)} ]" if item.raw else ""
@@ -325,10 +329,10 @@ def _start_problems(
 ) -> t.Iterable[tuple[str, str, str]]:
     """What the server reads and then refuses or crashes on. Measured, or in Program.cs and VNodeBuilder.cs."""
     if not value("Db"):
-        yield "Db", "is empty; the server crashes", "Write the directory of the data"
+        yield "Db", "is empty, so the server crashes", "Write the directory of the data"
     for name in ("Db", "Log"):
         if value(name).startswith("~") and not value("Force"):
-            yield name, "begins with ~, which the server refuses", "Write the whole path"
+            yield name, "begins with ~, which the server refuses", "Write the absolute path"
     if value("DiscoverViaDns") and not value("ClusterDns").strip():
         yield "ClusterDns", "is empty while DiscoverViaDns is true", "Write the DNS name of the cluster"
     alone = value("ClusterSize") > 1 and not value("DiscoverViaDns") and not value("GossipSeed")
@@ -341,7 +345,7 @@ def _start_problems(
         name, refused = f"{side}HttpPrefixes", addresses.refused_prefixes(every, side)
         if refused:  # HttpListener throws
             told = "; ".join(f"{text!r}: {why}" for text, why in refused.items())
-            yield name, f"has what the server crashes on: {told}", "Write prefixes such as http://*:2113/"
+            yield name, f"has a prefix with which the server crashes: {told}", "Write prefixes such as http://*:2113/"
     tls_only = options.find("DisableInsecureTCP") and value("DisableInsecureTCP")
     if tls_only and not (internal_tls and value("ExtSecureTcpPort")):
         problem = "is true without UseInternalSsl, IntSecureTcpPort or ExtSecureTcpPort"

@@ -305,7 +305,7 @@ _MANAGER = (
     # What the built-in manager starts, and the DNS servers (IP:port) it asks in place of the system's resolver.
     Option("NodeExecutable", "string", "", path=True, builtin=True),
     Option("Nameservers", "string[]", (), builtin=True),
-    # Addresses and networks that may use the lease, beside the cluster's machines.
+    # Addresses and networks that may use the lease, next to the cluster's machines.
     Option("LeaseClients", "string[]", (), builtin=True),
 )
 

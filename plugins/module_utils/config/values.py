@@ -44,12 +44,12 @@ _SERVER_TYPES = {
 # What to write where the server cannot read a value.
 EXPECTED = {
     "bool": "Write true or false",
-    "int": "Write a whole number",
-    "int64": "Write a whole number",
+    "int": "Write an integer",
+    "int64": "Write an integer",
     "double": "Write a number",
     "ip": "Write an IPv4 address; names are not resolved here",
-    "endpoint[]": "Write IP:PORT with an IPv4 address, several as ['192.168.1.11:30777', '192.168.1.12:30777']"
-    " or with commas and no blanks",
+    "endpoint[]": "Write IP:PORT with an IPv4 address, several as ['192.168.1.11:30777', '192.168.1.12:30777'] or with "
+    "commas and no spaces",
     "enum": "Write one of the values of the option",
 }
 
@@ -219,7 +219,7 @@ def check(
             unknown[name] = why
         written = option.name if option else name
         if written in values:
-            problems.append(f"{written} is given twice, the second time as {name}; keep one")
+            problems.append(f"{written} is set twice, the second time as {name}; keep one")
         try:
             values[written] = check_value(option, given, options.traits) if option else _check_any(given)
         except ValueError as error:
@@ -237,15 +237,15 @@ def check(
 
 def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
     if option:
-        return f"{name} is an option of the built-in manager, the vendor's does not know it" if option.builtin else ""
+        return f"{name} is an option of the built-in manager, but not of the vendor's" if option.builtin else ""
     if options.traits.managers:
         other_kind = next(kind for kind in KINDS if kind != options.kind)
         if option_set(other_kind, options.version).find(name):
-            return f"{name} is an option of a {other_kind} node, this is the file of a {options.kind} node"
+            return f"{name} is an option of a {other_kind} node, but this is the file of a {options.kind} node"
         newer = option_set(options.kind, VERSIONS[-1]).find(name)
         if newer:
-            exactly = f"{name} came with {newer.since}"
-            return exactly if not newer.after else f"{name} came after {newer.after}; it is in {newer.since}"
+            exactly = f"{name} is available from {newer.since} on"
+            return exactly if not newer.after else f"{name} is not available in {newer.after}, but in {newer.since}"
     meant = later.meant(options, name)
     return f"{name} is not an option of a {options.kind} node {options.version}{f'; {meant}' if meant else ''}"
 
@@ -255,7 +255,7 @@ def check_value(option: Option, given: object, traits: families.Traits) -> Value
     if option.environment_only:
         raise ValueError("can only be set by an environment variable; the server does not start with it in a file")
     if given is None:
-        raise ValueError("has no value; leave the option out, or give '' for an empty text")
+        raise ValueError("has no value; remove the option, or write '' for an empty string")
     if traits.names_as_addresses and option.type in _WITH_NAMES:
         return _WITH_NAMES[option.type](option, given)
     if traits.reader != families.RAGS and option.type == "bool":
@@ -278,8 +278,8 @@ def _check_bool(option: Option, given: object) -> bool:
     if isinstance(given, str) and given.lower() in ("true", "false"):
         return given.lower() == "true"
     raise ValueError(
-        f"{given!r} is not true or false; the server would read {str(_parse_bool(option, str(given))).lower()}"
-        " (to it only false and 0 are false)"
+        f"{given!r} is not true or false; the server would read {str(_parse_bool(option, str(given))).lower()} (only "
+        "false and 0 are false)"
     )
 
 
@@ -293,18 +293,18 @@ def _check_int(option: Option, given: object) -> int:
     if isinstance(given, str) and re.fullmatch(r"-?[0-9]+", given):
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int):
-        raise ValueError(f"{given!r} is not a whole number")
+        raise ValueError(f"{given!r} is not an integer")
     limit = _LIMITS[option.type]
     if not -limit <= given < limit:
-        raise ValueError(f"{given} is too large for the server; it takes {-limit} to {limit - 1}")
+        raise ValueError(f"{given} is too large for the server; expected {-limit} to {limit - 1}")
     if "Port" in option.name:
         lowest = 0 if option.default == 0 else 1
         if not lowest <= given <= 65535:
             raise ValueError(f"{given} is not a port; expected {lowest} to 65535")
     if option.name == "ClusterSize" and (given < 1 or given % 2 == 0):
         raise ValueError(
-            f"{given} is not a size for a cluster; use 1, 3, 5, …: the majority of an even number of nodes"
-            " bears no more losses than that of one node less"
+            f"{given} is not a cluster size; use 1, 3, 5, …: an even number of nodes can"
+            " lose no more nodes than one node less"
         )
     return given
 
@@ -323,9 +323,9 @@ def _check_ip(_option: Option, given: object) -> str:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        hint = "; write a number such as 192.168.1.11, names are not resolved here"
+        hint = "; write an address such as 192.168.1.11, because the server does not resolve names here"
         if ":" in text:
-            hint = "; 3.x to 5.x have no seeds in IPv6, so nodes could not find each other"
+            hint = "; 3.x to 5.x have no IPv6 seeds, so nodes could not find each other"
         raise ValueError(f"{text!r} is not an IPv4 address{hint}") from None
 
 
@@ -358,9 +358,9 @@ def _check_endpoints(option: Option, given: object) -> tuple[Endpoint, ...]:
         try:
             endpoint = Endpoint.parse(text)
         except ValueError as error:
-            raise ValueError(f"{error}; an entry looks like 192.168.1.11:30777") from None
+            raise ValueError(f"{error}; an entry has the form 192.168.1.11:30777") from None
         if ":" in endpoint.host:
-            raise ValueError(f"{text!r} is IPv6, which 3.x to 5.x do not read in {option.name}")
+            raise ValueError(f"{text!r} is IPv6, which 3.x to 5.x do not support in {option.name}")
         endpoints.append(endpoint)
     return tuple(endpoints)
 
@@ -377,9 +377,9 @@ def _check_items(items: t.Sequence[object]) -> tuple[str, ...]:
     texts = tuple(_check_text(item) for item in items)
     for text in texts:
         if text != text.strip() or not text:
-            raise ValueError(f"the entry {text!r} is empty or has a blank at its edge, which the server keeps")
+            raise ValueError(f"the entry {text!r} is empty, or has a space at its start or end, which the server keeps")
         if "," in text:
-            raise ValueError(f"the entry {text!r} has a comma, at which the server would split it")
+            raise ValueError(f"the entry {text!r} has a comma, so the server would split it")
     return texts
 
 
@@ -387,8 +387,8 @@ def dns_name_problem(text: str) -> str:
     """Why nothing can have this name; the server resolves the whole text, a list too."""
     if not text.strip() or _DNS_NAME.fullmatch(text):
         return ""  # that it is empty is a matter of other options
-    several = "; one name has a record for each machine" if re.search("[,; ]", text) else ""
-    return f"{text!r} is no DNS name{several}"
+    several = "; set one name, with a record for each machine" if re.search("[,; ]", text) else ""
+    return f"{text!r} is not a DNS name{several}"
 
 
 def _check_string(option: Option, given: object) -> str:
@@ -416,9 +416,9 @@ def _check_path(option: Option, text: str) -> None:
     if not text and option.default in ("", None):
         return
     if text.startswith("~"):
-        raise ValueError(f"{text!r} begins with ~, which the server does not expand; write the whole path")
+        raise ValueError(f"{text!r} begins with ~, which the server does not expand; write the absolute path")
     if text[:1] in ("'", '"'):
-        raise ValueError(f"{text!r} has quotes within the text; leave them out")
+        raise ValueError(f"{text!r} contains quotes; remove them")
     if not text.startswith("/") and not _WINDOWS_PATH.match(text):
         raise ValueError(
             f"{text!r} is not an absolute path; a node may be started from any directory,"

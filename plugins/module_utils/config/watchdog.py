@@ -46,7 +46,7 @@ def parse(text: str, *, where: str = "watchdog file") -> list[Entry]:
             raise WatchdogError(
                 f"a line begins with '#' and then has the options of a node, but this one is {line!r}",
                 where=place,
-                hint="Write it as '# --config /path/to/database.yaml'",
+                hint="Write the line as '# --config /path/to/database.yaml'",
             )
         arguments = tuple(re.split(r"[ \t]+", line[1:].strip(" \t")))
         _require_expressible(arguments, where=place)
@@ -86,19 +86,17 @@ def require_separate_configs(entries: t.Sequence[Entry], *, where: str = "watchd
             raise WatchdogError(
                 f"nodes {first} and {number} both have {shown}",
                 where=where,
-                hint="Give each node a configuration file and a database of its own",
+                hint="Use a different configuration file and database for each node",
             )
 
 
 def wanted(nodes: t.Iterable[t.Sequence[object]]) -> str:
-    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run beside each other."""
+    """The text of the file for ``nodes``; WatchdogError if they cannot be written, or not be run next to each other."""
     entries = []
     for number, node in enumerate(nodes, start=1):
         for argument in node:
             if isinstance(argument, bool) or not isinstance(argument, (str, int)):
-                raise WatchdogError(
-                    f"an argument is a text, but this one is {argument!r}", where=f"nodes, node {number}"
-                )
+                raise WatchdogError(f"expected strings as arguments, got {argument!r}", where=f"nodes, node {number}")
         entries.append(Entry(tuple(str(argument) for argument in node)))
     text = render((entry.arguments for entry in entries), where="nodes")
     require_separate_configs(entries, where="nodes")
@@ -108,17 +106,17 @@ def wanted(nodes: t.Iterable[t.Sequence[object]]) -> str:
 def _require_expressible(arguments: t.Sequence[str], *, where: str) -> None:
     if not arguments or not arguments[0].startswith("-"):
         raise WatchdogError(
-            f"expected the options of a node, such as '--config /path/to/database.yaml', but came {list(arguments)!r}",
+            f"expected the options of a node, such as '--config /path/to/database.yaml', got {list(arguments)!r}",
             where=where,
-            hint="The file has no comments: remove the line, or make it a node's",
+            hint="The file cannot have comments: remove the line, or write a node's arguments",
         )
     for argument in arguments:
         if not argument or any(char in " \"'" or not char.isprintable() for char in argument):
             raise WatchdogError(
-                f"the argument {argument!r} is empty or has a blank, a quote or a control character, "
+                f"the argument {argument!r} is empty or has a space, a quote or a control character, "
                 "and how a manager reads these in this file is not known",
                 where=where,
-                hint="Use a path without them",
+                hint="Use a path without these characters",
             )
 
 

@@ -29,7 +29,7 @@ def write(path: Path, content: bytes, *, mode: int, owner: tuple[int, int] = (-1
 def staged(
     path: Path, content: bytes, *, mode: int = 0o600, owner: tuple[int, int] = (-1, -1), durable: bool = True
 ) -> t.Iterator[str]:
-    """A file with this content beside ``path``, to be renamed to it; removed at the end where it is still there."""
+    """A file with this content next to ``path``, to be renamed to it; removed at the end where it is still there."""
     directory, name = os.path.split(os.path.abspath(path))
     temporary = os.path.join(directory, f".{name}.{os.getpid()}.new")
     _remove(temporary)
@@ -48,7 +48,7 @@ def staged(
 
 
 def clear(path: Path) -> None:
-    """Remove what runs that were killed while they wrote ``path`` have left beside it."""
+    """Remove what runs that were killed while they wrote ``path`` have left next to it."""
     directory, name = os.path.split(os.path.abspath(path))
     leftover = re.compile(rf"\.{re.escape(name)}\.[0-9]+\.new")
     for found in filter(leftover.fullmatch, os.listdir(directory)):

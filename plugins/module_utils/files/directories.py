@@ -66,7 +66,10 @@ class _Walk:
             self._is_safe = self._is_safe and not self._account.may_replace_in(os.fstat(self.at))
             name = self._todo.pop()
             if name == ".." and not self._is_safe:
-                raise _refused(self._path, "a link on the way leads upwards from where the services' account can write")
+                raise _refused(
+                    self._path,
+                    "a link in the path leads upwards from a directory that the services' account can write to",
+                )
             try:
                 self._step(name)
             except FileNotFoundError:
@@ -91,9 +94,9 @@ class _Walk:
     def _follow(self, name: str) -> None:
         status = os.stat(name, dir_fd=self.at, follow_symlinks=False)
         if not stat.S_ISLNK(status.st_mode):
-            raise ServiceError("is there, and is no directory", where=self._path, hint="Move it away")
+            raise ServiceError("exists, but is not a directory", where=self._path, hint="Move it away")
         if self._account.uid != -1 and (status.st_uid != 0 or not self._is_safe):
-            raise _refused(self._path, f"{name} is a link that the services' account could have made")
+            raise _refused(self._path, f"{name} is a link that the services' account could have created")
         self._links += 1
         if self._links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
@@ -175,7 +178,7 @@ def refuse_planted_links(path: str) -> None:
             raise ConfigError(
                 f"is a link of user {os.lstat(link).st_uid}, which root does not follow",
                 where=link,
-                hint="See where it leads, and remove it, or make it again as root",
+                hint="Check its target, and remove the link, or create it again as root",
             )
         target = os.readlink(link)
         at = "/" if target.startswith("/") else at
@@ -206,9 +209,10 @@ def _refuse_foreign(descriptor: int, path: str, uid: int, known: t.Collection[st
         other = os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_uid
         if name != "lost+found" and other != uid and os.path.join(path, name) not in known:
             raise ServiceError(
-                f"belongs to user {owner}, and holds {name} of user {other}",
+                f"belongs to user {owner}, but contains {name} of user {other}",
                 where=path,
-                hint=f"It was left alone. Plan another directory; or, if all in it is the services', chown -R {uid} it",
+                hint="It was not changed. Plan another directory; or, if the services own all its content, chown -R "
+                f"{uid} it",
             )
 
 
@@ -216,7 +220,8 @@ def _refused(path: str, problem: str) -> ServiceError:
     return ServiceError(
         problem,
         where=path,
-        hint="Nothing was given away. Remove it. A link of root is followed where only root can write",
+        hint="No owner was changed. Remove the link. A link of root is followed only in a directory that only root can "
+        "write to",
     )
 
 

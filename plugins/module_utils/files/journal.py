@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""A set of files that is replaced one by one, noted beside them before: a run that was killed in between is seen."""
+"""A set of files that is replaced one by one, noted next to them before: a run that was killed in between is seen."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def read_text(path: str) -> str | None:
     """The text of ``path`` with its line ends as they are; None if there is no such file."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):
-            kind = "a directory" if os.path.isdir(path) else "no regular file"
-            raise ConfigError(f"expected a file, found {kind}", where=path, hint="Give the path of a file")
+            kind = "a directory" if os.path.isdir(path) else "something other than a regular file"
+            raise ConfigError(f"expected a file, found {kind}", where=path, hint="Set the path of a file")
         return Path(path).read_bytes().decode()
     except FileNotFoundError:
         return None
@@ -78,12 +78,14 @@ def replace(module: AnsibleModule, files: t.Sequence[Desired]) -> list[dict[str,
         directory = os.path.dirname(each.path)
         if not module.check_mode and not os.path.isdir(directory or "."):
             raise ConfigError(
-                f"the directory {directory} is missing", where=each.path, hint="Create it first; nothing was written"
+                f"the directory {directory} is missing",
+                where=each.path,
+                hint="Nothing was written. Create the directory first",
             )
     paths, changes = [each.path for each in files], [each.path for each in files if each.result["changed"]]
     killed = sorted({path for each in files for path in journal.unfinished(each.path)})
     if killed:
-        module.warn(f"A run was killed, or failed, while it wrote {', '.join(killed)}: they may not fit")
+        module.warn(f"A run was killed, or failed, while it wrote {', '.join(killed)}: these files may not match")
     if module.check_mode:
         results = [_replace(module, each) for each in files]
     else:
@@ -153,7 +155,7 @@ def remove(module: AnsibleModule, path: str) -> dict[str, t.Any]:
     """Remove a file, whatever is in it; the whole result of the task."""
     changed = os.path.lexists(path)
     if changed and os.path.isdir(path) and not os.path.islink(path):
-        raise ConfigError("expected a file, found a directory", where=path, hint="Give the path of a file")
+        raise ConfigError("expected a file, found a directory", where=path, hint="Set the path of a file")
     if changed and not module.check_mode:
         try:
             os.unlink(path)
@@ -172,7 +174,7 @@ def left_alone(error: EventStoreError) -> EventStoreError:
     return type(error)(
         error.problem,
         where=error.where,
-        hint="The file is damaged and was left alone: mend it, remove it, or replace it with force: true",
+        hint="The damaged file was not changed: fix it, remove it, or replace it with force: true",
     )
 
 

@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """Directories of data, removed with everything in them; a mount point stays, and what a link of the operator leads to.
 
-The service's account can change what lies in its own directories. A link is followed only where nobody but root and
+The service's account can change what lies in its own directories. A link is followed only where no one but root and
 the caller can have put it there, and everything is reached by descriptors, so that no link can come in between.
 """
 
@@ -42,9 +42,9 @@ def look(paths: t.Sequence[str]) -> list[Directory]:
         foreign = sorted(mount for mount in mounted - ours if mount.startswith(f"{each.real}/"))
         if foreign:
             raise DistributionError(
-                f"{', '.join(foreign)} is mounted below it",
+                f"{', '.join(foreign)} is mounted below the directory",
                 where=each.path,
-                hint="Nothing was removed. Unmount it first, so that what is there is not removed too",
+                hint="Nothing was removed. Unmount it first, so that its content is not removed",
             )
     return sorted({each.real: each for each in found}.values(), key=lambda each: -len(each.real))
 
@@ -113,9 +113,10 @@ def _open(path: str) -> int | None:
                 links += 1
                 if not safe or links > MOST_LINKS:
                     raise DistributionError(
-                        f"{name} is a link that another account can have put there",
+                        f"{name} is a link that another account could have created",
                         where=path,
-                        hint="Nothing was removed. If it is yours, give the directory that it leads to; else remove it",
+                        hint="Nothing was removed. If you created the link, set the directory of its target; otherwise "
+                        "remove the link",
                     )
                 target = os.readlink(name, dir_fd=descriptor)
                 parts = [part for part in target.split("/") if part] + parts
@@ -124,7 +125,7 @@ def _open(path: str) -> int | None:
                 inner, safe = os.open("/", os.O_PATH), True
             elif not stat.S_ISDIR(status.st_mode):
                 raise DistributionError(
-                    f"{name} is no directory", where=path, hint="Nothing was removed. Look at it, and move it away"
+                    f"{name} is not a directory", where=path, hint="Nothing was removed. Check it, and move it away"
                 )
             else:
                 inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
@@ -169,9 +170,9 @@ def mounts() -> set[str]:
 
 
 def _has_open(pid: int, directory: str) -> bool:
-    with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+    with contextlib.suppress(OSError):  # it has ended, or belongs to another user
         for descriptor in (procfs.PROC / str(pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # closed by then
                 if os.readlink(descriptor).startswith(f"{directory}/"):
                     return True
     return False

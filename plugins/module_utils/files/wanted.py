@@ -60,7 +60,9 @@ def desire_all(params: Params, current: Current) -> list[Desired]:
     paths = [each.path for each in found]
     for path in paths:
         if paths.count(path) > 1:
-            raise ConfigError("two files have this path", where=path, hint="Nothing was written. Give each its own")
+            raise ConfigError(
+                "two files have this path", where=path, hint="Nothing was written. Set a different path for each"
+            )
     return found
 
 
@@ -85,9 +87,9 @@ def _watchdog_path(params: Params, file: Desired) -> str:
     path = file.result["effective"].get("WatchdogConfig", {}).get("value")
     if not path:
         raise ConfigError(
-            "nodes are given, but no WatchdogConfig that names the file to list them in",
+            "nodes are given, but WatchdogConfig, the file for the list of nodes, is not set",
             where=params["path"],
-            hint="Give the option WatchdogConfig to a manager; a database node has none",
+            hint="Set the option WatchdogConfig of a manager; a database node has no such option",
         )
     return str(path)
 
@@ -204,9 +206,9 @@ def _new_text(params: Params, options: OptionSet, before: str | None, wanted: di
     whole = params["exclusive"] or before is None
     if not wanted and not options.keyed and (whole or document.is_blank(before or "")):
         raise ConfigError(
-            "the file would hold no option, and the server crashes on an empty file or one of comments only",
+            "the file would contain no option, and the server crashes with an empty file or with comments only",
             where=params["path"],
-            hint="Give at least one option, such as Db",
+            hint="Set at least one option, such as Db",
         )
     if whole or before is None:
         return document.to_text(wanted, header=params["header"])
@@ -217,7 +219,7 @@ def _checked(params: Params, options: OptionSet) -> tuple[values.Checked, list[s
     strict = params["unknown_options"] == "error"
     checked = values.check(options, params["options"], refuse_unknown=strict)
     told = checked.unknown.values() if params["unknown_options"] == "warn" else ()
-    return checked, [f"Written all the same: {why}" for why in told]
+    return checked, [f"The file was written anyway: {why}" for why in told]
 
 
 def _effective(params: Params, options: OptionSet, text: str) -> layers.Effective:
@@ -227,7 +229,7 @@ def _effective(params: Params, options: OptionSet, text: str) -> layers.Effectiv
         is_argument = layers.config_file(options, params["arguments"]) is not None
         by, where = ("--config", "arguments") if is_argument else ("a variable", "environment")
         raise ConfigError(
-            f"{by} chooses {chosen}, not the file that is written, {params['path']}",
+            f"{by} sets {chosen}, not the written file, {params['path']}",
             where=where,
             hint="Use the same path in both",
         )

@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 def resolve(name: str, *, nameservers: t.Sequence[str] = (), timeout_s: float = 2.0) -> list[str]:
     """Give all addresses of ``name``, sorted; GossipError if there is none within ``timeout_s``.
 
-    Asks the system's resolver, or with ``nameservers`` (``IP`` or ``IP:PORT``) these and nobody else.
+    Asks the system's resolver, or with ``nameservers`` (``IP`` or ``IP:PORT``) these and no one else.
     """
     try:
         return [str(ipaddress.ip_address(name))]
@@ -47,9 +47,9 @@ def _by_number(text: str) -> tuple[int, int]:
 
 def _not_found(name: str, asked: str, reason: str) -> GossipError:
     return GossipError(
-        f"expected an address for each machine of the cluster, but {asked} says: {reason}",
+        f"expected an address for each machine of the cluster, got from {asked}: {reason}",
         where=f"DNS name {name}",
-        hint="Give the name one A record per machine, or name a server that has them",
+        hint="Add one A record for each machine, or set a name server that has them",
     )
 
 
@@ -78,7 +78,7 @@ def _ask_system(name: str, timeout_s: float) -> list[str]:
                 return answer
             errors.append(answer.strerror or str(answer))
             waiting -= 1
-    raise _not_found(name, "the system's resolver", errors[0] if errors else f"nothing within {timeout_s:g} s")
+    raise _not_found(name, "the system's resolver", errors[0] if errors else f"no answer within {timeout_s:g} s")
 
 
 def _ask(name: str, nameservers: t.Sequence[str], timeout_s: float) -> list[str]:
@@ -87,9 +87,9 @@ def _ask(name: str, nameservers: t.Sequence[str], timeout_s: float) -> list[str]
         import dns.resolver
     except ImportError:
         raise GossipError(
-            "the Python library dnspython is needed to ask name servers other than the system's, but it is missing",
+            "the Python library dnspython is needed for name servers other than the system's, but is missing",
             where=f"DNS name {name}",
-            hint="Install dnspython for the Python that runs this, or leave the name servers out",
+            hint="Install dnspython for the Python that runs this, or remove the name servers",
         ) from None
     resolver = dns.resolver.Resolver(configure=False)
     for server in nameservers:

@@ -38,7 +38,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 
 _FOR_EVER = float("inf")
 
-# With one of these, somebody that was asked did not answer for itself.
+# With one of these, someone that was asked did not answer for itself.
 _SILENT = frozenset({"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready", *SILENT_CODES})
 
 _CONDITIONS: dict[str, t.Callable[[GossipFacts], bool]] = {
@@ -49,7 +49,7 @@ _CONDITIONS: dict[str, t.Callable[[GossipFacts], bool]] = {
     "steady": lambda facts: facts["healthy"] and facts["watched"]["calm_s"] > 0,
 }
 _FAILURES = {
-    "answered": "not every endpoint answers for itself",
+    "answered": "not every endpoint answers",
     "quorum": "the cluster has no quorum",
     "healthy": "the cluster is not healthy",
     "steady": "the cluster is not healthy and calm",
@@ -107,8 +107,14 @@ def _gather(params: t.Mapping[str, t.Any], targets: t.Sequence[view.Target], swe
     holds = _CONDITIONS[until]
     waited = wait_until(look, holds, timeout_s=params["wait_timeout"], settle_s=params["settle"])
     if not waited.ok:
-        why = f"it did not hold for {params['settle']:g} s without a break" if holds(waited.last) else _FAILURES[until]
-        first = f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was asked"
+        why = (
+            f"it was not true for {params['settle']:g} s without interruption"
+            if holds(waited.last)
+            else _FAILURES[until]
+        )
+        first = (
+            f"until: {until}: {why}, {waited.elapsed_s:.1f} s after the first of {len(targets)} endpoints was queried"
+        )
         happened = [f"- watched: {line}." for line in lines(waited.last["watched"]) if until == "steady"]
         raise ConditionNotMet("\n".join([first, *problem_lines(waited.last["problems"]), *happened]), waited.last)
     return waited.last
@@ -117,14 +123,14 @@ def _gather(params: t.Mapping[str, t.Any], targets: t.Sequence[view.Target], swe
 def _refuse_numbers(params: t.Mapping[str, t.Any]) -> None:
     for name, least in (("cluster_size", 1), ("timeout", 0.001), ("wait_timeout", 0), ("settle", 0), ("watch", 0)):
         if params[name] is not None and not least <= params[name] < _FOR_EVER:
-            raise GossipError(f"expected a number from {least} on, but came {params[name]}", where=name)
+            raise GossipError(f"expected a number from {least} on, got {params[name]}", where=name)
     if params["until"] == "none":
         return
     if params["watch"]:
         raise GossipError(
-            f"expected one of watch and until, but came both ({params['watch']:g} and {params['until']})",
+            f"expected one of watch and until, got both ({params['watch']:g} and {params['until']})",
             where="watch",
-            hint="Give settle with until: what was seen meanwhile is in watched either way",
+            hint="Use settle with until; watched has the events in both cases",
         )
     if params["settle"] > params["wait_timeout"]:
         raise GossipError(f"it is longer than wait_timeout ({params['wait_timeout']:g} s)", where="settle")
@@ -168,7 +174,7 @@ def read_endpoints(entries: t.Sequence[t.Any], *, names: bool = False) -> list[v
     ``names``: hosts may be names, as servers from 20.x on have them.
     """
     if not entries:
-        raise GossipError("expected at least one endpoint, but came none", where="endpoints")
+        raise GossipError("expected at least one endpoint, got none", where="endpoints")
     targets = [
         _read_endpoint(entry, f"endpoints, entry {number}", names) for number, entry in enumerate(entries, start=1)
     ]
@@ -179,7 +185,7 @@ def read_endpoints(entries: t.Sequence[t.Any], *, names: bool = False) -> list[v
             raise GossipError(
                 f"entries {first} and {number} are both {target.address}",
                 where="endpoints",
-                hint="Give each endpoint once: a node that is counted twice would be a quorum by itself",
+                hint="List each endpoint once: a node that counts twice could make a quorum alone",
             )
     return targets
 
@@ -190,12 +196,12 @@ def _read_endpoint(entry: t.Any, where: str, names: bool) -> view.Target:
     known = ("name", "host", "kind", "address", "internal", "server_name")
     if not isinstance(entry, t.Mapping) or "address" not in entry or not set(entry) <= set(known):
         raise GossipError(
-            f"expected {'HOST' if names else 'IP'}:PORT, or address with any of {', '.join(known)}, but came {entry!r}",
+            f"expected {'HOST' if names else 'IP'}:PORT, or address with any of {', '.join(known)}, got {entry!r}",
             where=where,
         )
     kind = entry.get("kind") or ""
     if kind not in ("", view.DATABASE, view.MANAGER):
-        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, but came {kind!r}", where=where)
+        raise GossipError(f"expected kind to be {view.DATABASE} or {view.MANAGER}, got {kind!r}", where=where)
     internal = entry.get("internal")
     return view.Target(
         address=_address(entry["address"], f"{where}, address", names),
@@ -211,14 +217,14 @@ def _address(text: t.Any, where: str, names: bool) -> Endpoint:
     try:
         return Endpoint.parse(str(text), names=names)
     except ValueError as error:
-        hint = "Servers of 3.x to 5.x answer only when asked by IP address, for example 192.168.1.11:2113"
+        hint = "Servers of 3.x to 5.x answer only requests by IP address, for example 192.168.1.11:2113"
         raise GossipError(str(error), where=where, hint="" if names else hint) from None
 
 
 def _server_name(text: t.Any, where: str) -> str:
     name = str(text or "")
     if name and not (is_ip(name) or is_name(name)):
-        raise GossipError(f"expected a name or an address, but came {name!r}", where=where)
+        raise GossipError(f"expected a name or an address, got {name!r}", where=where)
     return name
 
 

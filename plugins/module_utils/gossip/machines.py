@@ -75,9 +75,9 @@ def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), tim
     if not cluster.trusted:
         said = "; ".join(f"{each.target.label}: {each.text or each.error}" for each in cluster.views)
         raise GossipError(
-            f"expected gossip from one of the endpoints, but came none: {said}",
+            f"expected gossip from one of the endpoints, got none: {said}",
             where="endpoints",
-            hint="Give the external HTTP address of a running manager or database node",
+            hint="Set the external HTTP address of a running manager or database node",
         )
     return facts.gather({**params, "timeout": timeout_s, "endpoints": _all_servers(cluster)})
 

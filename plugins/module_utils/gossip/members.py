@@ -3,7 +3,7 @@
 """Members of a cluster: what ``GET /gossip`` says, in the wire format of every era, and what each state means.
 
 Eras differ in the names of the HTTP endpoints: ``internalHttpIp`` (3.x-5.x), ``httpEndPointIp`` (20.10),
-``internalHttpEndPointIp`` beside it (24.10). Only the first is ever written.
+``internalHttpEndPointIp`` next to it (24.10). Only the first is ever written.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def parse(body: bytes, *, where: str) -> ClusterInfo:
     reader = _Reader(parse_object(body, where=where), where)
     entries = reader.items("members")
     if len(entries) > MAX_MEMBERS:
-        raise GossipError(f"expected at most {MAX_MEMBERS} members, but came {len(entries)}", where=where)
+        raise GossipError(f"expected at most {MAX_MEMBERS} members, got {len(entries)}", where=where)
     members = tuple(_member(entry, f"{where}, member {number}") for number, entry in enumerate(entries, start=1))
     if len({member.key for member in members}) != len(members):
         raise GossipError("expected every internal HTTP endpoint once, but two members have the same", where=where)
@@ -171,19 +171,19 @@ def parse(body: bytes, *, where: str) -> ClusterInfo:
 def parse_object(body: bytes, *, where: str) -> dict[str, t.Any]:
     """Read a JSON object; GossipError says what came in its place."""
     if len(body) > MAX_BODY_BYTES:
-        raise GossipError(f"expected at most {MAX_BODY_BYTES} bytes, but came {len(body)}", where=where)
+        raise GossipError(f"expected at most {MAX_BODY_BYTES} bytes, got {len(body)}", where=where)
     if body.lstrip()[:1] == b"<":
         raise GossipError(
-            "expected JSON, but came HTML or XML",
+            "expected JSON, got HTML or XML",
             where=where,
-            hint="Something else than Event Store answers there, or a proxy in front of it: check address and port",
+            hint="Something other than Event Store, or a proxy, answers there: check address and port",
         )
     try:
         data = parse_json(body)
     except FormatError as error:
-        raise GossipError(f"expected JSON, but came {len(body)} bytes that are none: {error}", where=where) from None
+        raise GossipError(f"expected JSON, got {len(body)} bytes that are none: {error}", where=where) from None
     if not isinstance(data, dict):
-        raise GossipError(f"expected a JSON object, but came {_shown(data)}", where=where)
+        raise GossipError(f"expected a JSON object, got {_shown(data)}", where=where)
     return data
 
 
@@ -205,7 +205,7 @@ def seconds(time_stamp: str) -> float:
     """Give the seconds since 1970 of a time in wire form; FormatError if it is none."""
     match = _TIME.match(time_stamp)
     if not match:
-        raise FormatError("it is not like 2026-11-22T22:46:08.7874Z")
+        raise FormatError("expected the form 2026-11-22T22:46:08.7874Z")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     try:
         whole = datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
@@ -233,7 +233,7 @@ class _Reader:
         if not isinstance(value, str):
             raise self._wrong(name, "a text", value)
         if len(value) > MAX_TEXT or not value.isprintable():
-            raise self._wrong(name, f"a text in one line, at most {MAX_TEXT} characters", value)
+            raise self._wrong(name, f"a string in one line, at most {MAX_TEXT} characters", value)
         return value
 
     def time(self, name: str) -> str:
@@ -253,7 +253,7 @@ class _Reader:
     def number(self, name: str, low: int = -(2**63), high: int = 2**63 - 1) -> int:
         value = self._get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise self._wrong(name, f"a whole number from {low} to {high}", value)
+            raise self._wrong(name, f"an integer from {low} to {high}", value)
         return value
 
     def port(self, name: str) -> int:
@@ -280,7 +280,7 @@ class _Reader:
             raise GossipError(f"expected the field {name}, but it is missing", where=self._where) from None
 
     def _wrong(self, name: str, expected: str, value: object) -> GossipError:
-        return GossipError(f"expected {name} to be {expected}, but came {_shown(value)}", where=self._where)
+        return GossipError(f"expected {name} to be {expected}, got {_shown(value)}", where=self._where)
 
 
 def _shown(value: object) -> str:
@@ -290,7 +290,7 @@ def _shown(value: object) -> str:
 
 def _member(entry: object, where: str) -> Member:
     if not isinstance(entry, dict):
-        raise GossipError(f"expected an object, but came {_shown(entry)}", where=where)
+        raise GossipError(f"expected an object, got {_shown(entry)}", where=where)
     reader = _Reader(entry, where)
     if reader.has("internalHttpIp"):  # 3.x-5.x
         internal_http, external_http = reader.endpoint("internalHttp"), reader.endpoint("externalHttp")

@@ -92,7 +92,7 @@ class Membership:
     def receive(self, info: ClusterInfo, *, master: Endpoint | None = None) -> list[str]:
         """Merge what a member sent; GossipError, and nothing changes, if it is nothing that can be passed on.
 
-        ``master``: whom a database node follows. Of it only its own word and the connection to it count.
+        ``master``: the one that a database node follows. Of it only its own word and the connection to it count.
         """
         require_relayable(info)
         own_id = self._members[self._own].instance_id
@@ -157,7 +157,7 @@ def _is_newer(member: Member, existing: Member) -> bool:
 def require_relayable(info: ClusterInfo) -> None:
     """Whatever is merged is passed on to servers, which refuse a whole message for one field they cannot read."""
     if len(info.members) > MAX_MEMBERS:
-        raise GossipError(f"expected at most {MAX_MEMBERS} members, but came {len(info.members)}")
+        raise GossipError(f"expected at most {MAX_MEMBERS} members, got {len(info.members)}")
     for member in info.members:
         _require_relayable(member)
 
@@ -217,7 +217,7 @@ def _changes(before: Members, after: Members, why: str) -> list[str]:
 
 
 def _master(members: Members) -> Endpoint | None:
-    """The live master of the latest epoch: a frozen one can look alive beside its successor."""
+    """The live master of the latest epoch: a frozen one can look alive next to its successor."""
     masters = [member for member in members.values() if member.is_master and member.is_alive]
     return max(masters, key=lambda member: member.epoch_number).key if masters else None
 

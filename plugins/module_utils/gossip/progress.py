@@ -34,7 +34,7 @@ class Progress:
             return text
         rate = (first - lag) / (now - began)
         if rate <= 0:
-            return f"{text}, no nearer than {now - began:.0f} s ago"
+            return f"{text}, no progress for {now - began:.0f} s"
         return f"{text}, {size(rate)}/s, about {lag / rate:.0f} s left"
 
 

@@ -51,7 +51,7 @@ class Doubt(t.NamedTuple):
 
     nodes: tuple[Endpoint, ...]
     problem: Problem
-    meanwhile: Problem
+    until_then: Problem
 
     @property
     def name(self) -> tuple[object, ...]:
@@ -78,7 +78,7 @@ class Doubts:
         sure = {name for name, since in self._since.items() if now - since >= CONFIRM_AFTER_S}
         self.open = len(sure) < len(self._since)
         return [
-            finding if isinstance(finding, Problem) else finding.problem if finding.name in sure else finding.meanwhile
+            finding if isinstance(finding, Problem) else finding.problem if finding.name in sure else finding.until_then
             for finding in findings
         ]
 
@@ -194,20 +194,18 @@ def _no_quorum(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.has_quorum:
         return
     if len(cluster.claimants) > 1:
-        reason = f"{len(cluster.claimants)} nodes say that they are master"
+        reason = f"{len(cluster.claimants)} nodes report themselves as master"
     elif not cluster.master:
-        reason = "no node says and shows that it is master"
+        reason = "no node that answers is master"
     elif len(cluster.in_sync) > cluster.cluster_size:
-        reason = "more nodes are in sync than there should be"
+        reason = "more nodes are in sync than the cluster size allows"
     else:
         names = _join(node.name for node in cluster.in_sync)
-        reason = (
-            f"{cluster.quorum_size} of {cluster.cluster_size} nodes have to be in sync, but these are only: {names}"
-        )
+        reason = f"{cluster.quorum_size} of {cluster.cluster_size} nodes must be in sync, but only these are: {names}"
     yield Problem(
         "no-quorum",
-        f"quorum is not proved: {reason}",
-        "Writes may not be acknowledged, or not by all. Do what the next problems say, beginning with the first",
+        f"no quorum: {reason}",
+        "Writes may not be acknowledged, or not by all nodes. Work through the problems below in order",
     )
 
 
@@ -221,30 +219,30 @@ def _cluster_size(cluster: ClusterView) -> t.Iterator[Finding]:
         yield Problem(
             "cluster-size",
             f"{in_sync} nodes are master or in sync, but cluster_size is {size}",
-            "Give cluster_size as ClusterSize stands in the nodes' configuration; the quorum depends on it. If it is "
-            "the same there, give all nodes the same ClusterSize",
+            "Set cluster_size to ClusterSize of the nodes' configuration; the quorum depends on it. If they are equal, "
+            "set the same ClusterSize on all nodes",
         )
     elif len(voters) >= 2 * cluster.quorum_size:
         yield Problem(
             "cluster-size",
-            f"{len(voters)} nodes have a vote, but cluster_size is {size}: cut in two, both parts could elect a "
-            "master, and what is written to one of them would be lost",
-            "Stop the nodes that are too many, clones first, or give all nodes a ClusterSize that counts them",
+            f"{len(voters)} nodes have a vote, but cluster_size is {size}: if the network is cut, both parts could "
+            "elect a master, and the writes to one of them would be lost",
+            "Stop the surplus nodes, clones first, or set ClusterSize on all nodes to their number",
         )
 
 
 def _several_masters(cluster: ClusterView) -> t.Iterator[Finding]:
     if len(cluster.claimants) < 2:
         return
-    claims = f"{len(cluster.claimants)} nodes say that they are master: {_join(n.label for n in cluster.claimants)}"
+    claims = f"{len(cluster.claimants)} nodes report themselves as master: {_join(n.label for n in cluster.claimants)}"
     yield Doubt(
         tuple(node.key for node in cluster.claimants),
         Problem(
             "several-masters",
-            f"{claims}. What is written to one is missing in the others",
-            f"After an election this may last some seconds. If it stays, {_which_to_stop(cluster)}",
+            f"{claims}. Writes to one of them are missing on the others",
+            f"This may last some seconds after an election. If it persists, {_which_to_stop(cluster)}",
         ),
-        Problem("no-master", f"{claims}, in one sweep", f"After an election this may last some seconds. {_ASK_AGAIN}"),
+        Problem("no-master", f"{claims}, in one sweep", f"This may last some seconds after an election. {_ASK_AGAIN}"),
     )
 
 
@@ -258,9 +256,9 @@ def _which_to_stop(cluster: ClusterView) -> str:
     # In 7 of 7 cuts of 3.4.0 and 4.1.4 one side's events were gone from every node within 7 s of its end.
     told = "; ".join(_join([master, *names]) for master, names in groups.items())
     return (
-        f"these are clusters of their own: {told}. Each acknowledges writes, and when they meet, one of them loses "
-        "all that was written to it meanwhile. Stop the writers, and copy the data directory of one node of each, "
-        "before the network is repaired or a node is started; then give all nodes the same ClusterSize"
+        f"these are separate clusters: {told}. Each acknowledges writes, and when they join, one of them loses all "
+        "writes since the cut. Stop the writers, and copy the data directory of one node of each cluster, before you "
+        "repair the network or start a node; then set the same ClusterSize on all nodes"
     )
 
 
@@ -281,12 +279,12 @@ def _own_cluster(cluster: ClusterView) -> t.Iterator[Finding]:
             (node.key,),
             Problem(
                 "cluster-size-one",
-                f"{node.label} says in /info that it is {view.state}, but never answers /gossip: "
-                f"it runs as a cluster of its own{_seen(cluster, node)}",
+                f"{node.label} reports {view.state} in /info, but never answers /gossip: it runs as a separate "
+                f"cluster{_seen(cluster, node)}",
                 # With its own data it returned as the later master, and the other nodes ended (molecule/faults).
-                f"On {_place(node)} stop the database node, set ClusterSize: {cluster.cluster_size} in its "
-                "configuration, and if the others form the cluster move its data directory away before the start: "
-                "what was written to it alone is not in the cluster, and could win over what is",
+                f"On {_place(node)} stop the node and set ClusterSize: {cluster.cluster_size} in its configuration. If "
+                "the other nodes form the cluster, move its data directory away before the start: writes to this node "
+                "alone are not in the cluster, and could replace those of the cluster",
             ),
             _silent_in_gossip(cluster, node, view),
         )
@@ -301,8 +299,8 @@ def _silent_in_gossip(cluster: ClusterView, node: ServerView, view: View) -> Pro
     return Problem(
         "no-answer",
         f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
-        f"It is slow, or was frozen until now. {_ASK_AGAIN}. If it stays, look at the load of {_place(node)} and into "
-        "the node's log",
+        f"The node is slow, or was frozen until now. {_ASK_AGAIN}. If it persists, check the load of {_place(node)} "
+        "and the node's log",
     )
 
 
@@ -314,8 +312,8 @@ def _silent_master(cluster: ClusterView) -> t.Iterator[Finding]:
         if not views or not node.view or node.own:
             continue
         text = (
-            f"{node.label} is a live master in the gossip of {_join(_view_name(view) for view in views)}, but "
-            f"does not answer itself: {node.view.text}"
+            f"{node.label} is a live master in the gossip of {_join(_view_name(view) for view in views)}, but does "
+            f"not answer: {node.view.text}"
         )
         followers = [each.name for each in cluster.asked if each.own and each.own.state in members.SLAVES]
         if not _is_stuck(node.view):
@@ -324,18 +322,18 @@ def _silent_master(cluster: ClusterView) -> t.Iterator[Finding]:
             yield Problem(
                 "master-silent",
                 f"{text}. {_join(followers)} still follow it",
-                f"It hangs, is frozen or is slow. {_ASK_AGAIN}, and look at the load of {_place(node)}",
+                f"The process hangs, is frozen or is slow. {_ASK_AGAIN}, and check the load of {_place(node)}",
             )
         else:
             yield Doubt(
                 (node.key,),
                 Problem(
                     "master-silent",
-                    f"{text}. Writes are not acknowledged, and while it looks alive there may be no election",
-                    f"The process hangs or is frozen, or the network to it is cut. On {_place(node)} look at the "
-                    "process; if it does not recover, kill it, so that the others elect a new master",
+                    f"{text}. Writes are not acknowledged, and there may be no election while the others see it alive",
+                    f"The process hangs or is frozen, or its network is cut. On {_place(node)} check the process. If "
+                    "it does not recover, kill it, so that the others elect a new master",
                 ),
-                Problem("master-silent", text, f"It hangs or is frozen. {_ASK_AGAIN}"),
+                Problem("master-silent", text, f"The process hangs or is frozen. {_ASK_AGAIN}"),
             )
 
 
@@ -376,8 +374,8 @@ def _no_answer(cluster: ClusterView) -> t.Iterator[Finding]:
                     "gossip-not-ready",
                     f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}"
                     f"{_seen(cluster, node)}",
-                    f"Its seeds are not resolved yet. On {_place(node)} check that ClusterDns resolves if "
-                    "DiscoverViaDns is on, and look into its log for 'Error while retrieving cluster members'",
+                    f"The node has not resolved its seeds yet. On {_place(node)}, if DiscoverViaDns is on, check that "
+                    "ClusterDns resolves, and search the node's log for 'Error while retrieving cluster members'",
                 ),
                 _silent_in_gossip(cluster, node, view),
             )
@@ -401,9 +399,9 @@ def _wildcard(cluster: ClusterView) -> t.Iterator[Finding]:
         if view.gossip and addresses.is_any(view.gossip.server.host):
             yield Problem(
                 "wildcard-address",
-                f"{view.target.label} gives {view.gossip.server} as its own address, which no other machine can reach",
+                f"{view.target.label} advertises {view.gossip.server}, which no other machine can reach",
                 f"On {view.target.host or view.target.address.host} set IntIp to the machine's address, or "
-                "IntIpAdvertiseAs to the one at which the others reach it",
+                "IntIpAdvertiseAs to the address at which other servers reach it",
             )
 
 
@@ -414,10 +412,10 @@ def _impostor(cluster: ClusterView) -> t.Iterator[Finding]:
             continue
         yield Problem(
             "not-itself",
-            f"what answers at {view.target.label} gives {server} as its own address, {_whose(cluster, view, server)}; "
-            "the answer is not counted",
-            "Check address and internal of this endpoint, and that no proxy, port forwarding or second machine with "
-            "the same address stands in between. With *AdvertiseAs options, internal is the advertised address",
+            f"the server at {view.target.label} advertises {server}, {_whose(cluster, view, server)}; its answer is "
+            "ignored",
+            "Check address and internal of this endpoint, and that there is no proxy, port forwarding or second "
+            "machine with the same address. With *AdvertiseAs options, internal is the advertised address",
         )
 
 
@@ -428,10 +426,10 @@ def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
     others = [each for each in cluster.views if each is not view]
     for other in others:
         if server in (other.target.address, other.target.internal):
-            return f"which is that of {other.target.label}"
+            return f"which is the address of {other.target.label}"
     for other in others:
         if other.gossip and other.gossip.server == server:
-            return f"as {other.target.label} does"
+            return f"like {other.target.label}"
     return f"but is expected at {view.target.internal}"
 
 
@@ -443,8 +441,8 @@ def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
         yield Problem(
             "never-formed",
             f"the nodes do not know each other: {states}, and each lists only itself",
-            "Each node needs the others, or its manager, as seeds. If it stays, check GossipSeed, or DiscoverViaDns, "
-            "ClusterDns and ClusterGossipPort, on " + _join(_place(node) for node in answering),
+            "Each node needs the others, or its manager, as seeds. If it persists, check GossipSeed, or "
+            "DiscoverViaDns, ClusterDns and ClusterGossipPort, on " + _join(_place(node) for node in answering),
         )
         return
     if cluster.claimants or not answering:
@@ -453,12 +451,12 @@ def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
     silent = _join(node.label for node in cluster.asked if not node.answers)
     resigning = _join(node.name for node in answering if node.state == members.RESIGNING)
     if resigning:
-        hint = f"{resigning} was told to resign: the others elect another leader within seconds. {_ASK_AGAIN}"
+        hint = f"{resigning} is resigning: the others elect another leader within seconds. {_ASK_AGAIN}"
     elif missing > 0:
-        hint = f"An election needs {cluster.quorum_size} nodes: bring back {missing} more of {silent or 'them'}"
+        hint = f"An election needs {cluster.quorum_size} nodes: start {missing} more of {silent or 'them'}"
     else:
-        hint = "An election takes up to 15 s: ask again. If it stays, check the network between the internal addresses"
-    yield Problem("no-master", f"no node says that it is master: {states}", hint)
+        hint = "An election takes up to 15 s: check again. If it persists, check the network between internal addresses"
+    yield Problem("no-master", f"no node reports itself as master: {states}", hint)
 
 
 def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
@@ -467,8 +465,8 @@ def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
         yield Problem(
             "dead-manager",
             text.format(key=key, node=node.name),
-            f"Start the manager on {_place(node)}, unless it is starting now: without it nothing starts the node again "
-            "after a crash. If the machine is to have none any more, wait: a dead member is dropped after 30 minutes",
+            f"Start the manager on {_place(node)}, unless it is starting now: without it, a crashed node is not "
+            "restarted. If you have removed this manager, wait: a dead member is dropped after 30 minutes",
         )
 
 
@@ -511,13 +509,13 @@ def _wrong_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
         places = _places(_listing(cluster, [seed]))
         label = known.label if known else _likely_at(cluster, seed)
         if label:
-            hint = f"It should be {label}. If it stays, check that server, and the way to {seed} from {places}"
+            hint = f"It should be {label}. If it persists, check that server, and the network to {seed} from {places}"
             yield Problem("unresolved-seed", text, hint)
         elif any(node.key.host == seed.host for node in [*cluster.nodes, *cluster.managers]):
             wrong_ports.append(seed)
         else:
-            hint = f"On {places} correct GossipSeed, or the records of ClusterDns"
-            yield Problem("unresolved-seed", f"{text}, and no endpoint given here has this address", hint)
+            hint = f"On {places} fix GossipSeed, or the records of ClusterDns"
+            yield Problem("unresolved-seed", f"{text}, and no given endpoint has this address", hint)
     if wrong_ports:
         servers = _join(str(node.key) for node in [*cluster.managers, *cluster.nodes])
         yield Problem(
@@ -525,8 +523,7 @@ def _wrong_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
             f"{_join(_view_name(view) for view in _listing(cluster, wrong_ports))} did not reach the seeds "
             f"{_join(map(str, wrong_ports))}: the machines are known, but with other internal ports ({servers})",
             f"{_started(cluster, wrong_ports)} {_places(_listing(cluster, wrong_ports))} set ClusterGossipPort, or the "
-            "ports in GossipSeed, to the internal HTTP port of the managers, or without managers to that of the "
-            "database nodes",
+            "ports in GossipSeed, to the internal HTTP port of the managers, or without managers of the nodes",
         )
 
 
@@ -559,7 +556,7 @@ def _started(cluster: ClusterView, seeds: t.Sequence[Endpoint]) -> str:
     if {seed.host for seed in seeds} <= {node.key.host for node in cluster.managers}:
         return "On"
     places = _join(seed.host for seed in seeds)
-    return f"If managers should listen there, start them on {places}. If there are none, on"
+    return f"If managers should listen on these ports, start them on {places}. Without managers, on"
 
 
 def _listing(cluster: ClusterView, seeds: t.Collection[Endpoint]) -> list[View]:
@@ -589,14 +586,17 @@ def _missing_member(cluster: ClusterView) -> t.Iterator[Finding]:
             continue
         is_manager = node in cluster.managers
         hint = (
-            f"the database node beside it has to have {node.key} in GossipSeed"
+            f"the node on the same machine must have {node.key} in GossipSeed"
             if is_manager
-            else f"check its GossipSeed, or ClusterDns and ClusterGossipPort, and that the others can reach {node.key}"
+            else (
+                "check its GossipSeed, or ClusterDns and ClusterGossipPort, and that other servers can reach "
+                f"{node.key}"
+            )
         )
         yield Problem(
             "missing-member",
-            f"{node.label} answers, but no other node lists it: it is not part of the cluster, or has just started",
-            f"If it stays, on {_place(node)}: {hint}",
+            f"{node.label} answers, but no other node lists it: it is not in the cluster, or has just started",
+            f"If it persists, on {_place(node)}: {hint}",
         )
 
 
@@ -610,7 +610,7 @@ def _cut_off(cluster: ClusterView) -> t.Iterator[Finding]:
             yield Problem(
                 "cut-off",
                 f"{node.label} answers, but is dead in the gossip of {_join(_view_name(view) for view in blind)}",
-                f"If it stays, check the network and firewalls from there to the internal address {node.key} on "
+                f"If it persists, check the network and firewalls from there to the internal address {node.key} on "
                 f"{_place(node)}, HTTP and TCP",
             )
 
@@ -724,21 +724,21 @@ def _unexpected_member(cluster: ClusterView) -> t.Iterator[Finding]:
             if not all_are_given:
                 yield Problem(
                     "not-asked",
-                    f"{node.label} is a member ({state}), but it was not asked",
-                    "Add it to endpoints: quorum is believed only of nodes that answer for themselves",
+                    f"{node.label} is a member ({state}), but was not queried",
+                    "Add it to endpoints: only nodes that answer themselves count for the quorum",
                 )
             elif node.is_alive:
                 yield Problem(
                     "unexpected-member",
-                    f"{node.label} is a member ({state}), but no endpoint given here has this address",
+                    f"{node.label} is a member ({state}), but no given endpoint has this address",
                     "Add it to endpoints if it belongs to the cluster. If not, two clusters share a seed or a DNS "
-                    f"name: correct GossipSeed or ClusterDns on {node.key.host}",
+                    f"name: fix GossipSeed or ClusterDns on {node.key.host}",
                 )
             else:
                 yield Problem(
                     "old-member",
-                    f"{node.label} is still listed ({state}), but no endpoint given here has this address",
-                    "Nothing, if that machine was taken out: a dead member is dropped after 30 minutes",
+                    f"{node.label} is still listed ({state}), but no given endpoint has this address",
+                    "If you have removed this machine, wait: a dead member is dropped after 30 minutes",
                 )
 
 
@@ -753,10 +753,10 @@ def _not_in_sync(cluster: ClusterView) -> t.Iterator[Finding]:
                 continue  # more nodes than ClusterSize: the rest stay clones
             lag = cluster.lag_bytes(node)
             behind = "" if lag is None else f", {lag} bytes behind the master"
-            hint = "It is copying what it lacks: wait. If the number does not fall, look into its log"
+            hint = "The node is copying missing data: wait. If the number does not fall, check its log"
         else:
             behind = ""
-            hint = f"If it stays, look into its log on {_place(node)}"
+            hint = f"If it persists, check its log on {_place(node)}"
         yield Problem("not-in-sync", f"{node.label} is {node.state}{behind}", hint)
 
 
@@ -778,7 +778,7 @@ def _disagree(cluster: ClusterView) -> t.Iterator[Finding]:
     yield Problem(
         "disagree",
         text,
-        "After a change this may last up to 15 s: ask again. If it stays, check the network between the internal "
+        "This may last up to 15 s after a change: check again. If it persists, check the network between internal "
         "addresses",
     )
 
@@ -801,7 +801,7 @@ def _lagging(cluster: ClusterView) -> t.Iterator[Finding]:
             yield Problem(
                 "lagging",
                 f"{node.label} is {node.state}, but {lag} bytes behind the master",
-                f"Look at disk and network of {_place(node)}; do not stop another node meanwhile",
+                f"Check disk and network of {_place(node)}; do not stop another node until it has caught up",
             )
 
 
@@ -813,9 +813,9 @@ def _clock_skew(cluster: ClusterView) -> t.Iterator[Finding]:
     )
     yield Problem(
         "clock-skew",
-        f"the clocks are {cluster.clock_skew_s:.0f} s apart: the slowest is that of {clocks[0][1]}, the fastest "
-        f"that of {clocks[-1][1]}",
-        f"Set the time of these machines from one source; from {ALLOWED_CLOCK_SKEW_S:.0f} s on servers log an error "
+        f"the clocks differ by {cluster.clock_skew_s:.0f} s: {clocks[0][1]} has the slowest, {clocks[-1][1]} the "
+        "fastest",
+        f"Enable time synchronisation on these machines; from {ALLOWED_CLOCK_SKEW_S:.0f} s on, servers log an error "
         "with each gossip",
     )
 
@@ -830,7 +830,7 @@ def _versions_differ(cluster: ClusterView) -> t.Iterator[Finding]:
             "versions-differ",
             "the nodes run different versions: "
             + "; ".join(f"{version} on {_join(names)}" for version, names in sorted(versions.items())),
-            "Finish the upgrade, or find out why one node was left out",
+            "Finish the upgrade",
         )
 
 
@@ -840,7 +840,7 @@ def _never_formed(cluster: ClusterView) -> bool:
     return len(own) > 1 and all(sum(not member.is_manager for member in view.listed) == 1 for view in own)
 
 
-_ASK_AGAIN = "Ask again before anything is stopped or changed"
+_ASK_AGAIN = "Check again before you stop or change anything"
 
 _FAULTS = {
     sweep.UNRESOLVED: Problem(
@@ -904,14 +904,14 @@ _GOSSIP_OFF = Problem(
 SILENT_CODES = frozenset(fault.code for fault in [*_FAULTS.values(), _USER_REFUSED, _GOSSIP_OFF])
 
 _REMEDIES = {
-    sweep.REFUSED: "Nothing listens there. On {place} look whether the {kind} runs, and whether it listens at "
-    "{address} ({options}); if it does not start, its log says why{truncates}",
-    sweep.UNREACHABLE: "There is no way to {ip} from here: check address and network, or ask from the machines "
-    "themselves (from: target)",
-    sweep.CLOSED: "On {place} look at the {kind}'s log: it is going down, or something in between closes connections",
-    sweep.NOT_HTTP: "Something else than Event Store listens there: check the port",
-    sweep.TOO_LONG: "Something else than Event Store answers there: check address and port",
-    NOT_GOSSIP: "Something else than Event Store answers there, or a proxy in front of it: check address and port",
+    sweep.REFUSED: "Nothing is listening on {address}. Check on {place} that the {kind} is running, and that {options} "
+    "match. If it does not start, check its log{truncates}",
+    sweep.UNREACHABLE: "There is no route to {ip} from this machine: check address and network, or query from the "
+    "machines of the cluster (from: target)",
+    sweep.CLOSED: "Check the {kind}'s log on {place}: it is stopping, or a proxy or firewall closes connections",
+    sweep.NOT_HTTP: "Something other than Event Store is listening on {address}: check the port",
+    sweep.TOO_LONG: "Something other than Event Store answers on {address}: check address and port",
+    NOT_GOSSIP: "Something other than Event Store, or a proxy, answers on {address}: check address and port",
 }
 _LEGACY_WORDS = {"options": "ExtIp, ExtHttpPort", "truncates": ""}
 _MODERN_WORDS = {
@@ -927,14 +927,12 @@ _HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
 def _status_remedy(view: View) -> str:
     """The hint for an HTTP status. Only a server that answers /info is known to be a node."""
     if view.state and view.status == 404:
-        return "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address"
+        return "On {place} set GossipOnExt: true, or use the internal HTTP address as the endpoint's address"
     if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
-        return (
-            "The server does not know itself by this address, or is going down: ask at an address of its HTTP prefixes"
-        )
+        return "The server does not accept this address, or is stopping: query an address of its HTTP prefixes"
     if view.state or (view.server.startswith(_HTTP_SERVERS) and view.status >= 500):
-        return "On {place} look into the {kind}'s log"
-    return "Something else than a {kind} answers at {address}, or a proxy in front of it: check address and port"
+        return "Check the {kind}'s log on {place}"
+    return "Something other than a {kind}, or a proxy, answers on {address}: check address and port"
 
 
 def _remedy(cluster: ClusterView, node: ServerView, view: View) -> str:
@@ -945,9 +943,9 @@ def _remedy(cluster: ClusterView, node: ServerView, view: View) -> str:
         text = _status_remedy(view)
     elif view.error == sweep.TIMEOUT:
         text = (
-            "The {kind} is slow, hangs or is frozen: look at its process on {place}, and restart it if this stays"
+            "The {kind} is slow, hangs or is frozen: check its process on {place}, and restart it if this persists"
             if _is_stuck(view)
-            else "{place} is down, or a firewall drops what is sent to {address}"
+            else "{place} is down, or a firewall drops packets to {address}"
         )
     else:
         text = _REMEDIES[view.error]
@@ -965,7 +963,7 @@ def _seen(cluster: ClusterView, node: ServerView) -> str:
     for view, member in node.seen:
         word = f"{member.state}, {'alive' if member.is_alive else 'dead'}"
         words.setdefault(word, []).append(_view_name(view))
-    return ". It is seen as " + "; as ".join(f"{word}, by {_join(names)}" for word, names in words.items())
+    return ". Others list it as " + "; as ".join(f"{word}, by {_join(names)}" for word, names in words.items())
 
 
 def _place(node: ServerView) -> str:

@@ -2,9 +2,9 @@
 # Private to this collection: may change in any release.
 """What many answers together say of a cluster: who is master, who is in sync, is there quorum.
 
-No single answer is believed. A dead master stays listed beside the new one, a frozen master looks alive in the gossip
+No single answer is believed. A dead master stays listed next to the new one, a frozen master looks alive in the gossip
 of the others, a seed that was never reached looks like a live manager, and a node that was given ClusterSize 1 is a
-master of its own that shows in nobody's gossip (all measured on 3.4.0). So each node has to speak for itself, and the
+its own master that shows in no one's gossip (all measured on 3.4.0). So each node has to speak for itself, and the
 others have to agree.
 """
 
@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
 
 DATABASE, MANAGER = "database", "manager"
-NOT_GOSSIP = "not_gossip"  # beside the client's kinds of failure
+NOT_GOSSIP = "not_gossip"  # next to the client's kinds of failure
 
 # What nodes of 20.x and later say of a version that they do not know.
 _NO_VERSIONS = frozenset({"unknown_version", "old_version"})
@@ -125,7 +125,7 @@ def _read_info(target: Target, info: Result | None) -> tuple[str, str]:
     try:
         data = members.parse_object(info.body, where=f"http://{target.address}/info")
     except GossipError:
-        return "", ""  # what answers no gossip is a problem of its own; /info only adds to it
+        return "", ""  # what answers no gossip is its own problem; /info only adds to it
     state, es_version = data.get("state"), data.get("esVersion")
     return (
         _STATES.get(state.lower(), "") if isinstance(state, str) else "",
@@ -347,7 +347,7 @@ def _info_fits(node: ServerView) -> bool:
 
 
 def _impostors(views: t.Sequence[View]) -> t.Iterator[View]:
-    """Views of a server that is not the target's: they are nobody's word, and are not counted.
+    """Views of a server that is not the target's: they are no one's word, and are not counted.
 
     Behind address translation a node may well give an address that was not asked; but not another target's.
     """

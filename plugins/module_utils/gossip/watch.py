@@ -139,7 +139,7 @@ class Watch:
 
 
 class _Span:
-    """The longest time for which something held, up to the first sweep in which it did not; ``names``: of whom."""
+    """The longest time for which something held, up to the first sweep in which it did not; ``names``: their nodes."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -179,13 +179,13 @@ def lines(watched: Watched) -> list[str]:
         said.append(f"{number}: epoch {epochs[0]} to {epochs[-1]}, master {masters}")
     if watched["two_masters"]:
         said.append(
-            f"{' and '.join(watched['two_masters'])} were master at once for {watched['two_masters_s']:.1f} s: writes"
-            " of this time may be lost although they were acknowledged"
+            f"{' and '.join(watched['two_masters'])} were master at the same time for {watched['two_masters_s']:.1f} "
+            "s: acknowledged writes of this time may be lost"
         )
     if watched["no_quorum_s"]:
         said.append(f"there was no quorum for {watched['no_quorum_s']:.1f} s")
-    said += [f"{name} ended by itself{times}; its log says why" for name, times in _times(watched["ended"])]
-    said += [f"{name} was started again{times}" for name, times in _times(watched["restarted"])]
+    said += [f"{name} exited unexpectedly{times}; see its log" for name, times in _times(watched["ended"])]
+    said += [f"{name} restarted{times}" for name, times in _times(watched["restarted"])]
     return said
 
 

@@ -86,7 +86,7 @@ def directory(pid: int) -> str:
 
 
 def is_of_container(pid: int) -> bool:
-    """Whether it has pids of its own, so that its files are others of the same names; no, where that is not seen."""
+    """Whether it has its own pids, so that its files are others of the same names; no, where that is not seen."""
     return _link(pid, "ns/pid") not in ("", _link(os.getpid(), "ns/pid"))
 
 
@@ -194,7 +194,7 @@ def holder(endpoint: Endpoint) -> int | None:
 def describe(pid: int | None) -> str:
     """A process in words."""
     if pid is None:
-        return "a process that cannot be seen from here" + ("" if os.geteuid() == 0 else " (root sees more)")
+        return "a process that this user cannot see" + ("" if os.geteuid() == 0 else " (root can see more)")
     return f"pid {pid} ({' '.join(command_line(pid)) or 'a thread of the kernel'})"
 
 
@@ -215,7 +215,7 @@ def _stat(pid: int) -> list[bytes] | None:
 
 
 def _require_gone(error: OSError) -> None:
-    """A process that could not be looked at is not one that has ended: a second node would be started beside it."""
+    """A process that could not be looked at is not one that has ended: a second node would be started next to it."""
     if error.errno in EXHAUSTED:
         raise _unreadable(error) from None
 
@@ -224,7 +224,7 @@ def _unreadable(error: OSError) -> ServiceError:
     return ServiceError(
         f"the processes of this machine cannot be read: {error.strerror}",
         where=str(PROC),
-        hint="Look for the limit that is used up: ulimit -n, sysctl fs.file-nr, free memory",
+        hint="Check for an exhausted limit: ulimit -n, sysctl fs.file-nr, free memory",
     )
 
 
@@ -280,9 +280,9 @@ def _socket_inodes(pid: int) -> set[int]:
 
 def _descriptors(pid: int) -> t.Iterator[tuple[str, str]]:
     """(number, what it stands for) of the open descriptors of a process."""
-    with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+    with contextlib.suppress(OSError):  # it has ended, or belongs to another user
         for descriptor in (PROC / str(pid) / "fd").iterdir():
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # closed by then
                 yield descriptor.name, os.readlink(descriptor)
 
 

@@ -40,7 +40,7 @@ async def request(
     max_body_bytes: int = MAX_BODY_BYTES,
     local_ip: str | None = None,
 ) -> Answer:
-    """Send one request on a connection of its own and read the whole answer.
+    """Send one request on its own connection and read the whole answer.
 
     GossipError when there is no whole, well-formed answer within ``timeout_s``.
     """

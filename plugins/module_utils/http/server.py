@@ -5,7 +5,7 @@
 The standard library's server needs a thread a request, and managed hosts are to have no third-party server.
 A request that is too long, too slow or malformed gets a short answer and a closed connection. What a client can make
 the server keep is bounded: one answer, one head, a share of the budget of bodies; a full server ends the oldest
-connection of the address that has most, so clients that only sit there keep out nobody but themselves.
+connection of the address that has most, so clients that only sit there keep out no one but themselves.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class HttpServer:
         self._accepting = asyncio.get_running_loop().create_task(self._accept(listener))
 
     async def failed(self) -> None:
-        """Wait until the server accepts no connections any more although nobody stopped it; OSError says why."""
+        """Wait until the server accepts no connections any more although no one stopped it; OSError says why."""
         if self._accepting:
             await asyncio.shield(self._accepting)
 
@@ -231,9 +231,9 @@ class HttpServer:
                 if self._max_requests and number > AT_ONCE:
                     await asyncio.sleep(PAUSE_S)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
-            pass  # the peer is gone, or does not read: nobody is left to answer
+            pass  # the peer is gone, or does not read: no one is left to answer
         finally:
-            # Never waited for: what has been written is with the kernel by now, or nobody reads it.
+            # Never waited for: what has been written is with the kernel by now, or no one reads it.
             if writer is None:
                 connection.close()
             else:

@@ -55,7 +55,7 @@ class Request(t.NamedTuple):
 
 
 class Access:
-    """How servers are asked over TLS: whom to trust, and as which user to ask where a URL is not open to all.
+    """How servers are queried over TLS: which certificates to trust, and as which user if a URL requires one.
 
     The password is in no repr, and goes only to servers that are trusted; ``header`` is its line in a request.
     """
@@ -405,7 +405,7 @@ class _Sweep:
             return
         if connection.is_kept and is_untouched:
             connection.is_kept = False
-            self._again(exchange)  # the server has closed it meanwhile
+            self._again(exchange)  # the server has closed it by now
             return
         self._fail(exchange, kind, text, connection)
         if kind in _LOOKED_INTO or (kind == CLOSED and not self._access and is_untouched):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""TLS over bytes that somebody else sends and receives, so that one selector loop serves many servers.
+"""TLS over bytes that someone else sends and receives, so that one selector loop serves many servers.
 
 No client certificate is ever sent: who has one of a node has every right on every node (measured on 24.10.4).
 """
@@ -17,7 +17,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import F
 ENDINGS = (".crt", ".cert", ".cer", ".pem", ".der")
 MAX_AUTHORITIES = 1000
 
-# The kinds of failure, beside the sweep's.
+# The kinds of failure, next to the sweep's.
 UNTRUSTED, WRONG_NAME, EXPIRED, NOT_YET_VALID = "untrusted", "wrong_name", "expired", "not_yet_valid"
 HANDSHAKE, PLAIN_HTTP = "handshake", "plain_http"
 

@@ -38,18 +38,22 @@ def check(inventory: t.Sequence[HostVariables]) -> t.Iterator[Problem]:
 
 def _check(variables: HostVariables, tables: list[OptionSet], name: str, given: object) -> Problem | None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        return Problem("wrong-value", f"{VARIABLE} has {name!r}, which is no name of a variable", "Correct the name")
+        return Problem("wrong-value", f"{VARIABLE} has {name!r}, which is not a name of a variable", "Fix the name")
     if not isinstance(given, str) or "\n" in given or "\0" in given:
-        return Problem("wrong-value", f"{name} in {VARIABLE} is not a string of one line", "Put its value in quotes")
+        return Problem("wrong-value", f"{name} in {VARIABLE} is not a string of one line", "Put the value in quotes")
     option = next((each for table in tables for each in table if each.environment_name == name), None)
     if option is None:
         return _ignored(tables, name)
     if option.name in COMMAND_LINE_ONLY:
-        why = "shows, but does not obey" if option.name == "Config" else "does not run with"
-        return Problem("config-variable", f"{VARIABLE} sets {name}, which the server {why}", f"Take {name} out of it")
+        why = "shows, but does not use" if option.name == "Config" else "does not run with"
+        return Problem(
+            "config-variable", f"{VARIABLE} sets {name}, which the server {why}", f"Remove {name} from {VARIABLE}"
+        )
     if not given:
         return Problem(
-            "environment-ignored", f"{name} in {VARIABLE} is empty: to the server it is not set", "Take it out"
+            "environment-ignored",
+            f"{name} in {VARIABLE} is empty, so the server treats it as not set",
+            f"Remove {name} from {VARIABLE}",
         )
     problem = _value_problem(variables, option, given)
     return Problem("environment-value", f"{name} in {VARIABLE}: {problem}", f"Correct {name}") if problem else None
@@ -59,7 +63,7 @@ def _ignored(tables: list[OptionSet], name: str) -> Problem | None:
     known = [option.environment_name for table in tables for option in table]
     if name.upper().startswith(PREFIX):
         meant = later.meant(tables[0], name[len(PREFIX) :], lambda option: option.environment_name)
-        hint = f"{meant[0].upper()}{meant[1:]}" if meant else "Take it out"
+        hint = f"{meant[0].upper()}{meant[1:]}" if meant else f"Remove {name} from {VARIABLE}"
         return Problem("environment-ignored", f"{name} in {VARIABLE} is unknown to the server, which ignores it", hint)
     close = difflib.get_close_matches(name.upper(), known, 1, 0.85)
     if close:
@@ -73,7 +77,7 @@ def _value_problem(variables: HostVariables, option: Option, given: str) -> str:
     if named:
         given = variables["environment"].get(named, "")
         if not isinstance(given, str) or not given:
-            return f"{named} is not set, so that {option.name} would get the server's own default"
+            return f"{named} is not set, so {option.name} would get the server's default"
     try:
         values.check_value(option, given, families.traits(variables["version"]))
     except ValueError as error:

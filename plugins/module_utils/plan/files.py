@@ -14,7 +14,7 @@ if t.TYPE_CHECKING:
 def files(machine: MachinePlan, suffix: str = "", directory: str = "") -> list[dict[str, t.Any]]:
     """Entries of es_config for one machine.
 
-    ``suffix``: staged copies beside the files in use. ``directory``: all of them there. Both leave out the watchdog
+    ``suffix``: staged copies next to the files in use. ``directory``: all of them there. Both leave out the watchdog
     file, whose path is an option of the manager.
     """
     found = [_file("database", node) for node in machine["nodes"]]

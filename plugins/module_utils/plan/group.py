@@ -30,15 +30,16 @@ def group_problems(groups: t.Mapping[str, t.Sequence[str]], name: str, hosts: t.
             Problem(
                 "no-machines",
                 f"the group {name} {state}. Groups of the inventory: {others}",
-                f"Nothing was done. Give the inventory with -i, or the group of the cluster with -e {VARIABLE}=GROUP",
+                f"Nothing was changed. Set the inventory with -i, or the group of the cluster with -e {VARIABLE}=GROUP",
             )
         ]
     if set(machines).isdisjoint(hosts):
         return [
             Problem(
                 "no-machines",
-                f"--limit leaves out all machines of the group {name}: {', '.join(machines)}",
-                f"Nothing was done. Name one of them, or give another cluster's group with -e {VARIABLE}=GROUP",
+                f"--limit excludes all machines of the group {name}: {', '.join(machines)}",
+                "Nothing was changed. Use one of them in --limit, or set another cluster's group with -e "
+                f"{VARIABLE}=GROUP",
             )
         ]
     return []
@@ -53,7 +54,7 @@ def strangers(groups: t.Mapping[str, t.Sequence[str]], name: str, hosts: t.Seque
             Problem(
                 "not-in-group",
                 f"not in the group {name}, whose machines are {', '.join(groups[name])}",
-                f"A play works on one cluster. Give its group with -e {VARIABLE}=GROUP, and nowhere else",
+                f"A play works on one cluster. Set its group with -e {VARIABLE}=GROUP only",
                 ", ".join(others),
             )
         ]
@@ -81,20 +82,18 @@ def confirmation_warning(name: str, given: t.Mapping[str, t.Any]) -> str:
     typed = [word for word in CONFIRMATIONS if name == DEFAULT_NAME and given.get(word) == name]
     if not typed:
         return ""
-    return (
-        f"{typed[0]}={name} names the cluster by the default of {NAME}, which every other cluster without a name of "
-        f"its own has too. Set {NAME}"
-    )
+    return f"{typed[0]}={name} is the default of {NAME}, which other clusters can have too. Set {NAME} to a unique name"
 
 
 def _several(text: str, groups: t.Sequence[str]) -> Problem:
     way = " or ".join(f"-e {VARIABLE}={group}" for group in groups) or (
-        f"put each cluster's machines into a group of its own, and give -e {VARIABLE}=GROUP"
+        f"put the machines of each cluster into a separate group, and set -e {VARIABLE}=GROUP"
     )
     return Problem(
         "several-clusters",
         text,
-        f"Nothing was done. Each cluster is run alone: {way}. If it is one cluster, set {NAME} once for all machines",
+        f"Nothing was changed. A play works on one cluster: {way}. If this is one cluster, set {NAME} once for all "
+        "machines",
     )
 
 

@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.plan.server imp
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import ManagerPlan, Plan, servers, units
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
-# What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
+# What a plan makes of options that it does not set itself: addresses, directories, endpoints.
 PLANNED = addresses.OPTIONS | {"GossipOnExt", "Index", "Log"}
 
 Problems = t.Iterator[Problem]
@@ -60,15 +60,15 @@ def _cluster_size(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems
         yield Problem(
             "cluster-of-one",
             f"the cluster has one database node, {_first(_servers(plan, 'database')).label}: a node with ClusterSize 1 "
-            "does not open its internal ports and never answers GET /gossip, so nobody can see that it is well",
-            "Put three machines into the group, or three nodes into eventstore_nodes",
+            "does not open its internal ports and never answers GET /gossip, so its state cannot be checked",
+            "Add machines to the group until there are three, or three nodes to eventstore_nodes",
         )
     elif size % 2 == 0:
         yield Problem(
             "even-cluster",
-            f"the cluster has {size} database nodes, an even number: it survives the loss of no more nodes "
-            f"than one with {size - 1}",
-            f"Make it {size - 1} or {size + 1}" if size > 2 else "Make it 3",
+            f"the cluster has {size} database nodes, an even number: it can lose no more nodes than a cluster of "
+            f"{size - 1}",
+            f"Plan {size - 1} or {size + 1} nodes" if size > 2 else "Plan 3 nodes",
         )
     for server in _servers(plan, "database"):
         said = server.options["ClusterSize"]
@@ -77,7 +77,7 @@ def _cluster_size(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems
             yield Problem(
                 "cluster-size",
                 f"ClusterSize is {said}, but the plan has {size} database nodes",
-                f"Take ClusterSize out of {server.variable}; it is counted",
+                f"Remove ClusterSize from {server.variable}; it is derived from the inventory",
                 server.label,
             )
 
@@ -89,11 +89,11 @@ def _wildcards(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
         if not sides:
             continue
         way_out = "the machine's own address in eventstore_int_ip and eventstore_ext_ip"
-        why = "is given to the others, which cannot reach it"
+        why = "is advertised, and other servers cannot reach it"
         if server.kind == "database":
             way_out = f"{' and '.join(f'{side}IpAdvertiseAs' for side in sides)} in {server.variable}, or {way_out}"
             if server.options.get("AddInterfacePrefixes", True):
-                why = "makes the node give the others the first address of its machine, whichever that is"
+                why = "makes the node advertise the first address of its machine, which is not known"
         named = " and ".join(f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip" for side in sides)
         yield Problem(
             "wildcard-address",
@@ -117,7 +117,7 @@ def _addresses(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
             yield Problem(
                 "loopback-address",
                 f"{_first(hosts.values())} is {ip}, which the other machines cannot reach",
-                "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
+                "Set eventstore_int_ip or eventstore_ext_ip to an address of the machine",
                 ", ".join(hosts),
             )
         # A translation can have one address for several machines, with a port for each.
@@ -125,7 +125,7 @@ def _addresses(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
             yield Problem(
                 "address-twice",
                 f"{' and '.join(hosts)} have the same address {ip}",
-                "Give each machine its own; several database nodes on one machine go into its eventstore_nodes",
+                "Set a different address for each machine; list several nodes of one machine in its eventstore_nodes",
             )
 
 
@@ -139,9 +139,9 @@ def _advertised_twice(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Prob
             if other is not server and other.host != server.host and server.is_translated(side):
                 yield Problem(
                     "address-twice",
-                    f"{other.label} and {server.label} both give {given} to the others ({side}IpAdvertiseAs)",
-                    "Set it for each machine by itself, or give each its own port with "
-                    f"{side}HttpPortAdvertiseAs, in {server.variable}",
+                    f"{other.label} and {server.label} both advertise {given} ({side}IpAdvertiseAs)",
+                    f"Set a different {side}IpAdvertiseAs for each machine, or a different {side}HttpPortAdvertiseAs, "
+                    f"in {server.variable}",
                 )
 
 
@@ -161,7 +161,7 @@ def _port_clashes(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
                     yield Problem(
                         "port-clash",
                         f"{ip}:{port} is planned twice, as {other_user} and as {user}",
-                        "Give one of them another port, in eventstore_nodes where it is one of several nodes",
+                        "Set another port for one of them; set the ports of several nodes in eventstore_nodes",
                         server.host,
                     )
             by_port[port].append((server, ip, own, user))
@@ -178,7 +178,7 @@ def _prefixes(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
                 yield Problem(
                     "http-prefix",
                     f"{side}HttpPrefixes has {text!r}, but {why}; the node does not start",
-                    f"Correct it in {server.variable}",
+                    f"Correct {side}HttpPrefixes in {server.variable}",
                     server.label,
                 )
             doubt = "" if wrong else addresses.prefix_doubt(server.options, side)
@@ -209,53 +209,53 @@ def _dns_of(plan: Plan, server: PlannedServer) -> Problems:
             "dns-unplanned",
             "DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
             "when it discovers by DNS",
-            f"Take DiscoverViaDns out of {server.variable}, or set eventstore_discovery: dns",
+            f"Remove DiscoverViaDns from {server.variable}, or set eventstore_discovery: dns",
             server.label,
         )
         return
     if options.get("ClusterDns") != dns["name"]:
         yield Problem(
             "cluster-dns",
-            f"ClusterDns is {options.get('ClusterDns', 'not set')}, and eventstore_cluster_dns is {dns['name']}",
-            f"Take ClusterDns out of {server.variable} and set eventstore_cluster_dns",
+            f"ClusterDns is {options.get('ClusterDns', 'not set')}, but eventstore_cluster_dns is {dns['name']}",
+            f"Remove ClusterDns from {server.variable} and set eventstore_cluster_dns",
             server.label,
         )
     port = options.get("ClusterGossipPort", 30777)
     if port != dns["port"]:
         who = "managers listen" if plan["mode"] == "managers" else "database nodes listen"
-        # The addresses of the DNS name are asked at this port; at a wrong one nobody answers (#1585).
+        # The addresses of the DNS name are asked at this port; at a wrong one no one answers (#1585).
         yield Problem(
             "gossip-port",
-            f"ClusterGossipPort is {port}, but the {who} at IntHttpPort {dns['port']}",
-            f"Take ClusterGossipPort out of {server.variable}; it follows from the port",
+            f"ClusterGossipPort is {port}, but the {who} on IntHttpPort {dns['port']}",
+            f"Remove ClusterGossipPort from {server.variable}; it is derived from the port",
             server.label,
         )
     if options.get("GossipSeed"):
         yield Problem(
             "seeds-ignored",
-            "GossipSeed is set, and the server ignores it because DiscoverViaDns is true",
-            f"Take GossipSeed out of {server.variable}, or set eventstore_discovery: seeds",
+            "GossipSeed is set, but the server ignores it because DiscoverViaDns is true",
+            f"Remove GossipSeed from {server.variable}, or set eventstore_discovery: seeds",
             server.label,
         )
 
 
 def _seeds_of(server: PlannedServer, members: set[str], *, lone: bool) -> Problems:
     seeds = server.options.get("GossipSeed", [])
-    advice = f"Take GossipSeed out of {server.variable}; the seeds follow from the inventory"
+    advice = f"Remove GossipSeed from {server.variable}; the seeds are derived from the inventory"
     if not seeds:
         if not lone:
-            yield Problem("no-seed", "GossipSeed is empty, so it finds nobody", advice, server.label)
+            yield Problem("no-seed", "GossipSeed is empty, so the server finds no other server", advice, server.label)
         return
     for seed in seeds:
         if seed not in members:
             text = f"GossipSeed {seed} is the internal HTTP address of no server in the plan"
             yield Problem("foreign-seed", text, advice, server.label)
     if all(seed == str(server.seed) for seed in seeds):
-        yield Problem("own-seed", "GossipSeed names nobody but itself", advice, server.label)
+        yield Problem("own-seed", "GossipSeed lists only the server itself", advice, server.label)
 
 
 def _gossip_ports(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
-    """One port serves all addresses of a DNS name, so somebody has to listen there on every machine."""
+    """One port serves all addresses of a DNS name, so someone has to listen there on every machine."""
     if not plan["dns"]:
         return
     port = plan["dns"]["port"]
@@ -266,9 +266,9 @@ def _gossip_ports(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems
         if port not in found:
             yield Problem(
                 "gossip-ports-differ",
-                f"the internal HTTP port is {', '.join(map(str, found))}, and {port} on {_first(ports)}: "
-                "with a DNS name all machines are asked at one port",
-                "Give them the same port, or set eventstore_discovery: seeds",
+                f"the internal HTTP port is {', '.join(map(str, found))}, but {port} on {_first(ports)}: with a DNS "
+                "name, servers query all machines on one port",
+                "Use the same port, or set eventstore_discovery: seeds",
                 host,
             )
 
@@ -280,7 +280,7 @@ def _watchdog(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
             yield Problem(
                 "no-managers",
                 "eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
-                "Take one of the two out",
+                "Remove one of the two variables",
                 ", ".join(hosts),
             )
         return
@@ -294,7 +294,7 @@ def _watchdog(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
             yield Problem(
                 "watchdog-path",
                 error.problem,
-                "Set eventstore_config_dir to a directory without blanks and quotes",
+                "Set eventstore_config_dir to a directory without spaces and quotes",
                 server.host,
             )
         written, read = planned["path"], server.options["WatchdogConfig"]
@@ -302,14 +302,14 @@ def _watchdog(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
             yield Problem(
                 "watchdog-elsewhere",
                 f"WatchdogConfig is {read}, but the file that lists the nodes is {written}",
-                "Take WatchdogConfig out of eventstore_manager_options and set eventstore_config_dir",
+                "Remove WatchdogConfig from eventstore_manager_options and set eventstore_config_dir",
                 server.label,
             )
         if not server.options["EnableWatchdog"]:
             yield Problem(
                 "watchdog-off",
-                "EnableWatchdog is false, so nobody starts its database nodes",
-                "Take EnableWatchdog out of eventstore_manager_options, or set eventstore_cluster_mode: nodes",
+                "EnableWatchdog is false, so the manager does not start its database nodes",
+                "Remove EnableWatchdog from eventstore_manager_options, or set eventstore_cluster_mode: nodes",
                 server.label,
             )
 
@@ -331,7 +331,7 @@ def _shared_files(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
                 yield Problem(
                     "service-twice",
                     f"{other} and {variables.host} are on one computer and would both have the service {unit}",
-                    "Give each machine its own eventstore_service_name, or set eventstore_service_provider: process",
+                    "Set a different eventstore_service_name for each machine, or eventstore_service_provider: process",
                 )
         for path, shown in dict(written).items():
             other = files.setdefault((disk, same_path(path, windows=variables.windows)), variables.host)
@@ -339,7 +339,7 @@ def _shared_files(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
                 yield Problem(
                     "file-twice",
                     f"{other} and {variables.host} are on one disk and would both write {shown}",
-                    "Give each machine its own eventstore_config_dir and eventstore_run_dir",
+                    "Set a different eventstore_config_dir and eventstore_run_dir for each machine",
                 )
         for node in machine["nodes"]:
             label = f"{variables.host}/{node['name']}"
@@ -351,7 +351,7 @@ def _shared_files(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
                         "data-twice",
                         f"{other_label} and {label} would keep their data in the same directory, "
                         f"{node['options']['Db']}",
-                        "Give each its own eventstore_data_dir, or data_dir in eventstore_nodes",
+                        "Set a different eventstore_data_dir for each machine, or data_dir in eventstore_nodes",
                     )
             databases[disk].append((label, path))
 
@@ -366,15 +366,15 @@ def _environment(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
                 if option in server.options:
                     yield Problem(
                         "environment-wins",
-                        f"{name} in eventstore_environment wins over {option} of its file",
-                        f"Take it out, and set {option} in {server.variable} if it has to be another",
+                        f"{name} in eventstore_environment overrides {option} of its file",
+                        f"Remove {name}; to change {option}, set it in {server.variable}",
                         server.label,
                     )
                 elif option in PLANNED:
                     yield Problem(
                         "environment-wins",
-                        f"{name} in eventstore_environment sets {option}, which the plan has to know",
-                        f"Set {option} in {server.variable} in its place",
+                        f"{name} in eventstore_environment sets {option}, which the plan must know",
+                        f"Set {option} in {server.variable} instead",
                         server.label,
                     )
 

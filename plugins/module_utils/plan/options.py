@@ -15,9 +15,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables 
 
 COMMAND_LINE_ONLY = {
     "Config": "the server does not follow it there (measured on 3.4.0)",
-    "Help": "the server would print its options and end",
-    "Version": "the server would print its version and end",
-    "WhatIf": "the server would print its options and end",
+    "Help": "the server would print its options and exit",
+    "Version": "the server would print its version and exit",
+    "WhatIf": "the server would print its options and exit",
 }
 
 
@@ -30,17 +30,17 @@ def read_options(
     try:
         checked = check(options, given, refuse_unknown=False)
     except ConfigError as error:
-        problems.append(Problem("wrong-option", error.problem, f"Correct it in {variable}", place))
+        problems.append(Problem("wrong-option", error.problem, f"Fix it in {variable}", place))
         return {}
-    problems += [Problem("unknown-option", why, f"Correct it in {variable}", place) for why in checked.unknown.values()]
+    problems += [Problem("unknown-option", why, f"Fix it in {variable}", place) for why in checked.unknown.values()]
     for name, value in checked.values.items():
         if name in COMMAND_LINE_ONLY:
-            text = f"{name} has no place in a file: {COMMAND_LINE_ONLY[name]}"
-            problems.append(Problem("wrong-option", text, f"Take it out of {variable}", place))
+            text = f"{name} cannot be in a file: {COMMAND_LINE_ONLY[name]}"
+            problems.append(Problem("wrong-option", text, f"Remove {name} from {variable}", place))
         option = options.find(name)
         wrong = option and option.path and value and path_problem(str(value), windows=variables.windows)
         if wrong:
-            problems.append(Problem("wrong-option", f"{name} {wrong}", f"Correct it in {variable}", place))
+            problems.append(Problem("wrong-option", f"{name} {wrong}", f"Fix it in {variable}", place))
     # Of unknown ones nothing is known, their type neither, and the plan cannot be used.
     return {name: plain(value) for name, value in checked.values.items() if options.find(name)}
 

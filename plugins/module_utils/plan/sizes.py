@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""Whether planned nodes may start beside those that run, by their ClusterSizes.
+"""Whether planned nodes may start next to those that run, by their ClusterSizes.
 
 Two new machines in the inventory of three that run make {3,3,3,5,5}: healthy in every gossip, and after a cut of the
 network two masters acknowledge writes (67 acknowledged events were lost so, measured on 3.4.0).
@@ -57,7 +57,7 @@ def start_problems(
     return [
         Problem(
             "two-masters",
-            f"{_join(new)} would start with ClusterSize {planned} beside {_by_size(running)}: after a cut of the "
+            f"{_join(new)} would start with ClusterSize {planned} next to {_by_size(running)}: after a cut of the "
             "network both parts could elect a master, and one part loses the writes that it acknowledged",
             "Take the new machines out of the inventory; or grow the cluster with an outage: playbook "
             "eventstore.cluster.stop, then site with -e quorum_until=quorum and --limit to the machines that have "

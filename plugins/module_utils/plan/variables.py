@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import P
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 
 PREFIX = "eventstore_"
-# Besides eventstore_*: what tells a machine's address and its platform.
+# In addition to eventstore_*: what tells a machine's address and its platform.
 ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type", "group_names")
 
 Check = t.Callable[[t.Any, bool], str]
@@ -69,12 +69,12 @@ def _path(value: str, windows: bool) -> str:
 
 def _archive(value: str, _windows: bool) -> str:
     if has_credentials(value):
-        return "holds a user or a password, which would be shown; they go to the file .netrc of the user on the host"
+        return "contains a user or a password, which would be shown; use .netrc of the user on the host"
     return "" if value.strip() else "is empty"
 
 
 def _at_least_one(value: int, _windows: bool) -> str:
-    return "" if value >= 1 else f"is {value}, not 1 or more"
+    return "" if value >= 1 else f"is {value}, expected 1 or more"
 
 
 def _version(value: str, _windows: bool) -> str:
@@ -94,7 +94,7 @@ def _ip(value: str, _windows: bool) -> str:
     try:
         ipaddress.IPv4Address(value)
     except ValueError:
-        # 3.x-5.x read gossip seeds as IPv4 only, and an address is somebody's seed.
+        # 3.x-5.x read gossip seeds as IPv4 only, and an address is someone's seed.
         return f"is {value!r}, not an IPv4 address{', but IPv6' if _is_ipv6(value) else ''}"
     return ""
 
@@ -138,7 +138,7 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_cluster_name",
         "str",
         "cluster1",
-        "Name of the cluster, for the operator's eyes.",
+        "Name of the cluster, in messages and service names, and to confirm dangerous actions; choose a unique name.",
         cluster_wide=True,
         check=_name,
     ),
@@ -146,7 +146,7 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_inventory_group",
         "str",
         "eventstore",
-        "Name of the inventory group that holds the machines of the cluster, for playbooks only with -e.",
+        "Name of the inventory group with the machines of the cluster. For playbooks, set it with -e only.",
         cluster_wide=True,
     ),
     Variable(
@@ -159,7 +159,7 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_cluster_mode",
         "str",
         "managers",
-        "A manager on each machine, which runs its database nodes; or database nodes only.",
+        "With managers, a manager on each machine runs its nodes; with nodes, there are no managers.",
         choices=("managers", "nodes"),
         cluster_wide=True,
     ),
@@ -167,7 +167,7 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_discovery",
         "str",
         "dns",
-        "How machines find each other: a DNS name with one A record for each machine, or a list of addresses.",
+        "How servers find each other: by a DNS name with one A record for each machine, or by a list of addresses.",
         choices=("dns", "seeds"),
         cluster_wide=True,
     ),
@@ -183,7 +183,7 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_nameservers",
         "list",
         [],
-        "Name servers to ask, as IP or IP:PORT, in place of the system's.",
+        "Name servers to query, as IP or IP:PORT, instead of those of the system.",
         elements="str",
         cluster_wide=True,
         check=_nameservers,
@@ -192,45 +192,43 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_int_ip",
         "str",
         None,
-        "Address for the traffic inside the cluster; ansible_host or the host's name if that is an IP address.",
+        "Address for traffic inside the cluster; by default ansible_host or the host's name, if it is an IP address.",
         check=_ip,
     ),
-    Variable("eventstore_ext_ip", "str", None, "Address for clients; the internal one if unset.", check=_ip),
-    Variable("eventstore_int_tcp_port", "int", 1112, "Internal TCP port of a database node.", check=_port),
-    Variable("eventstore_int_http_port", "int", 2112, "Internal HTTP port of a database node.", check=_port),
-    Variable("eventstore_ext_tcp_port", "int", 1113, "External TCP port of a database node.", check=_port),
-    Variable("eventstore_ext_http_port", "int", 2113, "External HTTP port of a database node.", check=_port),
+    Variable("eventstore_ext_ip", "str", None, "Address for clients; by default the internal address.", check=_ip),
+    Variable("eventstore_int_tcp_port", "int", 1112, "Internal TCP port of a node.", check=_port),
+    Variable("eventstore_int_http_port", "int", 2112, "Internal HTTP port of a node.", check=_port),
+    Variable("eventstore_ext_tcp_port", "int", 1113, "External TCP port of a node.", check=_port),
+    Variable("eventstore_ext_http_port", "int", 2113, "External HTTP port of a node.", check=_port),
     Variable("eventstore_manager_int_http_port", "int", 30777, "Internal HTTP port of a manager.", check=_port),
     Variable(
         "eventstore_manager_ext_http_port",
         "int",
         30778,
-        "External HTTP port of a manager, where clients find the cluster.",
+        "External HTTP port of a manager, for clients.",
         check=_port,
     ),
     Variable(
         "eventstore_nodes",
         "list",
         [{"name": "database"}],
-        "The database nodes of this machine.",
+        "The nodes of this machine.",
         elements="dict",
     ),
-    Variable(
-        "eventstore_database_options", "dict", {}, "Further options of the database nodes; they win over derived ones."
-    ),
-    Variable("eventstore_manager_options", "dict", {}, "Further options of the manager; they win over derived ones."),
+    Variable("eventstore_database_options", "dict", {}, "Options of the nodes; they override derived options."),
+    Variable("eventstore_manager_options", "dict", {}, "Options of the managers; they override derived options."),
     Variable(
         "eventstore_service_name",
         "str",
         None,
-        "Name of the manager's service, and first part of a database node's; es-<eventstore_cluster_name> if unset.",
+        "Name of the manager's service, and prefix of a node's service; by default es-<eventstore_cluster_name>.",
         check=_name,
     ),
     Variable(
         "eventstore_service_provider",
         "str",
         "auto",
-        "What runs the services.",
+        "The program that runs the services; with auto, systemd if the machine was booted with it, otherwise process.",
         choices=("auto", "systemd", "process", "windows"),
         cluster_wide=True,
     ),
@@ -238,7 +236,7 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_root",
         "str",
         "/opt/eventstore",
-        "Directory of the software, one directory in it for each version.",
+        "Directory of the software, with one directory for each version.",
         windows="c:\\EventStore",
         check=_path,
     ),
@@ -254,12 +252,12 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_data_dir",
         "str",
         "/var/lib/eventstore",
-        "Directory of the data of the node named database; that of any other node is <eventstore_data_dir>-<name>.",
+        "Data directory of the node named database; that of any other node is <eventstore_data_dir>-<name>.",
         windows="d:\\es-data",
         check=_path,
     ),
     Variable(
-        "eventstore_log_dir", "str", None, "Directory of the database nodes' logs; the server's if unset.", check=_path
+        "eventstore_log_dir", "str", None, "Directory of the nodes' logs; by default that of the server.", check=_path
     ),
     Variable(
         "eventstore_manager_log_dir",
@@ -273,64 +271,76 @@ VARIABLES: tuple[Variable, ...] = (
         "eventstore_run_dir",
         "str",
         "/run/eventstore",
-        "Directory of what a running service notes down; not used on Windows.",
+        "Directory for pid and state files; not used on Windows.",
         check=lambda value, _windows: path_problem(value, windows=False),
     ),
     Variable(
         "eventstore_archive",
         "str",
         None,
-        "Archive of the software, a path on the controller or a URL; if unset the software has to be there.",
+        "Archive of the software, a path on the controller or a URL; if unset, the software must already be installed.",
         check=_archive,
     ),
     Variable(
         "eventstore_archive_checksum",
         "str",
         None,
-        "Checksum of the archive, sha256:HEX; needed with an archive.",
+        "Checksum of the archive, sha256:HEX; required with an archive.",
         check=_matches(r"sha256:[0-9a-fA-F]{64}", "sha256: and 64 hexadecimal digits, as sha256sum prints them"),
     ),
     Variable(
         "eventstore_executable",
         "str",
         "eventstored",
-        "The database node's program, in the directory of the version.",
+        "The node's program, in the directory of the version.",
         windows="EventStore.ClusterNode.exe",
         check=_name,
     ),
-    Variable("eventstore_keep_versions", "int", 2, "How many versions of the software are kept.", check=_at_least_one),
+    Variable("eventstore_keep_versions", "int", 2, "Number of software versions to keep.", check=_at_least_one),
     Variable(
         "eventstore_user",
         "str",
         None,
-        "Account the services run under, made where it is missing; eventstore if unset, with "
-        "eventstore_service_provider process and on Windows the connection's.",
+        "Account of the services, created if missing; by default eventstore, or with eventstore_service_provider "
+        "process and on Windows the account of the connection.",
         check=_name,
     ),
     Variable(
         "eventstore_group",
         "str",
         None,
-        "Group the services run under, made where it is missing; the account's if unset.",
+        "Group of the services, created if missing; by default the group of the account.",
         check=_name,
     ),
     Variable(
         "eventstore_environment",
         "dict",
         {},
-        "Environment variables of the services; those of the servers (EVENTSTORE_*) are checked like their options.",
+        "Environment variables of the services; the servers' variables (EVENTSTORE_*) are checked like options.",
     ),
 )
 
 # What an item of eventstore_nodes can say; where it is silent the machine's variable holds.
 NODE_VARIABLES: tuple[Variable, ...] = (
-    Variable("name", "str", None, "Name of the node, and of its file.", check=_matches(NODE_NAME, "a name for a file")),
-    Variable("int_tcp_port", "int", None, "In place of eventstore_int_tcp_port.", check=_port),
-    Variable("int_http_port", "int", None, "In place of eventstore_int_http_port.", check=_port),
-    Variable("ext_tcp_port", "int", None, "In place of eventstore_ext_tcp_port.", check=_port),
-    Variable("ext_http_port", "int", None, "In place of eventstore_ext_http_port.", check=_port),
-    Variable("data_dir", "str", None, "In place of eventstore_data_dir, with nothing added to it.", check=_path),
-    Variable("options", "dict", {}, "Further options; they win over eventstore_database_options."),
+    Variable(
+        "name",
+        "str",
+        None,
+        "Name of the node and of its configuration file.",
+        check=_matches(NODE_NAME, "a name for a file"),
+    ),
+    Variable("int_tcp_port", "int", None, "Overrides eventstore_int_tcp_port.", check=_port),
+    Variable("int_http_port", "int", None, "Overrides eventstore_int_http_port.", check=_port),
+    Variable("ext_tcp_port", "int", None, "Overrides eventstore_ext_tcp_port.", check=_port),
+    Variable("ext_http_port", "int", None, "Overrides eventstore_ext_http_port.", check=_port),
+    Variable(
+        "data_dir",
+        "str",
+        None,
+        "Data directory of the node; overrides eventstore_data_dir, without a suffix.",
+        check=_path,
+    ),
+    Variable("options", "dict", {}, "Options of this node; they override eventstore_database_options."),
 )
 
 # Their files would be the manager's.
@@ -386,8 +396,8 @@ def _derive(
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
-                    "Write the machine's address inside the cluster, such as eventstore_int_ip: 192.168.1.11",
+                    f"eventstore_int_ip is not set, and {address!r}, to which Ansible connects, is {kind}",
+                    "Set eventstore_int_ip to the machine's address inside the cluster, for example 192.168.1.11",
                     host,
                 )
             )
@@ -401,8 +411,9 @@ def _derive(
         problems.append(
             Problem(
                 "checksum-missing",
-                "eventstore_archive is set, and eventstore_archive_checksum is not",
-                "Write what sha256sum prints for the archive you trust: eventstore_archive_checksum: sha256:HEX",
+                "eventstore_archive is set, but eventstore_archive_checksum is not",
+                "Set eventstore_archive_checksum: sha256:HEX, with the output of sha256sum for an archive that you "
+                "trust",
                 host,
             )
         )
@@ -414,7 +425,7 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
             Problem(
                 "wrong-value",
                 "eventstore_nodes is empty",
-                "Name at least one database node, or take the machine out of the group",
+                "List at least one node, or remove the machine from the group",
                 host,
             )
         )
@@ -428,15 +439,17 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
             if name in _NODE_BY_NAME and value is not None
         }
         if item.get("name") is None:
-            problems.append(Problem("wrong-value", f"{place} has no name", "Write for example name: database", host))
+            problems.append(
+                Problem("wrong-value", f"{place} has no name", "Add a name, for example name: database", host)
+            )
         if node.get("name") is None:
             continue
         if node["name"].lower() in RESERVED_NODE_NAMES:
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{place}.name is {node['name']!r}, but the file of that name is the manager's",
-                    "Give the node another name",
+                    f"{place}.name is {node['name']!r}, but the manager's file has that name",
+                    "Rename the node",
                     host,
                 )
             )
@@ -444,8 +457,8 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
             problems.append(
                 Problem(
                     "node-twice",
-                    f"eventstore_nodes names two nodes {node['name']!r}",
-                    "Give each database node of a machine a name of its own",
+                    f"eventstore_nodes has two nodes named {node['name']!r}",
+                    "Set a different name for each node of a machine",
                     host,
                 )
             )
@@ -459,7 +472,7 @@ def _unknown(
     for name in given:
         if name not in known:
             meant = nearest(str(name), known)
-            hint = f"Write {meant}" if meant else "A variable of your own needs another prefix"
+            hint = f"Write {meant}" if meant else "Rename your own variables to another prefix"
             yield Problem("unknown-variable", f"{prefix}{name} is not a variable of this collection", hint, host)
 
 
@@ -496,9 +509,9 @@ def _advice(variable: Variable, value: t.Any) -> str:
         meant = nearest(str(value), variable.choices)
         return f"Write {meant}" if meant else f"Write one of {', '.join(variable.choices)}"
     if variable.check is _path and isinstance(value, str):
-        return "Write the whole path, and on Windows without quotes or in single ones: 'd:\\es-data'"
+        return "Write the absolute path, and on Windows without quotes or in single ones: 'd:\\es-data'"
     if variable.type == "str" and isinstance(value, (int, float)):
-        return "Put it in quotes"
+        return "Put the value in quotes"
     return variable.description
 
 
@@ -515,7 +528,7 @@ def differences(inventory: t.Sequence[HostVariables]) -> t.Iterator[Problem]:
             yield Problem(
                 "not-cluster-wide",
                 f"{variable.name} differs between the machines: {said}",
-                "Set it once, in the variables of the group",
+                "Set the variable once, in the variables of the group",
             )
 
 

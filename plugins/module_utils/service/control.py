@@ -122,7 +122,7 @@ class Control:
                 self._install(result, present=present, enabled=enabled)
             permitted = permission.Permission()
             if stops:
-                result.change(self._definition.name, "running\n", "stopped\n" if ends else "running, started anew\n")
+                result.change(self._definition.name, "running\n", "stopped\n" if ends else "running, restarted\n")
                 permitted = held.enter_context(self._permit())
                 result.warnings += permitted.warnings
                 self._stop(result, active=active, main=pid, confirm=permitted.confirm)
@@ -151,7 +151,7 @@ class Control:
     def _outlived(self) -> list[int]:
         """What runs with a file of the service, whatever its command line, and listens, or has started what does.
 
-        Of a wrapper that was killed the node lives on, with a command line of its own.
+        Of a wrapper that was killed the node lives on, with a command its own line.
         """
         found = [*self._same_files(), *(self._upgrade.previous._same_files() if self._upgrade else ())]
         if not found:
@@ -230,15 +230,15 @@ class Control:
                 f"{files.end} failed: {failed}. And it does not "
                 + (f"come back on {files.start}: {error}" if upgrade.revive else f"stop: {error}"),
                 where=where,
-                hint="No other node was stopped. Bring this one back before anything else is done",
+                hint="No other node was stopped. Start this node before you do anything else",
             ) from failed
-        left = f"runs {files.start} again, with its files"
+        left = f"runs {files.start} again with its files"
         if not upgrade.revive:
             left = f"is stopped, with the files of {files.end}"
         raise ServiceError(
             f"{files.end} failed: {failed}",
             where=where,
-            hint=f"It {left}. Mend the reason, then run it again",
+            hint=f"It {left}. Fix the cause, then run the task again",
         ) from failed
 
     def _wait_for_nodes(self) -> None:
@@ -251,7 +251,7 @@ class Control:
         waited = wait_until(observe, lambda seen: bool(seen[0]) or seen[1], timeout_s=self._definition.timeout_s)
         problem, _listen = waited.last
         if problem:
-            raise ServiceError(problem, where=self._definition.name, hint="Look into its log")
+            raise ServiceError(problem, where=self._definition.name, hint="Check its log")
 
     def _refuse_other_version(self, wanted: str) -> None:
         """ServiceError if a node says that it is another version: an archive can have the name of another one."""
@@ -263,9 +263,9 @@ class Control:
             said = answer.get("version", "")
             if said and not is_release(said, wanted):
                 raise ServiceError(
-                    f"the node answers as {said}, so its software is another version's",
+                    f"the node answers as {said}, so the installed software has another version",
                     where=answer["url"],
-                    hint=f"Set eventstore_version to {said.rpartition('.')[0]}, or give the archive of {wanted}",
+                    hint=f"Set eventstore_version to {said.rpartition('.')[0]}, or set the archive of {wanted}",
                 )
 
     def _answer_of(self, node: Effective) -> dict[str, t.Any]:
@@ -286,9 +286,9 @@ class Control:
             program = self._effective.value("NodeExecutable") or program
         if not os.access(program, os.X_OK):
             raise ServiceError(
-                "the previous version is not there, so there would be no way back",
+                "the previous version is not installed, so the upgrade could not be reversed",
                 where=program,
-                hint="Nothing was stopped. Unpack it there",
+                hint="Nothing was stopped. Unpack the previous version there",
             )
 
     def _ends_again(self) -> str:
@@ -297,7 +297,7 @@ class Control:
             seen = self._starts.setdefault(tuple(command), set())
             seen.update((pid, procfs.start_time(pid)) for pid in procfs.find(command))
             if len(seen) >= STARTS:
-                return f"{' '.join(command)} was started {len(seen)} times and ended again"
+                return f"{' '.join(command)} was started {len(seen)} times and exited again"
         return ""
 
     # -- steps -----------------------------------------------------------------------------------------------------
@@ -314,12 +314,12 @@ class Control:
             raise ServiceError(
                 f"kind is {kind}, but {procfs.describe(wrong[0])} {runs}",
                 where=name,
-                hint="Nothing was done. Give the kind of what runs, and its name",
+                hint="Nothing was changed. Set kind and name of the running service",
             )
         others = self._provider.contradictions(members)
         if others:
             raise ServiceError(
-                others[0], where=name, hint="Nothing was done. Give the provider and the name of what runs"
+                others[0], where=name, hint="Nothing was changed. Set provider and name of the running service"
             )
 
     def _refuse_obstacles(self, result: Result, members: t.Sequence[int], *, stops: bool) -> None:
@@ -332,9 +332,9 @@ class Control:
             problems.append(f"the executable {program} is not an absolute path")
         elif not program.is_file():
             if not self._check_mode:  # an earlier task may bring it
-                problems.append(f"the executable {program} is not there")
+                problems.append(f"the executable {program} does not exist")
         elif definition.program == definition.argv[0] and not os.access(program, os.X_OK):
-            problems.append(f"the executable {program} may not be executed (chmod 0755 {program})")
+            problems.append(f"the executable {program} is not executable (chmod 0755 {program})")
         # What is not stopped before is in the way, but for nodes that outlived a manager: the next one adopts them.
         own = {pid for pid in members if stops or (definition.kind == "manager" and not family.is_manager(pid))}
         problems += readiness.obstacles(self._listeners, name=definition.name, config=self._config, own=own)
@@ -396,11 +396,11 @@ class Control:
         if waited.last is None:
             if pid is not None and not ended():
                 _signal(pid, signal.SIGKILL)  # it has ended by its own words, and would only be in the way
-            raise self._failure(f"it ended within {waited.elapsed_s:.1f} s")
+            raise self._failure(f"it exited within {waited.elapsed_s:.1f} s")
         if waited.last.problem:
             raise self._failure(
                 f"pid {pid} runs, but within {timeout_s:g} s {name} did not answer as a {self._definition.kind} "
-                f"service does: {waited.last.problem}. It was left running; state: restarted starts it anew"
+                f"service does: {waited.last.problem}. It keeps running; state: restarted restarts it"
             )
         result.answer = waited.last.answer
 
@@ -434,7 +434,7 @@ class Control:
         result.answer = seen.answer
         if seen.problem:
             result.warnings.append(
-                f"{self._definition.name}: {seen.problem}; it has to be restarted: {'; '.join(reasons)}"
+                f"{self._definition.name}: {seen.problem}; it must be restarted: {'; '.join(reasons)}"
             )
 
     def _permit(self) -> t.ContextManager[permission.Permission]:
@@ -541,7 +541,7 @@ class Control:
         try:
             wait_until(note, bool, timeout_s=timeout_s)
         except ServiceError as error:
-            result.warnings.append(f"{self._definition.name}: where its data are is not noted: {error}")
+            result.warnings.append(f"{self._definition.name}: the directory of its data is not recorded: {error}")
 
     # -- knowledge -------------------------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ class ProcessProvider:
         if os.geteuid() != 0:
             own = (accounts.user_name(os.geteuid()), accounts.group_name(os.getegid()))
             return [
-                f"only root can start it as {what} {asked}, this is {mine}"
+                f"only root can start it as {what} {asked}, but this is {mine}"
                 for what, asked, mine in zip(("user", "group"), (user, group), own)
                 if asked not in (None, mine)
             ]
@@ -180,7 +180,7 @@ class ProcessProvider:
             return []
         if self._definition.program not in record.argv:
             return [f"it was started as {' '.join(record.argv[:2])}, not as {self._definition.program}"]
-        return ["it was started with other arguments than those asked for"]  # which may be secret
+        return ["it was started with other arguments than the given ones"]  # which may be secret
 
     def start(self) -> None:
         if _size(self._output) > MAX_OUTPUT_BYTES:
@@ -233,7 +233,7 @@ def _try_lock(path: Path) -> int:
 
 
 def _spawn(definition: Definition, output: Path) -> int:
-    """Start a daemon, in a session of its own and a child of init, and return its pid."""
+    """Start a daemon, in its own session and a child of init, and return its pid."""
     reader, writer = os.pipe()
     middle = os.fork()
     if middle == 0:
@@ -262,7 +262,7 @@ def _spawn(definition: Definition, output: Path) -> int:
         told = stream.read().decode("utf-8", "replace")
     os.waitpid(middle, 0)
     if not told.isdigit():
-        raise OSError(told or "the process that was to start it ended")
+        raise OSError(told or "the process that should start it exited")
     return int(told)
 
 

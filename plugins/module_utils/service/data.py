@@ -3,7 +3,7 @@
 """Where a database node has its data, and whether it would be started without them.
 
 A node on an empty directory gets everything from the others; when all are, nothing is left, and no server says a word.
-So the directory in which a node had a database is noted in ``CONFIG.data`` beside its configuration. While the note is
+So the directory in which a node had a database is noted in ``CONFIG.data`` next to its configuration. While the note is
 there, nothing starts the node where that database, or the same one that was moved, is not: a changed Db, a disk that is
 not mounted and an emptied directory are one case. Who may start it empty, and only then, removes the note first.
 """
@@ -31,12 +31,12 @@ NOTE_SUFFIX = ".data"
 WHERE = ("Db", "Index", "MemDb")
 # VersionedPatternFileNamingStrategy.cs: the chunk's number and how often it was written again (scavenges).
 CHUNK = re.compile(r"chunk-(\d{6})\.\d{6}")
-# ChunkHeader.cs: the first 128 bytes of a chunk, a GUID of its own among them. A copy has it, another database has not.
+# ChunkHeader.cs: the first 128 bytes of a chunk, its own GUID among them. A copy has it, another database has not.
 HEADER_BYTES = 128
 INDEX_MAP = "indexmap"
 EMPTY_HINT = (
-    "To start a machine without its data, and have it copy them from the others, which must have quorum: -e"
-    " start_empty=<the machine's name in the inventory>"
+    "To start a machine without its data and replicate from scratch, if the other nodes have quorum: -e "
+    "start_empty=<the machine's name in the inventory>"
 )
 
 
@@ -88,7 +88,7 @@ def find(directory: str) -> Data | None:
             directory,
             len(chunks),
             sum(each.st_blocks * 512 for each in stats),  # the last chunk is sparse
-            _number(directory, WRITER, names, otherwise=1),  # without it nobody knows how much is there
+            _number(directory, WRITER, names, otherwise=1),  # without it no one knows how much is there
             _number(directory, EPOCH, names, otherwise=-1),
             _header(directory, chunks),
         )
@@ -96,7 +96,7 @@ def find(directory: str) -> Data | None:
         return None
     except OSError as error:
         raise ServiceError(
-            f"cannot be read: {error.strerror}, so whether a database is there is not known",
+            f"cannot be read: {error.strerror}, so it is not known whether it contains a database",
             where=directory,
             hint="Set become: true",
         ) from None
@@ -171,7 +171,7 @@ def place(
 def used_by(pid: int) -> str | None:
     """The directory whose database a process, or one below it, has open; None if there is none that can be seen."""
     for each in (pid, *procfs.descendants([pid])):
-        with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             for descriptor in (procfs.PROC / str(each) / "fd").iterdir():
                 with contextlib.suppress(OSError):
                     directory, name = os.path.split(os.readlink(descriptor))
@@ -217,7 +217,7 @@ def forget(config: str) -> None:
 
 
 def losses(node: Place, used: t.Iterable[str | None] = ()) -> list[Problem]:
-    """The data that the node would be started without. ``used``: where it may have had some, besides the note."""
+    """The data that the node would be started without. ``used``: other directories that may have had some."""
     was = noted(node.config)
     had = list(dict.fromkeys(filter(None, [was, *used])))
     here = None if node.in_memory else find(node.db)
@@ -258,9 +258,9 @@ def _left_behind(node: Place, here: Data | None, there: Data) -> Problem:
     else:
         now = f"{node.option} is {node.db} now, which has {_other(here, there)}"
         what = (
-            f"stop the node, move the data (mv {there.directory} {node.db}) and run it again; or set {node.option} back"
-            f" to {there.directory} where it was changed (eventstore_data_dir, eventstore_nodes,"
-            " eventstore_database_options or eventstore_environment)"
+            f"stop the node, move the data (mv {there.directory} {node.db}) and run the task again; or set "
+            f"{node.option} back to {there.directory} where you changed it (eventstore_data_dir, eventstore_nodes, "
+            "eventstore_database_options or eventstore_environment)"
         )
     return Problem(
         "data-left-behind",
@@ -282,8 +282,8 @@ def _gone(node: Place, was: str) -> Problem:
     return Problem(
         "data-missing",
         f"{node.name} had its data in {was}, and now {now}",
-        "Mount the disk where it is not mounted, or bring the data back from where they were moved. If they are lost,"
-        f" the others have them. {EMPTY_HINT}",
+        "If the disk is not mounted, mount it. If the data were moved, move them back. If they are lost, the other "
+        f"nodes have a copy. {EMPTY_HINT}",
     )
 
 
@@ -300,10 +300,10 @@ def index_left_behind(node: Place, before: Place) -> list[Problem]:
         Problem(
             "index-left-behind",
             f"the index of {node.name} would be left behind: it is in {before.index}, and Index is {node.index} now, "
-            f"which has {'none' if new is None else 'another one'}. The node would build it again from its whole log, "
+            f"which has {'none' if new is None else 'another one'}. The node would rebuild it from its whole log, "
             "which can take hours",
-            f"To keep it, stop the node, move it (mv {before.index} {node.index}) and run it again;"
-            f" or set Index back. {EMPTY_HINT}",
+            f"To keep it, stop the node, move the index (mv {before.index} {node.index}) and run the task again; or "
+            f"set Index back. {EMPTY_HINT}",
         )
     ]
 

@@ -28,7 +28,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Definition:
     """``argv`` is empty where only an existing service is to be stopped.
 
-    ``writable``: the directories that it writes to, besides ``run_dir``; empty if nobody said so.
+    ``writable``: the directories that it writes to, in addition to ``run_dir``; empty if no one said so.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Definition:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ServiceError(
-                f"expected letters, digits, '_', '.' and '-', but came {self.name!r}",
+                f"expected letters, digits, '_', '.' and '-', got {self.name!r}",
                 where="name",
                 hint="A service's name is also the name of files",
             )
@@ -169,7 +169,7 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
         os.set_blocking(descriptor, True)
         return descriptor
     os.close(descriptor)
-    raise OSError(errno.EPERM, "it is a link, or another user's; remove it", str(path))
+    raise OSError(errno.EPERM, "it is a link, or belongs to another user; remove it", str(path))
 
 
 def write(path: Path, text: str, mode: int) -> None:

@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """What the processes of a service are, and which database nodes they make up: read from what runs.
 
-A task says what somebody believes, and a wrong word there must not pass a node by the guard: what cannot be shown to be
+A task says what someone believes, and a wrong word there must not pass a node by the guard: what cannot be shown to be
 something else is a node.
 """
 
@@ -90,7 +90,7 @@ def nodes(family: t.Iterable[Process]) -> list[Node]:
         top = next((over for over in reversed(above[each.pid]) if over not in covered), each.pid)
         tops.setdefault(top, []).append(each)
     for top, members in tops.items():
-        # A helper of a node or of a wrapper is no node; what has options of its own may be one.
+        # A helper of a node or of a wrapper is no node; what has its own options may be one.
         if any(each.told for each in members) or not set(above[top]) & covered:
             merged = _merge([*merged, members])
     return merged

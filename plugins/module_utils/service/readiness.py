@@ -63,7 +63,7 @@ def http_endpoint(wanted: t.Sequence[Listener]) -> Endpoint:
     for listener in wanted:
         if listener.port_option == "ExtHttpPort":
             return listener.endpoint
-    raise ConfigError("ExtHttpPort is 0", hint="Give it a port: there the service is asked whether it is ready")
+    raise ConfigError("ExtHttpPort is 0", hint="Set a port: the readiness of the service is checked there")
 
 
 def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Container[int]) -> list[str]:
@@ -86,13 +86,13 @@ def obstacles(wanted: t.Sequence[Listener], *, name: str, config: str, own: t.Co
             _bind(endpoint)
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                problems.append(f"{endpoint} ({listener.port_option}) cannot be listened on: {error.strerror}")
+                problems.append(f"{endpoint} ({listener.port_option}) cannot be used to listen: {error.strerror}")
                 continue
             pid = procfs.holder(endpoint)
             if pid is None or pid not in own:
                 problems.append(
                     f"{endpoint} is held by {procfs.describe(pid)}, not by {name}; "
-                    f"change {listener.port_option} in {config}, or stop it"
+                    f"change {listener.port_option} in {config}, or stop the process"
                 )
     return [*foreign.values(), *problems]
 
@@ -101,7 +101,7 @@ def held_by_others(endpoints: t.Iterable[Endpoint], *, name: str, config: str, o
     """Which of the ports that a node will need something else listens on."""
     found = procfs.listening(procfs.all_pids())
     return [
-        f"{endpoint} is held by {procfs.describe(pid)}, not by {name}; change it in {config}, or stop it"
+        f"{endpoint} is held by {procfs.describe(pid)}, not by {name}; change the port in {config}, or stop the process"
         for endpoint in endpoints
         for pid, theirs in found
         if procfs.overlap(theirs, endpoint) and pid not in own
@@ -114,7 +114,7 @@ def data_used_by_others(directory: str, *, config: str, own: t.Container[int]) -
         return []  # below whichever directory the server runs in
     found = {pid: procfs.files_below(pid, directory) for pid in procfs.all_pids() if pid not in own}
     return [
-        f"{procfs.describe(pid)} has {files[0]} open, which is below Db of {config}; stop it"
+        f"{procfs.describe(pid)} has {files[0]} open, which is below Db of {config}; stop the process"
         for pid, files in found.items()
         if files
     ]
@@ -122,7 +122,10 @@ def data_used_by_others(directory: str, *, config: str, own: t.Container[int]) -
 
 def _clashes(wanted: t.Sequence[Listener], config: str) -> list[str]:
     return [
-        f"{one.port_option} and {other.port_option} are both {other.endpoint}; give one another port in {config}"
+        (
+            f"{one.port_option} and {other.port_option} are both {other.endpoint}; set another port for one of them in "
+            f"{config}"
+        )
         for number, one in enumerate(wanted)
         for other in wanted[number + 1 :]
         if procfs.overlap(one.endpoint, other.endpoint)
@@ -142,7 +145,7 @@ def look(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -> L
     if not held and all(procfs.sockets_are_visible(pid) for pid in own):
         pid = procfs.holder(endpoint)
         if pid is None:
-            return Look(f"nothing listens on {endpoint}")
+            return Look(f"nothing is listening on {endpoint}")
         return Look(f"{endpoint} is held by {procfs.describe(pid)}, not by {name}")
     try:
         return Look(answer=ask(kind, endpoint))
@@ -174,9 +177,7 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
         }
     except (ValueError, KeyError, TypeError):
         start = answer.body[:80].decode("utf-8", "replace")
-        raise GossipError(
-            f"expected the esVersion and state of a database node, but came {start!r}", where=url
-        ) from None
+        raise GossipError(f"expected the esVersion and state of a database node, got {start!r}", where=url) from None
 
 
 __all__ = [

@@ -30,7 +30,7 @@ class StagedFiles:
         return staged if staged.exists() else path
 
     def forward(self) -> None:
-        """Put the files of the new version in their places; those of the old one stay beside them."""
+        """Put the files of the new version in their places; those of the old one stay next to them."""
         for path in self.files:
             staged = _beside(path, self.end)
             with _os_errors_of(path):

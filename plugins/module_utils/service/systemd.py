@@ -26,7 +26,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service.definit
 BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 UNITS = Path("/etc/systemd/system")
 DROP_IN = "es_service.conf"
-MARK = "# Written by eventstore.cluster.es_service. Changes made here are lost: use a drop-in of your own.\n"
+MARK = "# Written by eventstore.cluster.es_service. Changes in this file are lost: use a drop-in.\n"
 OUTPUT_LINES = 20
 # No call waits for a service: the longest is daemon-reload on a machine with many units.
 PATIENCE_S = 60.0
@@ -251,7 +251,7 @@ class SystemdProvider:
 
     def reasons(self, pid: int) -> list[str]:
         started = procfs.started_at(pid)
-        pending = [f"{path} is to be written" for path, *_rest in self._file_changes(True)]
+        pending = [f"{path} would be written" for path, *_rest in self._file_changes(True)]
         return pending + [
             f"{path} was written after pid {pid} was started"
             for path in (self._own_unit, self._drop_in, self._environment)
@@ -310,7 +310,7 @@ class SystemdProvider:
         return "\n".join(lines) + "\n"
 
     def _boot_differs(self, wanted: bool | None) -> bool:
-        """A unit without an [Install] section can be neither enabled nor disabled; others start it, or nobody."""
+        """A unit without an [Install] section can be neither enabled nor disabled; others start it, or no one."""
         starts = _BOOT.get(self._state["UnitFileState"])
         return wanted is not None and starts is not None and starts != wanted
 
@@ -333,7 +333,7 @@ def _run(*argv: str) -> str:
         code, output, errors = programs.run(argv, environment=environment, timeout_s=PATIENCE_S)
     except FileNotFoundError:
         raise ServiceError(
-            f"{argv[0]} is not on this machine", where="provider systemd", hint="Use provider: process"
+            f"{argv[0]} is not installed on this machine", where="provider systemd", hint="Use provider: process"
         ) from None
     except subprocess.TimeoutExpired:
         raise ServiceError(f"'{command}' did not end within {PATIENCE_S:g} s", where="provider systemd") from None

@@ -31,7 +31,9 @@ MAX_BYTES = 4 * 1024**3
 MAX_LINK_BYTES = 4096
 MAX_NAME_BYTES = 2048
 
-REFUSED = "Nothing was unpacked. Get the archive again from its vendor, and compare its checksum with the published one"
+REFUSED = (
+    "Nothing was unpacked. Download the archive again from its vendor, and compare its checksum with the published one"
+)
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,10 @@ class Archive:
         wanted = tuple(executable.split("/"))
         if not any(entry.path == wanted and entry.kind == "file" for entry in self.entries):
             raise DistributionError(
-                f"has no file {executable}; it has {', '.join(self.top_level()[:20]) or 'nothing'}",
+                f"has no file {executable}; it contains {', '.join(self.top_level()[:20]) or 'nothing'}",
                 where=self._path,
-                hint="Nothing was unpacked. Is it the archive for this operating system, and is executable right?",
+                hint="Nothing was unpacked. Check that the archive is for this operating system, and that executable "
+                "is right",
             )
 
     def require_version(self, version: str) -> None:
@@ -89,7 +92,8 @@ class Archive:
             raise DistributionError(
                 f"is the archive of another version: expected {version}, found {self.top}",
                 where=self._path,
-                hint="Nothing was unpacked. Set eventstore_version to the archive's, or give this version's archive",
+                hint="Nothing was unpacked. Set eventstore_version to the version of the archive, or set the archive "
+                "of this version",
             )
 
     def unpack(self, directory: Path) -> None:
@@ -143,7 +147,7 @@ def checksum(path: str) -> str:
                 digest.update(block)
     except OSError as error:
         raise DistributionError(
-            f"cannot be read: {error.strerror}", where=path, hint="Put the file there, or mend its path"
+            f"cannot be read: {error.strerror}", where=path, hint="Put the file there, or fix its path"
         ) from error
     return f"sha256:{digest.hexdigest()}"
 
@@ -153,9 +157,10 @@ def check_checksum(path: str, expected: str) -> None:
     found = checksum(path)
     if found != expected:
         raise DistributionError(
-            f"is not the archive that was asked for: expected {expected}, found {found}",
+            f"checksum mismatch: expected {expected}, got {found}",
             where=path,
-            hint="Nothing was unpacked. Get the archive again, or mend the checksum if it is that of another archive",
+            hint="Nothing was unpacked. Download the archive again, or fix the checksum if it belongs to another "
+            "archive",
         )
 
 
@@ -232,7 +237,7 @@ def _mode(mode: int) -> int:
 def _parts(where: str, name: str) -> tuple[str, ...]:
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
-        raise _refused(where, name, "has a name that could lead out of the directory")
+        raise _refused(where, name, "has a name that could lead outside the directory")
     sizes = [len(os.fsencode(part)) for part in parts]
     if sum(sizes) > MAX_NAME_BYTES or any(size > 255 for size in sizes):
         raise _refused(where, name[:60], "has a name that is too long for a file")
@@ -268,9 +273,11 @@ def _check(where: str, entries: list[Entry], size: int) -> None:
     for entry in entries:
         for length in range(1, len(entry.path)):
             if kinds.get(entry.path[:length], "directory") != "directory":
-                raise _refused(where, str(entry), f"lies below {'/'.join(entry.path[:length])}, which is no directory")
+                raise _refused(
+                    where, str(entry), f"lies below {'/'.join(entry.path[:length])}, which is not a directory"
+                )
         if entry.kind == "link" and not _stays_inside(entry, links):
-            raise _refused(where, str(entry), f"is a link to {entry.target!r}, which could lead out of the directory")
+            raise _refused(where, str(entry), f"is a link to {entry.target!r}, which could lead outside the directory")
 
 
 def _stays_inside(link: Entry, links: set[tuple[str, ...]]) -> bool:

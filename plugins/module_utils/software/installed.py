@@ -3,7 +3,7 @@
 """Versions of the software side by side in one directory: unpacked whole or not at all, removed when nothing uses them.
 
 A version is unpacked to a temporary sibling and renamed at the end; a marker in it holds the checksum of its archive.
-Directories without the marker were made by somebody else and are never touched.
+Directories without the marker were made by someone else and are never touched.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ T = t.TypeVar("T")
 def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
     """Whether the software of this archive is there; False if nothing is; DistributionError if something else is.
 
-    Without a checksum the software has to be there, whoever brought it.
+    Without a checksum the software has to be there, from any source.
     """
     program = home / executable
     if checksum is None:
         if not program.is_file():
             raise DistributionError(
-                f"there is no {executable}, and no archive is given",
+                f"{executable} does not exist, and no archive is given",
                 where=str(home),
-                hint="Unpack the software there, or give its archive and checksum",
+                hint="Unpack the software there, or set its archive and checksum",
             )
         return True
     if not home.exists() or (home.is_dir() and not any(home.iterdir())):
@@ -47,19 +47,20 @@ def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
     found = _checksum(home)
     if found is None:
         raise DistributionError(
-            "is there, and was not unpacked by this collection, so that nobody knows which archive it is",
+            "exists, but this collection did not unpack it, so its archive is not known",
             where=str(home),
-            hint="Give no archive to use it as it is, or move it away",
+            hint="Remove the archive from the task to use the directory as it is, or move the directory away",
         )
     if found != checksum:
         raise DistributionError(
-            f"holds the software of another archive: expected {checksum}, found {found}",
+            f"contains the software of another archive: expected {checksum}, found {found}",
             where=str(home),
-            hint="Use the archive it came from; or stop what runs from it, move it away, and run again",
+            hint="Use the archive of this software; or stop its processes, move the directory away, and run the task "
+            "again",
         )
     if not program.is_file():
         raise DistributionError(
-            f"{executable} is gone from it", where=str(home), hint="Move the directory away, and run again"
+            f"{executable} is missing", where=str(home), hint="Move the directory away, and run the task again"
         )
     return True
 
@@ -70,9 +71,9 @@ def unpack(software: archive.Archive, home: Path, executable: str, checksum: str
     free = shutil.disk_usage(existing).free
     if software.size > free:
         raise DistributionError(
-            f"the archive unpacks to {software.size} bytes, and {free} are free",
+            f"the archive unpacks to {software.size} bytes, but {free} are free",
             where=str(existing),
-            hint="Nothing was unpacked. Make room there",
+            hint="Nothing was unpacked. Free space on this disk",
         )
     home.parent.mkdir(parents=True, exist_ok=True)
     with _lock(home.parent):
@@ -147,7 +148,9 @@ def is_removable(home: Path) -> bool:
     if pids:
         named = ", ".join(f"{pid} ({' '.join(procfs.command_line(pid))[:80]})" for pid in pids)
         raise DistributionError(
-            f"is used by process {named}", where=str(home), hint="Nothing was removed. Stop what runs from it first"
+            f"is used by process {named}",
+            where=str(home),
+            hint="Nothing was removed. Stop the processes that use it first",
         )
     return True
 
@@ -163,7 +166,7 @@ def users(directory: Path) -> list[int]:
     for pid in procfs.all_pids():
         named = procfs.command_line(pid)
         for link in ("exe", "cwd"):
-            with contextlib.suppress(OSError):  # it ended meanwhile, or belongs to another user
+            with contextlib.suppress(OSError):  # it has ended, or belongs to another user
                 named.append(os.readlink(procfs.PROC / str(pid) / link))
         if any(inside(path) for path in named):
             found.append(pid)
@@ -202,7 +205,7 @@ def _checksum(home: Path) -> str | None:
         return None
     except (ValueError, KeyError, TypeError, NotADirectoryError) as error:
         raise DistributionError(
-            f"is damaged: {error}", where=str(home / MARKER), hint=f"Move {home} away, and run again"
+            f"is damaged: {error}", where=str(home / MARKER), hint=f"Move {home} away, and run the task again"
         ) from error
 
 

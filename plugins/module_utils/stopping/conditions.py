@@ -63,14 +63,14 @@ def missing(cluster: ClusterView, stop: Stop) -> list[str]:
     ]
     unseen = [each for each in stop.nodes if not any(each & _addresses(node) for node in back)]
     if unseen:
-        lacks.append(f"{len(unseen)} of the nodes of {stop.service} do not show in gossip")
+        lacks.append(f"{len(unseen)} of the nodes of {stop.service} are not in gossip")
     return lacks
 
 
 def signature(cluster: ClusterView) -> str:
     """What an election, or the start or end of a node changes: master, epoch, and who says that it is in sync.
 
-    The others hear of a node up to a second later (gossip interval); that they have is a condition of its own.
+    The others hear of a node up to a second later (gossip interval); that they have is its own condition.
     """
     master = cluster.master
     epoch = master.own.epoch_number if master and master.own else None
@@ -113,8 +113,8 @@ def _its_nodes_are_known(case: Case) -> t.Iterator[Problem]:
             shown = ", ".join(str(each) for each in sorted(addresses)) or "none that can be seen"
             yield Problem(
                 "not-a-member",
-                f"{case.stop.service} runs a database node that is none of the endpoints given (it has {shown})",
-                "Give the endpoints of all nodes of the cluster that this service belongs to",
+                f"{case.stop.service} runs a database node that is not one of the given endpoints (it has {shown})",
+                "Set the endpoints of all nodes of this service's cluster",
             )
 
 
@@ -132,9 +132,8 @@ def _its_nodes_belong_to_no_other_cluster(case: Case) -> t.Iterator[Problem]:
             names = ", ".join(str(each.key) for each in strangers)
             yield Problem(
                 "not-a-member",
-                f"{node.name} is {node.state} of another cluster, with nodes that are none of the endpoints given "
-                f"({names})",
-                "Give the endpoints of the cluster that this service belongs to",
+                f"{node.name} is {node.state} of another cluster, with nodes that are not given endpoints ({names})",
+                "Set the endpoints of this service's cluster",
             )
 
 
@@ -142,9 +141,9 @@ def _there_is_one_master(case: Case) -> t.Iterator[Problem]:
     claimants = case.cluster.claimants
     if len(claimants) > 1:
         names = ", ".join(node.name for node in claimants)
-        yield Problem("no-one-master", f"{len(claimants)} nodes say that they are master: {names}", _REPAIR)
+        yield Problem("no-one-master", f"{len(claimants)} nodes report themselves as master: {names}", _REPAIR)
     elif case.cluster.master is None:
-        yield Problem("no-one-master", "no node says and shows that it is master", _REPAIR)
+        yield Problem("no-one-master", "no node that answers is master", _REPAIR)
 
 
 def _all_views_agree(case: Case) -> t.Iterator[Problem]:
@@ -160,7 +159,7 @@ def _size_is_right(case: Case) -> t.Iterator[Problem]:
         yield Problem(
             "cluster-size",
             f"{len(counted)} nodes are in sync, but cluster_size is {cluster.cluster_size}",
-            "Give cluster_size as ClusterSize stands in the nodes' configuration",
+            "Set cluster_size to ClusterSize of the nodes' configuration",
         )
 
 
@@ -170,9 +169,9 @@ def _a_majority_is_left(case: Case) -> t.Iterator[Problem]:
         names = f" ({', '.join(node.name for node in case.left)})" if case.left else ""
         yield Problem(
             "no-majority",
-            f"{len(case.left)} of {cluster.cluster_size} nodes would be left in sync{names} and "
-            f"{cluster.quorum_size} are needed: no write would be acknowledged",
-            f"Bring these back first: {_down(case)}" if _down(case) else _ALONE,
+            f"{len(case.left)} of {cluster.cluster_size} nodes would remain in sync{names} and {cluster.quorum_size} "
+            "are needed: no write would be acknowledged",
+            f"Start these nodes first: {_down(case)}" if _down(case) else _ALONE,
         )
 
 
@@ -181,12 +180,12 @@ def _those_left_are_caught_up(case: Case) -> t.Iterator[Problem]:
     late = [node for node in case.left if not _is_caught_up(cluster, node)]
     if late and len(case.left) - len(late) < cluster.quorum_size <= len(case.left):
         names = "; ".join(f"{node.name}{_behind(cluster, node)}" for node in late)
-        yield Problem("behind", f"nodes that would be left have not caught up: {names}", _WAIT)
+        yield Problem("behind", f"remaining nodes have not caught up: {names}", _WAIT)
 
 
 def _nothing_has_just_changed(case: Case) -> t.Iterator[Problem]:
     if len({signature(cluster) for cluster in case.history}) > 1:
-        yield Problem(NOT_SETTLED, "a node was restarted or a master elected within the settle time", _WAIT)
+        yield Problem(NOT_SETTLED, "a node restarted or an election happened within the settle time", _WAIT)
 
 
 CONDITIONS: tuple[t.Callable[[Case], t.Iterator[Problem]], ...] = (
@@ -200,9 +199,12 @@ CONDITIONS: tuple[t.Callable[[Case], t.Iterator[Problem]], ...] = (
     _nothing_has_just_changed,
 )
 
-_REPAIR = "Bring the cluster to quorum first; playbook eventstore.cluster.status shows what is wrong"
-_WAIT = "After a change this may last up to 15 s: run it again. If it stays, see playbook eventstore.cluster.status"
-_ALONE = "Its nodes are too many to do without at once"
+_REPAIR = "Restore the quorum first; playbook eventstore.cluster.status shows the problems"
+_WAIT = (
+    "This may last up to 15 s after a change: run the task again. If it persists, run playbook "
+    "eventstore.cluster.status"
+)
+_ALONE = "The cluster cannot lose all nodes of this service at the same time"
 
 
 def _down(case: Case) -> str:

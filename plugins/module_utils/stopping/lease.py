@@ -26,7 +26,7 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 @dataclass(frozen=True)
 class Lease:
-    """``owner`` has had it for ``held_s`` seconds and keeps it for ``left_s`` more; nobody has it without an owner."""
+    """``owner`` has had it for ``held_s`` seconds and keeps it for ``left_s`` more; no one has it without an owner."""
 
     owner: str = ""
     held_s: float = 0.0
@@ -36,7 +36,7 @@ class Lease:
         return {"owner": self.owner, "held_s": round(self.held_s, 1), "left_s": round(self.left_s, 1)}
 
     def __str__(self) -> str:
-        return f"{self.owner} has had it for {self.held_s:.0f} s; it expires in {self.left_s:.0f} s"
+        return f"{self.owner} has held it for {self.held_s:.0f} s; it expires in {self.left_s:.0f} s"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Book:
         return Lease(self._owner, now - self._since, self._until - now)
 
     def ask(self, request: Request) -> bool:
-        """Do what is asked for; False if another one has the lease, or nobody who could renew it."""
+        """Do what is asked for; False if another one has the lease, or no one who could renew it."""
         holder = self.holder()
         is_owner = holder.owner == request.owner and (request.breaks or self._is_token(request.token))
         if not (is_owner or (not holder.owner and not request.renew)):
@@ -112,7 +112,7 @@ def parse(body: bytes) -> Request:
 
 
 class Taken(ServiceError):
-    """Somebody else has the lease, or too few managers answer."""
+    """Someone else has the lease, or too few managers answer."""
 
 
 __all__ = ["HEADERS", "MAX_S", "PATH", "Book", "Lease", "Request", "Taken", "parse"]

@@ -48,7 +48,7 @@ class Borrower:
         self._cluster = cluster
 
     def take(self, seconds: float) -> bool:
-        """Get it or keep it; Taken if that fails. False where managers know no leases and nobody else has one."""
+        """Get it or keep it; Taken if that fails. False where managers know no leases and no one else has one."""
         answers = asyncio.run(self._ask_all(Request(self._owner, seconds, self._token)))
         if answers.granted >= self._needed:
             return True
@@ -58,10 +58,10 @@ class Borrower:
         other, silent = answers.other, answers.silent
         where = f"lease of {self._cluster}"
         if other:
-            hint = f"Wait for it. If it has ended without giving the lease back: break_lease: '{other.owner}'"
-            raise Taken.of(Problem("lease-held", f"not stopped: another stop is under way: {other}", hint, where))
-        text = f"not stopped: {len(silent)} of {len(self._managers)} managers lend no lease: {'; '.join(silent)}"
-        hint = f"A majority of them, {self._needed}, has to: start the managers first"
+            hint = f"Wait for its end. If its owner ended without a release of the lease: break_lease: '{other.owner}'"
+            raise Taken.of(Problem("lease-held", f"not stopped: another stop is in progress: {other}", hint, where))
+        text = f"not stopped: {len(silent)} of {len(self._managers)} managers grant no lease: {'; '.join(silent)}"
+        hint = f"{self._needed} managers must grant it: start the managers first"
         raise Taken.of(Problem("no-lease", text, hint, where))
 
     def renew(self, seconds: float) -> bool:
@@ -91,7 +91,7 @@ class Borrower:
                     continue
                 answers.granted += status == 200
                 answers.deaf += status == 404
-                # Nobody's: it was renewed, but this manager has forgotten it, or has let it expire.
+                # No one's: it was renewed, but this manager has forgotten it, or has let it expire.
                 answers.other = lease if status == 409 and lease.owner else answers.other
                 if request.seconds and answers.granted >= self._needed:
                     break  # a machine that is down is not waited for
@@ -113,14 +113,14 @@ async def _post(manager: Endpoint, body: bytes) -> tuple[int, Lease]:
     except (ValueError, KeyError, TypeError):
         raise GossipError(_refusal(answer), where=where) from None
     if answer.status not in (200, 409):
-        raise GossipError(f"expected status 200 or 409, but came {answer.status}", where=where)
+        raise GossipError(f"expected status 200 or 409, got {answer.status}", where=where)
     return answer.status, lease
 
 
 def _refusal(answer: client.Answer) -> str:
     """A manager says in words why it refuses, which address and which option."""
     said = answer.body[:500].decode("utf-8", "replace") if answer.status in (400, 403, 415) else ""
-    return "".join(filter(str.isprintable, said)).strip() or f"expected a lease, but came status {answer.status}"
+    return "".join(filter(str.isprintable, said)).strip() or f"expected a lease, got status {answer.status}"
 
 
 __all__ = ["Borrower"]

@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back.
 
-Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes meanwhile. So
+Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes at that time. So
 right before the stop it is confirmed that the decision and the lease are still good, or it is decided again.
 """
 
@@ -69,7 +69,7 @@ class Permission:
 
 
 class Cluster:
-    """The option ``cluster``: whom to ask before a stop, and what the operator has typed.
+    """The option ``cluster``: endpoints to query before a stop, and what the operator has typed.
 
     ``began``: when it came, on the monotonic clock; now, where that is not given.
     """
@@ -104,7 +104,7 @@ class Cluster:
             self._borrower = Borrower(managers, given["owner"], cluster=self.name)
         for option in ("settle", "wait", "stall", "calm"):
             if not 0 <= given.get(option, 0) < float("inf"):
-                raise ServiceError(f"expected a number from 0 on, but came {given[option]}", where=f"cluster.{option}")
+                raise ServiceError(f"expected a number of 0 or more, got {given[option]}", where=f"cluster.{option}")
         if self.override and self.override != self.name:
             raise ServiceError(
                 f"override is {self.override!r}, but the cluster is {self.name!r}",
@@ -116,7 +116,9 @@ class Cluster:
     def permit(self, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
         """Hold the permission to stop; ServiceError says what would have happened. ``hold_s``: the stop's own time."""
         if not self._targets:
-            raise ServiceError("endpoints are missing", where="cluster", hint="Give those of all its nodes")
+            raise ServiceError(
+                "endpoints are missing", where="cluster", hint="Set the endpoints of all nodes of the cluster"
+            )
         size = max(self._size, members.cluster_size or 0, 1)
         if check_mode:
             self._decide(members.stop, size, check_mode=True)
@@ -146,7 +148,14 @@ class Cluster:
             return
         try:
             known = self._take(self._borrower, seconds)
-            yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
+            yield (
+                []
+                if known
+                else [
+                    f"the managers of {self.name} do not support leases: two controllers can stop "
+                    "nodes at the same time"
+                ]
+            )
         finally:
             self._borrower.give_back()
 
@@ -175,16 +184,16 @@ class Cluster:
                 self._stopped_at = time.monotonic()
                 self._watch.stop(self._stopped_at)
                 return
-            # Others may have had the lease meanwhile, and the cluster may be another one.
+            # Others may have had the lease since then, and the cluster may be another one.
             self._seen_state = ""
             if self._borrower:
                 self._take(self._borrower, seconds)
             decide()
         problem = Problem(
             "paused",
-            f"not stopped: {ATTEMPTS} times the look at the cluster was more than {FRESH_S:g} s old, or the lease was "
-            "lost, before the stop could be sent: this process or its machine is paused again and again",
-            "Look at the load of the machine that runs es_service, and run it again",
+            f"not stopped: {ATTEMPTS} times the answers of the cluster were more than {FRESH_S:g} s old, or the lease "
+            "was lost, before the stop could be sent: this process or its machine pauses repeatedly",
+            "Check the load of the machine that runs es_service, and run the task again",
             f"{stop.service} of {self.name}",
         )
         raise ServiceError.of(problem)
@@ -209,7 +218,7 @@ class Cluster:
             history.append(self._look(size))
             problems = conditions.refusals(history, stop)
             if any(problem.code == conditions.NOT_SETTLED for problem in problems):
-                del history[:-1]  # the settle time begins anew, and what was seen before it is worth nothing any more
+                del history[:-1]  # the settle time starts again, and what was seen before it is worth nothing any more
                 since = calm_since = time.monotonic()
             elif len(history) == 1:
                 is_as_seen = conditions.signature(history[0]) == self._seen_state
@@ -234,7 +243,7 @@ class Cluster:
         return ServiceError(
             f"not stopped: it would take down {names}, but {reasons}",
             where=f"{stop.service} of {self.name}",
-            hint=f"{problems[0].hint}. To lose the quorum on purpose, type the cluster's name: override: {self.name}",
+            hint=f"{problems[0].hint}. To skip the check of the quorum, type the cluster's name: override: {self.name}",
             codes=list(dict.fromkeys(problem.code for problem in problems)),
         )
 
@@ -275,15 +284,15 @@ class Cluster:
             if lacks:
                 stuck = problem()
                 if not stuck and time.monotonic() - moved > self._stall_s:
-                    stuck = f"it has come no nearer for {self._stall_s:g} s"
+                    stuck = f"it made no progress for {self._stall_s:g} s"
             return not lacks or bool(stuck)
 
         waited = wait_until(look, is_over, timeout_s=float("inf"))
         if waited.last:
             raise ServiceError(
-                f"it was started again, but {stuck}: {'; '.join([*waited.last, *lines(self._watch.facts())])}",
+                f"it was restarted, but {stuck}: {'; '.join([*waited.last, *lines(self._watch.facts())])}",
                 where=f"{stop.service} of {self.name}",
-                hint="It was left running. Look into its log before another node is stopped",
+                hint="It keeps running. Check its log before you stop another node",
             )
         seconds, calm_s = time.monotonic() - since, self._watch.calm_s
         return {
@@ -304,14 +313,14 @@ class Cluster:
     def _absent(self, cluster: view.ClusterView) -> list[str]:
         """The nodes that a rejoin has ended: of others that were in sync before."""
         away = [node for node in cluster.nodes if node.key in self._in_sync and node not in cluster.in_sync]
-        return [f"{node.name} was in sync before the stop, and is not now" for node in away]
+        return [f"{node.name} was in sync before the stop, and is not in sync now" for node in away]
 
     def _unrest(self) -> list[str]:
         """Whether elections may still follow: a healthy cluster had its next one 1 s after that of the rejoin, two
         masters, and a node that ended itself 1.6 s after that (measured on 5.0.11).
         """
         calm_s = self._watch.calm_s
-        return [] if calm_s >= self._calm_s else [f"only for {calm_s:.1f} s there was one master and one epoch"]
+        return [] if calm_s >= self._calm_s else [f"the cluster had one master and one epoch for {calm_s:.1f} s only"]
 
     def refuse_to_empty(self, members: Members) -> None:
         """ServiceError unless the others have a quorum, from which a node that is started empty gets everything."""
@@ -321,15 +330,15 @@ class Cluster:
         if cluster.master is None or len(left) < cluster.quorum_size:
             problem = Problem(
                 EMPTY,
-                f"start_empty is given, but without its own {len(left)} of {cluster.cluster_size} nodes are in sync "
-                f"and {cluster.quorum_size} are needed: what was acknowledged could be lost for ever",
-                "Bring the nodes that have data to quorum first: playbook eventstore.cluster.recover",
+                f"start_empty is set, but only {len(left)} of {cluster.cluster_size} other nodes are in sync and "
+                f"{cluster.quorum_size} are needed: acknowledged writes could be lost for ever",
+                "Restore the quorum of the nodes with data first: playbook eventstore.cluster.recover",
                 f"{members.stop.service} of {self.name} was not started",
             )
             raise ServiceError.of(problem)
 
 
-_RESTLESS = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
+_RESTLESS = Problem("not-settled", "the cluster changed within the settle time", "Run it again")
 
 
 @contextlib.contextmanager
@@ -346,10 +355,17 @@ def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mo
         size = members.cluster_size or "an unknown number of"
         problem = Problem(
             "cluster-not-given",
-            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
-            "the others keep a quorum cannot be asked",
-            "Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
-            + ("" if members.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
+            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not set, so the quorum "
+            "of the other nodes cannot be checked",
+            (
+                "Set cluster with name, endpoints and cluster_size; or with name and override to skip the check of the "
+                "quorum"
+            )
+            + (
+                ""
+                if members.cluster_size
+                else (". The running ClusterSize is not known, because its file was written after the node's start")
+            ),
             members.stop.service,
         )
         raise ServiceError.of(problem)
@@ -360,8 +376,8 @@ def refuse_to_empty(cluster: Cluster | None, members: Members) -> None:
     if cluster is None:
         problem = Problem(
             EMPTY,
-            "start_empty is given, and cluster is not, so whether the others have a quorum cannot be asked",
-            "Give cluster with name, endpoints and cluster_size",
+            "start_empty is set without cluster, so the quorum of the other nodes cannot be checked",
+            "Set cluster with name, endpoints and cluster_size",
             f"{members.stop.service} was not started",
         )
         raise ServiceError.of(problem)

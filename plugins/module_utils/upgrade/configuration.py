@@ -45,7 +45,10 @@ def _unknown(options: OptionSet, configured: t.Iterable[str]) -> t.Iterator[str]
     for name in configured:
         option = latest.find(name)
         if option and not options.find(name):
-            yield f"the server refuses {option.name}, first known in {option.since}: configure it after this hop"
+            yield (
+                f"the server refuses {option.name}, which is available from {option.since} on: configure it after "
+                "this hop"
+            )
 
 
 def _references(options: OptionSet, start: str, environment: t.Mapping[str, str]) -> t.Iterator[str]:
@@ -53,7 +56,7 @@ def _references(options: OptionSet, start: str, environment: t.Mapping[str, str]
     for name, value in environment.items():
         is_new = layers.reference(options.version, str(value)) and not layers.reference(start, str(value))
         if name in names and is_new:
-            yield f"the environment variable {name} was the text {value}; from 5.0 on it is what that variable holds"
+            yield f"the environment variable {name} was the text {value}; from 5.0 on it is the value of that variable"
 
 
 __all__ = ["findings"]

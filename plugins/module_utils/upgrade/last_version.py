@@ -50,7 +50,7 @@ def last_versions(machine: InspectedMachine) -> dict[str, str]:
 
 
 def waiting(machine: MachinePlan) -> list[Path]:
-    """Configuration files of the planned version beside those in use that are not yet what is in use."""
+    """Configuration files of the planned version next to those in use that are not yet what is in use."""
     version = os.path.basename(machine["software"]["home"])
     files = [(Path(f"{service['config']}.{version}"), Path(service["config"])) for service in servers(machine)]
     return [

@@ -61,12 +61,12 @@ _5_0_6 = "release notes of 5.0.6 (2020-02-19)"
 _20_6 = "release notes of 20.6.0 (2020-06-08)"
 _GUIDE = "upgrade guide of {}"
 
-_NO_DOCUMENT = "no document describes this patch release's upgrade; those around it roll"
-_LATER_5_0 = "the posts on 5.0.2 to 5.0.6 say that the usual rolling upgrade is enough; of later ones none was found"
-_FROM_4_1 = (
-    "the vendor names 4.1.1-hotfix1 to start from; 4.1.2 to 4.1.4 are later and have fixes brought back from 5.0"
+_NO_DOCUMENT = "no document describes the upgrade to this patch release; releases before and after it roll"
+_LATER_5_0 = (
+    "the posts on 5.0.2 to 5.0.6 say that the usual rolling upgrade is enough; no document for later ones was found"
 )
-_FROM_3_X = "the vendor's post names 3.9.x to start from; of 3.0 to 3.8 it says nothing"
+_FROM_4_1 = "the vendor names 4.1.1-hotfix1 to start from; 4.1.2 to 4.1.4 are later and contain fixes from 5.0"
+_FROM_3_X = "the vendor's post names 3.9.x to start from; it does not mention 3.0 to 3.8"
 
 _ANY = "9999.0.0"
 
@@ -81,7 +81,7 @@ EDGES: tuple[Edge, ...] = (
         span("4.1.0", "4.1.3"),
         ROLLING,
         (_4_1_0,),
-        "the post speaks of the index and of no procedure; those on 4.1.3 and 4.1.4 roll",
+        "the post mentions the index and no procedure; the posts on 4.1.3 and 4.1.4 roll",
     ),
     Edge(series("4.1"), span("4.1.0", "4.1.3"), ROLLING, (_4_1_0,), _NO_DOCUMENT),
     Edge(span("4.0.0", "4.1.3"), span("4.1.3", "4.1.4"), MASTER_LAST, (_4_1_3,)),
@@ -108,7 +108,7 @@ EDGES: tuple[Edge, ...] = (
         series("24.10"),
         MASTER_LAST,
         (_GUIDE.format("24.10"),),
-        "the guide allows to roll; master last as to 22.10, because 22.10 and later cannot replicate to 21.10",
+        "the guide allows a roll; master last as for 22.10, because 22.10 and later cannot replicate to 21.10",
     ),
     *(
         Edge(series(each), series("24.10"), ROLLING, (_GUIDE.format("24.10"),))
@@ -124,14 +124,14 @@ EDGES: tuple[Edge, ...] = (
         for each in ("22.10", "23.10", "24.10", "25.0", "25.1")
     ),
     *(
-        Edge(series(each), series(each), ROLLING, (), "no document speaks of patch releases within this series")
+        Edge(series(each), series(each), ROLLING, (), "no document mentions patch releases within this series")
         for each in ("20.6", "20.10", "21.10", "23.10", "24.10", "25.0", "25.1", "26.0")
     ),
 )
 
 _STOP_PROJECTIONS = (
-    "Stop all projections and see that each is Stopped, so that it writes a checkpoint; start them after the last node."
-    " Else they can fault and have to be reset"
+    "Stop all projections and check that each is Stopped, so that it writes a checkpoint; start them after the last "
+    "node. Otherwise they can fault and must be reset"
 )
 BACK_UP_INDEX = "Back up the index of every node"
 _INDEX_BACK = "stop the node, restore the backup of its index, or delete the index and wait until it is rebuilt"
@@ -141,20 +141,20 @@ CROSSINGS: tuple[Crossing, ...] = (
         span("3.9.4", _ANY),
         _3_9_4,
         before=BACK_UP_INDEX,
-        one_way="older versions cannot read the index that it writes",
+        one_way="older versions cannot read the index of this version",
         going_back=_INDEX_BACK,
     ),
     Crossing(
         span("4.0.0", _ANY),
         _4_0_0,
-        one_way="it writes records that versions older than 3.9.4 take for a corrupt database",
-        going_back="to 3.9.4 only; to anything older the vendor knows no way that is documented",
+        one_way="versions older than 3.9.4 treat its records as a corrupt database",
+        going_back="to 3.9.4 only; the vendor documents no way back to older versions",
     ),
     Crossing(
         span("4.1.0", _ANY),
         _4_1_0,
         before=BACK_UP_INDEX,
-        one_way="older versions take the index that it writes for corrupt",
+        one_way="older versions treat the index of this version as corrupt",
         going_back=_INDEX_BACK,
     ),
     # Each only within its own major version: 5.0.0 is older than 4.1.3 and does not have its change.
@@ -165,57 +165,58 @@ CROSSINGS: tuple[Crossing, ...] = (
         span("5.0.0", _ANY),
         _5_0_0,
         one_way="it writes version 2 of the file indexmap, which 4.x cannot read",
-        going_back="a full rebuild of the index; the notes speak of a workaround without telling it",
+        going_back="a full rebuild of the index; the notes mention a workaround without describing it",
         note="Logs become JSON; StructuredLog: false keeps the old format",
     ),
     Crossing(
         span("5.0.2", _ANY),
         _5_0_2,
         # Measured on 5.0.11: GET /elections is 404, with a user and without.
-        note="Without a user HTTP answers only /gossip, /info, /ping, /stats, /stats/replication, /stats/tcp and /web;"
-        " DisableFirstLevelHttpAuthorization: true keeps it open",
+        note="Without a user, HTTP answers only /gossip, /info, /ping, /stats, /stats/replication, /stats/tcp and "
+        "/web; DisableFirstLevelHttpAuthorization: true keeps it open",
     ),
     Crossing(
         span("20.6.0", _ANY),
         _20_6,
-        before="Make a certificate for every node, or decide for Insecure: TLS is on by default",
-        one_way="gossip, elections and replication are different, so no node of 5.x can join any more",
+        before="Create a certificate for every node, or choose Insecure: TLS is on by default",
+        one_way="gossip, elections and replication differ, so a node of 5.x cannot join",
         going_back="no document describes it; back up the database of every node while all are stopped",
     ),
     Crossing(
         span("20.6.0", _ANY),
         _20_6,
-        note="Managers are gone: every database node is a service of its own, and clients and seeds ask its HTTP port",
+        note="There are no managers: every node is a separate service, and clients and seeds use its HTTP port",
         managers=True,
     ),
-    Crossing(span("21.6.0", _ANY), _GUIDE.format("22.10"), note="An option that the server does not know stops it"),
+    Crossing(span("21.6.0", _ANY), _GUIDE.format("22.10"), note="The server does not start with an unknown option"),
     Crossing(
         span("22.10.0", _ANY), _GUIDE.format("22.10"), note="A master of 22.10 or later cannot replicate to older nodes"
     ),
     Crossing(
         span("23.10.0", _ANY),
         _GUIDE.format("23.10"),
-        before="Take PrepareCount and CommitCount out of the configuration: they stop the start",
+        before="Remove PrepareCount and CommitCount from the configuration: the server does not start with them",
         note="Anonymous access is off by default",
     ),
     Crossing(
         span("24.10.0", _ANY),
         _GUIDE.format("24.10"),
         before="Uninstall the old package on each node before the new one is installed",
-        note="Index files with 32-bit entries (PTable 1) are not read any more; certificates need the right key usage",
+        note="Index files with 32-bit entries (PTable 1) are not supported; certificates need the right key usage",
     ),
     Crossing(
         span("25.0.0", _ANY),
         _GUIDE.format("25.0"),
-        before="Move to the new names of service, user, executable and directories; old option names stop the start",
+        before="Move to the new names of service, user, executable and directories; the server does not start with old "
+        "option names",
         note="Changed limits of the old service unit are lost",
     ),
     Crossing(
         span("25.1.0", _ANY),
         _GUIDE.format("25.1"),
-        note="Secondary indexes are on by default, and copying files is no safe backup of a running node with them",
+        note="Secondary indexes are on by default, and with them, copied files of a running node are not a safe backup",
     ),
-    Crossing(span("26.0.0", _ANY), _GUIDE.format("26.0"), note="YAML files now win over JSON files"),
+    Crossing(span("26.0.0", _ANY), _GUIDE.format("26.0"), note="YAML files now override JSON files"),
 )
 
 # Where a way of several steps may stop: the newest release of each series that is known here, and the one release of

@@ -95,7 +95,7 @@ def _several_hops(begin: Begin) -> str:
     if len(begin.hops) < 2:
         return ""
     return (
-        f"Not upgraded: {begin.plan['version']} is {len(begin.hops)} hops away, and each is a run of its own. Nothing"
+        f"Not upgraded: {begin.plan['version']} is {len(begin.hops)} hops away, and each is its own run. Nothing"
         f" was changed. Set eventstore_version to {begin.hops[0]['to']} first, with its archive."
     )
 

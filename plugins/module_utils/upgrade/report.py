@@ -79,7 +79,7 @@ def upgrade(
 
 
 def _last(plan: Plan, name: str, versions: t.Mapping[str, str]) -> str:
-    """The version that a node ran last: that of its own service, or of its machine's manager."""
+    """The version that a node ran last: its own that service, or of its machine's manager."""
     host, _slash, node = name.partition("/")
     machine = plan["hosts"][host]
     own = (each for each in machine["nodes"] if each["name"] == node)
@@ -91,17 +91,17 @@ def _unknown_versions(silent: t.Sequence[MemberFacts]) -> ProblemFacts:
     who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
     return Problem(
         "unknown-version",
-        f"nothing is planned, because not every node says which version it runs; missing: {who}",
-        "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
+        f"no route was planned, because these nodes do not report their version: {who}",
+        "Start these nodes, then plan again: the new version may be unable to join a node that is not considered",
     ).facts()
 
 
 def _unknown_start(silent: t.Sequence[MemberFacts]) -> ProblemFacts:
     return Problem(
         "unknown-version",
-        f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
-        "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
-        " its service was started from",
+        f"{', '.join(member['name'] for member in silent)} is stopped, and no running node shows its version",
+        "Set the version that it last ran: -e upgrade_from=VERSION. The version is the last part of the directory of "
+        "its service's program",
     ).facts()
 
 
@@ -156,7 +156,7 @@ def _not_now(route: routes.Route, gossip: ClusterFacts) -> t.Iterator[str]:
         return
     wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]
     if not gossip["healthy"]:
-        yield "NOT NOW: the cluster is not healthy. Put this right before the first hop:"
+        yield "NOT NOW: the cluster is not healthy. Fix this before the first hop:"
         for line in problem_lines(wrong):
             yield from _wrapped(line, "  ")
     if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in route.hops):
@@ -187,7 +187,7 @@ def _body(route: routes.Route, plan: Plan) -> t.Iterator[str]:
 def _hop_lines(hop: routes.Hop, route: routes.Route, plan: Plan) -> t.Iterator[str]:
     facts = _hop_facts(hop, plan)
     if len(hop.nodes) < len(route.running):
-        yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others run {hop.end} already")
+        yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others already run {hop.end}")
     for step in facts["before"]:
         yield from _lines("before", step)
         if step == BACK_UP_INDEX:
@@ -207,7 +207,7 @@ def _lines(label: str, text: str) -> list[str]:
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
-    """Lines that fit beside what Ansible puts before them; paths stay whole."""
+    """Lines that fit next to what Ansible puts before them; paths stay whole."""
     return textwrap.wrap(text, 72, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

@@ -20,7 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix 
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
-_ASK = "Ask the vendor, or plan to another version"
+_ASK = "Ask the vendor, or plan another version"
 
 _Stations = tuple[Version, ...]
 
@@ -70,7 +70,7 @@ def plan_route(running: t.Mapping[str, str], target: str, *, down: t.Collection[
     if newer:
         raise _downgrade(newer, end)
     if not is_known(end):
-        raise UpgradeError(f"no upgrade document that this collection knows leads to {end}{_newest(end)}", hint=_ASK)
+        raise UpgradeError(f"no known upgrade document leads to {end}{_newest(end)}", hint=_ASK)
     versions = sorted(set(nodes.values()))
     interrupted = _interrupted(nodes, versions, down)
     start = versions[-1]
@@ -109,16 +109,16 @@ def _interrupted(
     who = _who(nodes)
     if len(versions) > 2:
         raise UpgradeError(
-            f"{len(versions)} versions run side by side: {who}. No step has more than two",
-            hint="Bring the nodes with the oldest version to the next one by hand, then plan again",
+            f"{len(versions)} versions run at the same time: {who}. No hop allows more than two",
+            hint="Upgrade the nodes with the oldest version to the next one manually, then plan again",
         )
     start, end = versions
     allowed = edge(start, end)
     if allowed is None:
-        raise UpgradeError(f"two versions run side by side: {who}. No document allows that", hint=_ASK)
+        raise UpgradeError(f"two versions run at the same time: {who}. No document allows that", hint=_ASK)
     if allowed.mode == STOP_ALL and not set(_running(nodes, start)) <= set(down):
         raise UpgradeError(
-            f"two versions run side by side: {who}. They cannot be one cluster ({', '.join(allowed.sources)})",
+            f"two versions run at the same time: {who}. They cannot form one cluster ({', '.join(allowed.sources)})",
             hint=f"Stop those with {start} (playbook stop with --limit), then run playbook full_stop_upgrade to {end}",
         )
     return (Hop(start, end, allowed, _running(nodes, start)),)
@@ -176,17 +176,18 @@ def _newest(version: Version) -> str:
 def _downgrade(newer: t.Mapping[str, Version], end: Version) -> UpgradeError:
     passed = (each for each in CROSSINGS if each.one_way and end < each.reached.first <= max(newer.values()))
     costs = [f"from {each.reached.first} on {each.one_way}; going back: {each.going_back}" for each in passed]
-    known = f". What is known of going back: {'. '.join(costs)}" if costs else ""
+    known = f". Known ways back: {'. '.join(costs)}" if costs else ""
     return UpgradeError(
         f"{end} would be a downgrade, which is never planned: {_who(newer)}{known}",
-        hint="Plan to a version that is not older than any that runs, or ask the vendor",
+        hint="Plan a version that is not older than any running one, or ask the vendor",
     )
 
 
 def _no_way(start: Version, end: Version) -> UpgradeError:
     reachable = [each for each in WAYPOINTS if each > start and _cheapest(start, each, lambda steps: (len(steps),))]
-    known = f"the documents lead from it to {', '.join(map(str, reachable))}" if reachable else "none leads from it"
-    return UpgradeError(f"no upgrade document leads from {start} to {end}; {known}", hint=_ASK)
+    later = ", ".join(map(str, reachable))
+    known = f"the documents allow the steps from it to {later}" if reachable else "no document starts from it"
+    return UpgradeError(f"no upgrade document allows the step from {start} to {end}; {known}", hint=_ASK)
 
 
 __all__ = ["Hop", "Route", "oldest", "plan_route", "shortest"]

@@ -31,10 +31,10 @@ def status(
     problems = [f"{host}: {why}" for host, why in failures.items()]
     missing = [host for host in plan["hosts"] if host not in looks]
     if missing:
-        problems.append(f"{', '.join(missing)} cannot be reached any more, so that nobody knows what runs there")
+        problems.append(f"{', '.join(missing)} cannot be reached, so the running version is not known")
     if old:
         who = ", ".join(f"{name} ({versions[name]})" for name in old)
-        problems.append(f"{who} runs; with nodes of {plan['version']} it cannot be one cluster")
+        problems.append(f"{who} runs; it cannot form one cluster with nodes of {plan['version']}")
     machines = [f"{host} {_where(looks.get(host), failures.get(host))}" for host in plan["hosts"]]
     upgrading = list(dict.fromkeys(name.partition("/")[0] for name in hop.get("nodes", ())))
     others = [host for host in plan["hosts"] if host not in upgrading]
@@ -71,14 +71,14 @@ def left_out(plan: Plan, looks: t.Collection[str]) -> str:
 
 def _where(look: Facts | None, failure: str | None) -> str:
     if not look:
-        return "is out of reach"
+        return "is unreachable"
     started = ", ".join(sorted(set(look["last_versions"].values()))) or "an unknown version"
-    state = f"runs, started in {started}" if look["running"] else f"is stopped; {started} was started there last"
+    state = f"runs {started}" if look["running"] else f"is stopped; it last ran {started}"
     return f"{state}; it has failed" if failure else state
 
 
 def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequence[str]) -> t.Iterator[str]:
-    yield "Next: put that right, and run the same command again. It goes on from here"
+    yield "Next: fix the cause, and run the same command again. It continues from here"
     if not hop or hop["mode"] != STOP_ALL:
         return
     untouched = [host for host, look in looks.items() if set(look["last_versions"].values()) == {hop["from"]}]
@@ -86,18 +86,18 @@ def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Seque
     nodes = sum(len(plan["hosts"][host]["nodes"]) for host in untouched)
     changes = [f"{change['text']}; going back: {change['going_back']}" for change in hop["one_way"]]
     if running or nodes < plan["quorum_size"]:
-        yield f"Going back to {hop['from']} is not planned: {hop['to']} was started on {', '.join(touched)}"
+        yield f"A return to {hop['from']} is not planned: {hop['to']} was started on {', '.join(touched)}"
         yield from changes
         return
     yield (
-        f"Or back to {hop['from']}, as no master of {hop['to']} was elected: playbook eventstore.cluster.start with -e"
-        f" eventstore_version={hop['from']} --limit {','.join(untouched)}"
+        f"Or return to {hop['from']}, because no master of {hop['to']} was elected: playbook eventstore.cluster.start "
+        f"with -e eventstore_version={hop['from']} --limit {','.join(untouched)}"
     )
     if touched:
         yield (
-            f"{', '.join(touched)} may have opened its database in {hop['to']}, so it follows when that is undone or"
-            f" known to be harmless: playbook eventstore.cluster.site with -e eventstore_version={hop['from']} -e"
-            f" preflight_last_version={hop['from']}"
+            f"{', '.join(touched)} may have opened its database with {hop['to']}. When that is reversed or known to be "
+            f"harmless: playbook eventstore.cluster.site with -e eventstore_version={hop['from']} -e "
+            f"preflight_last_version={hop['from']}"
         )
         yield from changes
 

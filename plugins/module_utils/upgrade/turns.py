@@ -16,7 +16,7 @@ HostVars = t.Mapping[str, t.Any]
 # What es_service returned for each service, as the role services has registered it.
 REGISTERED = "services_results"
 HEAD = ("machine", "stop to caught up", "copied", "master then", "what else happened")
-_NOTHING = "no election, and no other node began or ended"
+_NOTHING = "no election, and no other node started or exited"
 
 
 def turn(service: str, watched: Rejoined) -> str:

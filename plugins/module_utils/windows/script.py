@@ -4,7 +4,7 @@
 
 Every value is a single-quoted literal, every program is called with ``&`` and one literal for each argument, and the
 text is never a line of a shell. An answer counts only in lines that begin with ``ES1:``; no message is ever understood.
-Values that Windows PowerShell 5.1 would not hand over as they are, and values that nobody means, are refused.
+Values that Windows PowerShell 5.1 would not hand over as they are, and values that no one means, are refused.
 
 Each function that makes a text makes one part; ``together`` makes one script of several, since each start of PowerShell
 takes about a second. What is sent is base64, and what comes back is base64 for each part: only ASCII crosses the wire,
@@ -84,7 +84,7 @@ def check_text(text: str, *, where: str) -> str:
             f"is {text!r}, white space and a '\\' at the end, which Windows PowerShell turns into an escaped quote"
         )
     if problem:
-        raise HostError(problem, where=where, hint="Nothing was done. Write it without that")
+        raise HostError(problem, where=where, hint="Nothing was changed. Write it without that")
     return text
 
 
@@ -101,7 +101,7 @@ def check_path(path: str, *, where: str) -> str:
     check_text(path, where=where)
     problem = path_problem(path, windows=True)
     if problem:
-        raise HostError(problem, where=where, hint=r"Nothing was done. Write a path such as c:\EventStore-Config")
+        raise HostError(problem, where=where, hint=r"Nothing was changed. Write a path such as c:\EventStore-Config")
     return path
 
 
@@ -111,7 +111,7 @@ def check_service_name(name: str, *, where: str = "name") -> str:
         raise HostError(
             f"is {name!r}, and not 1 to 80 letters, digits, '.', '_' and '-', the first one a letter or a digit",
             where=where,
-            hint="Nothing was done. Rename the service",
+            hint="Nothing was changed. Rename the service",
         )
     return name
 
@@ -141,7 +141,7 @@ def kind_of(path: str) -> str:
 
 
 def split(bundle: str, paths: t.Sequence[str]) -> str:
-    """Write each line of a file, which is base64, to a file of its own, and remove it."""
+    """Write each line of a file, which is base64, to its own file, and remove it."""
     line = f"[System.IO.File]::ReadAllLines({literal(bundle)})"
     return _do(
         *(
@@ -331,11 +331,11 @@ def encoded(script: str) -> str:
     try:
         text = base64.b64encode(script.encode("utf-16-le")).decode()
     except UnicodeEncodeError:
-        raise HostError("a text has half a surrogate pair", hint="Nothing was done. Write it without that") from None
+        raise HostError("a text has half a surrogate pair", hint="Nothing was changed. Write it without that") from None
     if len(text) > LONGEST_ENCODED:
         raise HostError(
             f"the command would have {len(text)} characters, and Windows takes {LONGEST_ENCODED}",
-            hint="Nothing was done. Use shorter paths and values",
+            hint="Nothing was changed. Use shorter paths and values",
         )
     return f"{POWERSHELL} {text}"
 

@@ -87,9 +87,9 @@ def read_state(ran: Ran, *, name: str) -> str | None:
     found = [match[2] for match in _STATE.finditer(ran.output) if STATES[int(match[1])] == match[2]]
     if ran.code or len(found) != 1:
         raise HostError(
-            f"expected the state of a service, but sc.exe ended with {ran.code} and printed {ran.output!r}",
+            f"expected the state of a service, but sc.exe exited with {ran.code} and printed {ran.output!r}",
             where=f"sc.exe query {name}",
-            hint="Try it on the host, as the account of the connection",
+            hint="Run the command on the host, as the account of the connection",
         )
     return found[0]
 
@@ -136,13 +136,13 @@ def recovery_problems(name: str, settings: Settings) -> list[str]:
     """What Windows will not do when the manager ends, and what to type to have it done."""
     if not any(action.startswith("restart") for action in settings.recovery):
         return [
-            f"{name}: Windows does not restart it after a failure. To have it restarted: "
-            f"sc.exe failure {name} reset= 86400 actions= restart/5000/restart/5000/restart/60000"
+            f"{name}: Windows does not restart it after a failure. To enable restarts: sc.exe failure {name} reset= "
+            "86400 actions= restart/5000/restart/5000/restart/60000"
         ]
     if not settings.on_error:
         return [
-            f"{name}: Windows restarts it after a crash, but not after an end with an error. To have that too: "
-            f"sc.exe failureflag {name} 1. An end with exit code 0 is never followed by a restart"
+            f"{name}: Windows restarts it after a crash, but not after an exit with an error. To enable that too: "
+            f"sc.exe failureflag {name} 1. Windows never restarts it after exit code 0"
         ]
     return []
 
@@ -151,12 +151,12 @@ def not_installed(name: str, command: str, ran: Ran) -> HostError:
     """What is to be said when the installer has run and the service control manager knows no such service."""
     printed = f" It printed: {ran.output}" if ran.output else " It printed nothing."
     return HostError(
-        f"the installer ended with exit code {ran.code}, but the service control manager knows no service {name}."
-        f"{printed}\nSome releases of the vendor's installer do nothing in a session in which nobody is logged on, as "
-        "those of winrm, psrp and ssh are (KurrentDB issue 905)",
+        f"the installer exited with {ran.code}, but the service control manager has no service {name}.{printed}\nIn a "
+        "session without a logged-on user, as those of winrm, psrp and ssh, some releases of the vendor's installer "
+        "do nothing (KurrentDB issue 905)",
         where=command,
-        hint=f"Run it once on the host, in a session of a user who is logged on, as administrator: {command}\n"
-        "Then run this again: the service is found and used from then on",
+        hint=f"Run the installer once on the host, as a logged-on administrator: {command}\nThen run this task again: "
+        "it finds and uses the service",
     )
 
 

@@ -125,7 +125,7 @@ def delete_command(url: str) -> list[str]:
 
 
 def parse_url(text: str, *, where: str = "url") -> Url:
-    """A prefix to reserve, in its normal form; HostError if http.sys would not take it, or if nobody means it."""
+    """A prefix to reserve, in its normal form; HostError if http.sys would not take it, or if no one means it."""
     found = _URL.fullmatch(text)
     if not found or not text.isascii():
         raise _refused(text, "is not http or https with an ASCII host", where)
@@ -136,7 +136,9 @@ def parse_url(text: str, *, where: str = "url") -> Url:
         raise _refused(text, f"has the port {port!r}, which is not a number from 1 to 65535", where)
     path = path if path.endswith("/") else f"{path}/"
     if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
-        raise _refused(text, "has a path that is no prefix: no query, no fragment, no blank, no '..'", where)
+        raise _refused(
+            text, "has a path that is not a prefix: a prefix has no query, no fragment, no space and no '..'", where
+        )
     return Url(scheme, _host(text, host, where), int(port), path)
 
 
@@ -149,14 +151,16 @@ def _host(text: str, host: str, where: str) -> str:
         if re.fullmatch(r"[0-9.]+", host):
             return str(ipaddress.IPv4Address(host))
     except ValueError:
-        raise _refused(text, f"has the host {host!r}, which is no address", where) from None
+        raise _refused(text, f"has the host {host!r}, which is not an address", where) from None
     if not _HOST.fullmatch(host):
-        raise _refused(text, f"has the host {host!r}, which is no name, no address, no '+' and no '*'", where)
+        raise _refused(text, f"has the host {host!r}, which is not a name, an address, '+' or '*'", where)
     return host.lower()
 
 
 def _refused(text: str, problem: str, where: str) -> HostError:
-    return HostError(f"{text!r} {problem}", where=where, hint="Nothing was done. Write it as http://192.168.1.11:2112/")
+    return HostError(
+        f"{text!r} {problem}", where=where, hint="Nothing was changed. Write the URL as http://192.168.1.11:2112/"
+    )
 
 
 # -- accounts and rights -----------------------------------------------------------------------------------------------
@@ -176,12 +180,12 @@ def to_sddl(sid: str, *, listen: bool, delegate: bool) -> str:
     """The descriptor that gives these rights to one account; HostError if it would give none."""
     rights = {(True, False): "GX", (False, True): "GW", (True, True): "GA"}.get((listen, delegate))
     if not _SID.fullmatch(sid):
-        raise HostError(f"expected a SID such as S-1-5-19, but came {sid!r}", where="user")
+        raise HostError(f"expected a SID such as S-1-5-19, got {sid!r}", where="user")
     if rights is None:
         raise HostError(
-            "listen and delegate are both false, so the reservation would be nobody's",
+            "listen and delegate are both false, so the reservation would have no effect",
             where="listen, delegate",
-            hint="Nothing was done. Use state: absent to remove it",
+            hint="Nothing was changed. Use state: absent to remove the reservation",
         )
     return f"D:(A;;{rights};;;{_ALIAS_OF.get(sid, sid)})"
 
@@ -199,7 +203,8 @@ def check_sddl(text: str, *, where: str = "sddl") -> str:
         raise HostError(
             f"{text!r} is not the descriptor of a reservation",
             where=where,
-            hint="Nothing was done. Write it as D:(A;;GX;;;S-1-5-19), GX to listen, GW to delegate, GA for both",
+            hint="Nothing was changed. Write the descriptor as D:(A;;GX;;;S-1-5-19), GX to listen, GW to delegate, GA "
+            "for both",
         )
     return text
 

@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """Versions of the software side by side on a Windows host: unpacked whole or not at all.
 
-The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked beside its
+The archive is looked through on the controller, copied, compared by its checksum on the host and unpacked next to its
 place, to which it is moved at the end. A marker in it, the same as on Linux, holds the checksum of its archive.
 Which versions are superfluous is decided as on Linux; what uses them is read from processes and services.
 """
@@ -51,9 +51,9 @@ class Distribution:
         for option in ("owner", "group", "remote_src", "programs"):
             if params[option]:
                 raise DistributionError(
-                    f"{option} is given, and is not for Windows",
+                    f"{option} is set, but has no effect on Windows",
                     where=self._home,
-                    hint="Nothing was done. Leave it out",
+                    hint="Nothing was changed. Remove the option",
                 )
         if self._checksum and not re.fullmatch("sha256:[0-9a-f]{64}", self._checksum):
             raise DistributionError(
@@ -106,9 +106,9 @@ class Distribution:
         if not self._is_given:
             if not has_program:
                 raise DistributionError(
-                    f"there is no {self._executable}, and no archive is given",
+                    f"{self._executable} does not exist, and no archive is given",
                     where=self._home,
-                    hint="Unpack the software there, or give its archive and checksum",
+                    hint="Unpack the software there, or set its archive and checksum",
                 )
             return True
         found = self._found_checksum()
@@ -116,19 +116,22 @@ class Distribution:
             if self._host.kind_of(self._home) == ABSENT:
                 return False
             raise DistributionError(
-                "is there, and was not unpacked by this collection, so that nobody knows which archive it is",
+                "exists, but this collection did not unpack it, so its archive is not known",
                 where=self._home,
-                hint="Give no archive to use it as it is, or move it away",
+                hint="Remove the archive from the task to use the directory as it is, or move the directory away",
             )
         if found != self._checksum:
             raise DistributionError(
-                f"holds the software of another archive: expected {self._checksum}, found {found}",
+                f"contains the software of another archive: expected {self._checksum}, found {found}",
                 where=self._home,
-                hint="Use the archive it came from; or stop what runs from it, move it away, and run again",
+                hint="Use the archive of this software; or stop its processes, move the directory away, and run the "
+                "task again",
             )
         if not has_program:
             raise DistributionError(
-                f"{self._executable} is gone from it", where=self._home, hint="Move the directory away, and run again"
+                f"{self._executable} is missing",
+                where=self._home,
+                hint="Move the directory away, and run the task again",
             )
         return True
 
@@ -138,7 +141,7 @@ class Distribution:
             return None if self._marked is None else str(parse_json(self._marked.content)["checksum"])
         except (ValueError, KeyError, TypeError) as error:
             raise DistributionError(
-                f"is damaged: {error}", where=self._marker, hint=f"Move {self._home} away, and run again"
+                f"is damaged: {error}", where=self._marker, hint=f"Move {self._home} away, and run the task again"
             ) from error
 
     @property
@@ -150,7 +153,7 @@ class Distribution:
         for path in self._all_directories:
             kind = self._host.kind_of(script.check_path(path, where="directories"))
             if kind == FILE:
-                raise DistributionError("is there, and is no directory", where=path, hint="Move it away")
+                raise DistributionError("exists, but is not a directory", where=path, hint="Move it away")
             missing += [path] if kind == ABSENT else []
         return missing
 
@@ -164,7 +167,7 @@ class Distribution:
         address = urlsplit(url)
         if address.scheme not in ("http", "https") or address.username is not None:
             raise DistributionError(
-                "url is no http or https address, or holds a user or password", hint="Write https://HOST/PATH"
+                "url is not an http or https address, or contains a user or a password", hint="Write https://HOST/PATH"
             )
         with tempfile.NamedTemporaryFile() as file:
             try:
@@ -184,13 +187,13 @@ class Distribution:
             for entry in archive.entries:
                 if entry.kind == "link" or path_problem(ntpath.join(self._home, *entry.path), windows=True):
                     raise DistributionError(
-                        f"has {entry}, which is no name for a file on Windows, or a link",
+                        f"has {entry}, which is not a file name on Windows, or is a link",
                         where=path,
-                        hint="Is it the archive for Windows? Nothing was unpacked",
+                        hint="Nothing was unpacked. Check that the archive is for Windows",
                     )
             entries, top, size = archive.top_level(), archive.top, archive.size
         if not zip_like(path):
-            raise DistributionError("is no zip", where=path, hint="Give the vendor's archive for Windows")
+            raise DistributionError("is not a zip file", where=path, hint="Use the vendor's archive for Windows")
         if not self._host.check_mode:
             self._bring(path, top, size, missing)
         return entries
@@ -200,9 +203,9 @@ class Distribution:
         free = int(host.ask(script.free_bytes(parent[0]), expected="FREE", where=f"drive {parent[0]}"))
         if size > free:
             raise DistributionError(
-                f"the archive unpacks to {size} bytes, and {free} are free",
+                f"the archive unpacks to {size} bytes, but {free} are free",
                 where=f"{host.name}, drive {parent[0]}",
-                hint="Nothing was unpacked. Make room there",
+                hint="Nothing was unpacked. Free space on this disk",
             )
         temporary = self._temporary(self._home)
         copied = f"{temporary}.zip"
@@ -222,9 +225,9 @@ class Distribution:
             said = host.answer(unpack, where=copied)
             if said.kind == "HASH":
                 raise DistributionError(
-                    f"came damaged: expected {self._checksum}, found sha256:{said.value.lower()}",
+                    f"was damaged in transfer: expected {self._checksum}, found sha256:{said.value.lower()}",
                     where=f"{host.name}, {copied}",
-                    hint="Nothing was unpacked. Run it again",
+                    hint="Nothing was unpacked. Run the task again",
                 )
             host.do(install, where=self._home)
         except EventStoreError:
@@ -244,7 +247,7 @@ class Distribution:
             raise DistributionError(
                 f"is used by {', '.join(programs)}, as a process or as a service that is installed",
                 where=self._home,
-                hint="Nothing was removed. Stop what runs from it, and remove its service first",
+                hint="Nothing was removed. Stop the processes that use it, and remove its service first",
             )
         if not self._host.check_mode:
             self._remove(self._home)
@@ -264,7 +267,7 @@ class Distribution:
         return [path for path in old if not inside(path, programs)]
 
     def _directories(self) -> list[str]:
-        """Beside the version; nothing was ever unpacked where a path is refused."""
+        """Next to the version; nothing was ever unpacked where a path is refused."""
         parent = ntpath.dirname(self._home)
         found = script.texts(self._host.ask(script.directories(parent), expected="DIRECTORIES", where=parent))
         return [
@@ -291,7 +294,7 @@ class Distribution:
         """What runs or may be started by Windows; DistributionError if that cannot be seen."""
         if not network.is_elevated(self._host.run(*network.show_session()).output):
             raise DistributionError(
-                "the session of the connection may not see what runs, so no version can be removed",
+                "the session of the connection is not permitted to see all processes, so no version can be removed",
                 where=self._host.name,
                 hint="Nothing was removed. Connect as an administrator, or set keep_versions: 0",
             )

@@ -2,7 +2,7 @@
 # Private to this collection: may change in any release.
 """Configuration files on a Windows host: read, compared, replaced, readable by the service.
 
-They are written with CRLF and without a BOM, as an editor on Windows does, for nobody knows how the vendor's manager
+They are written with CRLF and without a BOM, as an editor on Windows does, for no one knows how the vendor's manager
 splits lines. The server takes LF, CRLF and a BOM (measured on 3.4.0), so a file that differs in these only is right.
 """
 
@@ -32,9 +32,9 @@ def refuse_posix(params: t.Mapping[str, t.Any]) -> None:
     given = [name for name in POSIX_ARGUMENTS if params.get(name) is not None]
     if given:
         raise ConfigError(
-            f"{', '.join(given)}: a file on Windows has no such thing",
+            f"{', '.join(given)}: files on Windows do not have this",
             where=params["path"] or "files",
-            hint="Nothing was written. Leave it out: the file inherits its permissions from its directory",
+            hint="Nothing was written. Remove the option: the file inherits its permissions from its directory",
         )
 
 
@@ -87,7 +87,9 @@ def replace(host: Host, files: t.Sequence[Desired], *, backup: bool) -> list[dic
         if host.kind_of(directory) != DIRECTORY:
             path = next(each.path for each in changed if ntpath.dirname(each.path) == directory)
             raise ConfigError(
-                f"the directory {directory} is missing", where=path, hint="Create it first; nothing was written"
+                f"the directory {directory} is missing",
+                where=path,
+                hint="Nothing was written. Create the directory first",
             )
     contents = {each.path: each.text.replace("\n", "\r\n").encode() for each in changed}
     kept = writing.write(host, contents, backup=backup)
@@ -109,8 +111,8 @@ def access_warnings(host: Host, path: str) -> list[str]:
     if acl.is_for_local_service(sddl):
         return []
     return [
-        f"{path}: NT AUTHORITY\\LOCAL SERVICE, under which the service runs by default, does not seem to be allowed to "
-        f'read it ({sddl}). Allow it: icacls {ntpath.dirname(path)} /grant "*{acl.LOCAL_SERVICE}:(OI)(CI)R"'
+        f"{path}: NT AUTHORITY\\LOCAL SERVICE, the default account of the service, seems to have no permission to read "
+        f'it ({sddl}). Grant it: icacls {ntpath.dirname(path)} /grant "*{acl.LOCAL_SERVICE}:(OI)(CI)R"'
     ]
 
 
@@ -119,7 +121,7 @@ def remove(host: Host, params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     path = script.check_path(params["path"], where="path")
     kind = host.kind_of(path)
     if kind == DIRECTORY:
-        raise ConfigError("expected a file, found a directory", where=path, hint="Give the path of a file")
+        raise ConfigError("expected a file, found a directory", where=path, hint="Set the path of a file")
     if kind != ABSENT and not host.check_mode:
         host.remove(path)
     return removed(path, changed=kind != ABSENT)

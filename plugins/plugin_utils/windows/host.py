@@ -59,13 +59,15 @@ class Host:
         """HostError for keywords that would be ignored in silence."""
         if self.action._play_context.become:
             raise HostError(
-                "become has no effect on what is sent to a Windows host",
+                "become has no effect on a Windows host",
                 where=self.name,
-                hint="Nothing was done. Connect as an administrator, and set ansible_become: false for this host",
+                hint="Nothing was changed. Connect as an administrator, and set ansible_become: false for this host",
             )
         if self.action._task.async_val:
             raise HostError(
-                "async has no effect on a Windows host", where=self.name, hint="Nothing was done. Run it without async"
+                "async has no effect on a Windows host",
+                where=self.name,
+                hint="Nothing was changed. Run the task without async",
             )
 
     def prefetch(self, *parts: str) -> None:
@@ -116,9 +118,9 @@ class Host:
         if said is None or said.kind != "ERROR":
             raise self._unanswered(command_line(program, *arguments), printed)
         raise HostError(
-            f"{program} is not there, or may not be run: {said.value}",
+            f"{program} does not exist, or may not be run: {said.value}",
             where=self.name,
-            hint="Is its path right, and is the host a Windows?",
+            hint="Check its path, and that the host is a Windows host",
         )
 
     # -- files and directories -----------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ class Host:
         """The value of the answer ``expected``; HostError for every other one."""
         said = self.answer(part, where=where)
         if said.kind != expected:
-            raise HostError(f"expected the answer {expected}, but came {said.kind}", where=f"{self.name}, {where}")
+            raise HostError(f"expected the answer {expected}, got {said.kind}", where=f"{self.name}, {where}")
         return said.value
 
     def do(self, part: str, *, where: str) -> None:
@@ -142,7 +144,7 @@ class Host:
         if said.kind == "ERROR":
             raise self._error(said, where)
         if said.kind != "OK":
-            raise HostError(f"expected the answer OK, but came {said.kind}", where=f"{self.name}, {where}")
+            raise HostError(f"expected the answer OK, got {said.kind}", where=f"{self.name}, {where}")
 
     def kind_of(self, path: str) -> str:
         """FILE, DIRECTORY or ABSENT."""
@@ -152,7 +154,7 @@ class Host:
         """A file, None if there is none."""
         said = self.answer(script.read_file(script.check_path(path, where="path")), where=path)
         if said.kind == DIRECTORY:
-            raise HostError("expected a file, found a directory", where=path, hint="Give the path of a file")
+            raise HostError("expected a file, found a directory", where=path, hint="Set the path of a file")
         if said.kind != FILE:
             return None
         written, content = script.file(said.value)
@@ -173,7 +175,7 @@ class Host:
             raise HostError(f"cannot be written: {error}", where=path) from error
 
     def put(self, path: str, content: bytes) -> None:
-        """Write a file that nobody reads yet."""
+        """Write a file that no one reads yet."""
         self._known.clear()
         self.action._transfer_data(script.check_path(path, where="path"), content)
 
@@ -219,9 +221,12 @@ class Host:
         return self._known.pop(part, None) or self._send([part])[0]
 
     def _error(self, said: Said, where: str) -> HostError:
-        hint = "May the account of the connection do that?"
+        hint = "Check that the account of the connection is permitted to do that."
         if said.number in script.BUSY:
-            hint = f"{hint} Or does another program, such as a virus scanner, hold it? It was tried for {HELD_S:g} s"
+            hint = (
+                f"{hint} Check also that no other program, such as a virus scanner, holds it. It was tried for "
+                f"{HELD_S:g} s"
+            )
         return HostError(said.value, where=f"{self.name}, {where}", hint=hint)
 
     def _send(self, parts: t.Sequence[str]) -> list[str]:
@@ -241,10 +246,10 @@ class Host:
 
     def _unanswered(self, what: str, printed: str) -> HostError:
         return HostError(
-            f"the host did not come to the end of it: {printed or 'no output'}",
+            f"the host did not finish the script: {printed or 'no output'}",
             where=f"{self.name}, {what}",
-            hint="What was changed until then is not known: look there. PowerShell 5.1 without Constrained Language "
-            "Mode is needed",
+            hint="It is not known whether anything was changed: check the host. PowerShell 5.1 without Constrained "
+            "Language Mode is required",
         )
 
 

@@ -39,7 +39,7 @@ def inspect(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
         raise HostError(
             "this machine is Windows, but its variables do not say so",
             where="ansible_connection, ansible_shell_type",
-            hint="Set them in the inventory, so that the machine's files and paths are planned for Windows",
+            hint="Set these variables in the inventory, so that the machine's files and paths are planned for Windows",
         )
     software = machine["software"]
     _prefetch(host, machine)
@@ -110,7 +110,7 @@ def _session(host: Host) -> Problems:
     if not network.is_elevated(host.run(*network.show_session()).output):
         yield Problem(
             "not-admin",
-            "the session of the connection is not that of an elevated administrator",
+            "the session of the connection is not elevated",
             "Connect as a member of Administrators; for local accounts see LocalAccountTokenFilterPolicy",
         )
 
@@ -123,8 +123,8 @@ def _clock(host: Host) -> Problems:
         yield Problem(
             "clock-skew",
             f"the clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the controller's (give or take "
-            f"{uncertainty:.0f} s), and nodes are to be less than {MAX_SKEW_S:.0f} s apart",
-            "Have both synchronised (w32tm /resync)",
+            f"{uncertainty:.0f} s) and clocks must agree within {MAX_SKEW_S:.0f} s",
+            "Enable time synchronisation (w32tm /resync) on both",
         )
 
 
@@ -140,7 +140,7 @@ def _services(machine: InspectedMachine) -> Problems:
     if machine["provider"] not in ("auto", "windows"):
         yield Problem(
             "not-linux",
-            f"eventstore_service_provider is {machine['provider']}, and this machine is Windows",
+            f"eventstore_service_provider is {machine['provider']}, but this machine is Windows",
             "Set eventstore_service_provider: auto",
         )
     if not machine["manager"]:
@@ -167,9 +167,9 @@ def _software(host: Host, machine: InspectedMachine, *, installed: bool) -> Prob
     if not installed and not software["archive"]:
         yield Problem(
             "no-software",
-            f"there is no program {ntpath.join(software['home'], software['executable'])}, and eventstore_archive is "
-            "not set",
-            "Set eventstore_archive and eventstore_archive_checksum, or put the software there",
+            f"the program {ntpath.join(software['home'], software['executable'])} does not exist, and "
+            "eventstore_archive is not set",
+            "Set eventstore_archive and eventstore_archive_checksum, or install the software there",
         )
     program = ntpath.join(software["home"], MANAGER_PROGRAM)
     if installed and machine["manager"] and host.kind_of(program) != FILE:
@@ -188,7 +188,7 @@ def _addresses_and_ports(host: Host, machine: InspectedMachine, *, runs: bool) -
             yield Problem(
                 "address-absent",
                 f"{ip} is not an address of this machine, which has {', '.join(own) or 'none'}",
-                "Correct eventstore_int_ip or eventstore_ext_ip, or bring the interface up",
+                "Fix eventstore_int_ip or eventstore_ext_ip, or enable the interface",
             )
     if runs:  # whose process it is cannot be told, but the service is there and so are its ports
         return
@@ -201,12 +201,12 @@ def _port_in_use(endpoint: Endpoint, pid: int) -> Problem:
     if pid == network.SYSTEM:  # that one is Windows itself, and http.sys did not tell for which process it listens
         return Problem(
             "port-taken",
-            f"{endpoint} is taken by Windows itself (process {pid}), as http.sys listens for programs",
-            f"See which program it is ({' '.join(network.show_queues())}) and stop that, or plan another port",
+            f"{endpoint} is in use by Windows itself (process {pid}), because http.sys listens for programs",
+            f"Find the program ({' '.join(network.show_queues())}) and stop it, or plan another port",
         )
     return Problem(
         "port-taken",
-        f"{endpoint} is taken by process {pid}",
+        f"{endpoint} is in use by process {pid}",
         f'Stop process {pid} (tasklist /svc /fi "pid eq {pid}"), or plan another port',
     )
 
@@ -221,7 +221,7 @@ def _directories(host: Host, machine: InspectedMachine) -> Problems:
         if host.kind_of(path) == FILE:
             yield Problem(
                 "not-a-directory",
-                f"{path} has to be a directory, and is a file",
+                f"{path} must be a directory, but is a file",
                 "Move it away, or plan another directory",
             )
 
@@ -243,9 +243,9 @@ def _space(host: Host, machine: InspectedMachine, *, installed: bool) -> Problem
         if free < size:
             yield Problem(
                 "disk-full",
-                f"drive {drive} has {free // 2**20} MiB left, and {size // 2**20} MiB are needed for the next chunk of "
-                "each database and for the software",
-                "Make room, or plan another directory",
+                f"drive {drive} has {free // 2**20} MiB left, but {size // 2**20} MiB are needed for the next "
+                "chunk of each database and for the software",
+                "Free space, or plan another directory",
             )
 
 
@@ -270,7 +270,7 @@ def _file(host: Host, path: str, read: t.Callable[[str, str], object]) -> Proble
         if text is not None and not document.is_blank(text):
             read(text, path)
     except EventStoreError as error:
-        yield Problem("file-damaged", str(error), f"Correct it, or move it away: move {path} {path}.damaged")
+        yield Problem("file-damaged", str(error), f"Fix the file, or move it away: move {path} {path}.damaged")
 
 
 def _dns(host: Host, machine: InspectedMachine) -> Problems:
@@ -288,7 +288,7 @@ def _dns(host: Host, machine: InspectedMachine) -> Problems:
     for ip in extra:
         yield Problem(
             "dns-extra",
-            f"DNS name {name} has a record for {ip}, which is no machine of the plan",
+            f"DNS name {name} has a record for {ip}, which is not a planned machine",
             f"Remove: {name} A {ip}; or put the machine into the inventory",
         )
 
@@ -296,7 +296,7 @@ def _dns(host: Host, machine: InspectedMachine) -> Problems:
 def _notes(host: Host, machine: InspectedMachine) -> t.Iterator[str]:
     yield from machine["notes"]
     if machine["dns"] and machine["dns"]["nameservers"]:
-        yield "eventstore_nameservers has no effect on Windows, whose programs ask the machine's own name servers"
+        yield "eventstore_nameservers has no effect on Windows, because programs use the machine's name servers"
     shown = host.run(*urlacl.show_command())
     for path in _trusted(machine):
         said = host.say(script.permissions(path), where=path)
@@ -309,8 +309,8 @@ def _notes(host: Host, machine: InspectedMachine) -> t.Iterator[str]:
     wanted = [urlacl.parse_url(url) for url in machine["urlacls"]]
     for conflict in urlacl.conflicts(wanted, None, urlacl.parse_show(shown.output)):
         yield (
-            f"{conflict.spelling} is reserved ({conflict.reason}): {conflict.sddl}. If the service is then denied its "
-            "URL, remove it: es_urlacl with state: absent"
+            f"{conflict.spelling} is reserved ({conflict.reason}): {conflict.sddl}. If Windows denies the URL to the "
+            "service, remove the reservation: es_urlacl with state: absent"
         )
 
 

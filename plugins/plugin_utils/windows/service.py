@@ -37,7 +37,7 @@ Params = t.Mapping[str, t.Any]
 # What an installer that works needs to be seen by the service control manager.
 SEEN_TIMEOUT_S = 10.0
 RUNS = ("started", "restarted", "installed")
-# How the plan names the files beside a manager's; a wrong guess costs another look and nothing else.
+# How the plan names the files next to a manager's; a wrong guess costs another look and nothing else.
 NEIGHBOURS = ("watchdog.esconfig", "database.yaml")
 
 
@@ -103,23 +103,21 @@ def refuse_foreign(params: Params) -> None:
     """ServiceError for what a service of Windows cannot be; every option is honoured or refused."""
     problems = []
     if params["kind"] == "database":
-        problems.append("kind is database, and on Windows 3.x to 5.x run as a service only below a manager")
+        problems.append("kind is database, but on Windows, nodes of 3.x to 5.x run only under the service of a manager")
     if params["provider"] not in ("auto", "windows"):
-        problems.append(f"provider is {params['provider']}, and this machine is Windows")
+        problems.append(f"provider is {params['provider']}, but this machine is Windows")
     given = [option for option in ("arguments", "environment", "user", "group") if params[option]]
-    problems += [f"{option} is given, and the vendor's installer takes none" for option in given]
+    problems += [f"{option} is set, but the vendor's installer does not support it" for option in given]
     if params["start_empty"]:
-        problems.append("start_empty is given, and where the data of a node were is not noted on Windows")
+        problems.append("start_empty is set, but Windows machines do not record the directory of a node's data")
     if params["upgrade"]:
-        problems.append(
-            "upgrade is given, and the way back would need the installer of the vendor, which may do nothing"
-        )
+        problems.append("upgrade is set, but the way back would need the vendor's installer, which may do nothing")
     if problems:
         raise ServiceError(
             "; ".join(problems),
             where=params["name"],
-            hint="Nothing was done. Leave it out; the installer makes a service of NT AUTHORITY\\LOCAL SERVICE, with "
-            "the environment of the machine",
+            hint="Nothing was changed. Remove the option; the installer creates a service of NT AUTHORITY\\LOCAL "
+            "SERVICE, with the environment of the machine",
         )
 
 
@@ -159,7 +157,7 @@ class WindowsService:
                 running = self._running(found, files)
                 permitted = held.enter_context(self._permit(running, cluster))
                 self._result.warnings += permitted.warnings
-                self._stop(running, "stopped" if ends else "running, started again", permitted.confirm)
+                self._stop(running, "stopped" if ends else "running, restarted", permitted.confirm)
             elif ends:
                 self._warn_of_orphans(files)
             if starts:
@@ -241,7 +239,7 @@ class WindowsService:
             return []
         text = self._text(path, written)
         if text is None:
-            raise ConfigError("the list of the database nodes is not there", where=path)
+            raise ConfigError("the list of the database nodes is missing", where=path)
         found = [entry.config for entry in watchdog.parse(text, where=path) if entry.config]
         self._host.prefetch(*(script.read_file(each) for each in found if not self._host.knows(script.read_file(each))))
         return found
@@ -256,7 +254,7 @@ class WindowsService:
     def _effective(self, kind: str, path: str, version: str, written: dict[str, str]) -> layers.Effective:
         text = self._text(path, written)
         if text is None:
-            raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started or stopped")
+            raise ConfigError("the configuration file is missing", where=path, hint="Nothing was started or stopped")
         options = deployed_option_set(kind, version)
         unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
         return layers.effective(
@@ -275,16 +273,16 @@ class WindowsService:
         family = processes.below(processes.read(answer), found.pid or 0)
         if not family or not family[0].command:
             raise ServiceError(
-                f"what the service runs cannot be told: process {found.pid or 'unknown'} is not shown",
+                f"the processes of the service are not known: process {found.pid or 'unknown'} is not shown",
                 where=self._name,
                 hint="Nothing was stopped. Connect as an administrator",
             )
         if not family[0].is_program(processes.MANAGER_PROGRAM):
             raise ServiceError(
-                f"kind is manager, but the service runs {family[0].program} (process {family[0].pid}), and no "
+                f"kind is manager, but the service runs {family[0].program} (process {family[0].pid}), not "
                 f"{processes.MANAGER_PROGRAM}",
                 where=self._name,
-                hint="Nothing was stopped. Is it the name of the manager's service?",
+                hint="Nothing was stopped. Check the name of the manager's service",
             )
         listeners = self._listeners()
         addresses: dict[int, frozenset[Endpoint]] = {}
@@ -314,18 +312,18 @@ class WindowsService:
         taken = self._taken(files)
         if taken:
             raise ServiceError(
-                f"the service does not run, and the ports of its database nodes are taken: {', '.join(taken)}",
+                f"the service does not run, but the ports of its database nodes are in use: {', '.join(taken)}",
                 where=self._name,
-                hint="It was not started. If that is a node that outlived its manager, end it first: two nodes on the "
-                "same data damage them",
+                hint="The service was not started. If a node of an earlier manager still runs, stop it first: two "
+                "nodes damage the same data",
             )
 
     def _warn_of_orphans(self, files: Files) -> None:
         taken = self._taken(files)
         if taken:
             self._result.warnings.append(
-                f"{self._name} does not run, but the ports of its database nodes are taken: {', '.join(taken)}. If "
-                "that is a node that outlived its manager, end it on the host before its files or its software change"
+                f"{self._name} does not run, but the ports of its database nodes are in use: {', '.join(taken)}. If a "
+                "node of an earlier manager still runs, stop it on the host before you change its files or software"
             )
 
     # -- installing ----------------------------------------------------------------------------------------------------
@@ -337,7 +335,9 @@ class WindowsService:
             self._wait_until_gone("it is marked for deletion, so it cannot be installed")
         if not self._host.check_mode and self._host.kind_of(self._program) != FILE:
             raise ServiceError(
-                f"there is no program {self._program}", where=self._name, hint="Unpack the vendor's software first"
+                f"the program {self._program} does not exist",
+                where=self._name,
+                hint="Unpack the vendor's software first",
             )
         command = services.install(self._program, self._name, self._config)
         self._result.change("", f"{self._name} installed")
@@ -363,7 +363,7 @@ class WindowsService:
         rans = self._host.change_all([command], then=self._state_parts)
         if rans and enabled != (self._look().settings.start_mode in ("auto", "delayed")):
             raise ServiceError(
-                f"its start mode stayed {mode}: sc.exe ended with {rans[0].code}: {rans[0].output}",
+                f"its start mode stayed {mode}: sc.exe exited with {rans[0].code}: {rans[0].output}",
                 where=self._name,
                 hint="Connect as an administrator",
             )
@@ -377,12 +377,13 @@ class WindowsService:
                 raise ServiceError("executable is missing: the vendor's program removes it", where=self._name)
             if not self._host.check_mode and self._host.kind_of(self._program) != FILE:
                 raise ServiceError(
-                    f"there is no program {self._program} to remove it with",
+                    f"the program {self._program}, which removes the service, does not exist",
                     where=self._name,
-                    hint=f"Give the executable that is there, or remove it on the host: sc.exe delete {self._name}",
+                    hint="Set executable to an existing program, or remove the service on the host: sc.exe delete "
+                    f"{self._name}",
                 )
             self._host.change_all([services.uninstall(self._program, self._name)], then=self._state_parts)
-        self._wait_until_gone("it was uninstalled, but is still there")
+        self._wait_until_gone("it was uninstalled, but still exists")
 
     def _wait_until_gone(self, problem: str) -> None:
         if self._host.check_mode:
@@ -394,13 +395,14 @@ class WindowsService:
             raise ServiceError(
                 f"{problem}: Windows keeps it, marked for deletion (1072), while a program holds a handle on it",
                 where=self._name,
-                hint="Close the Services window, Event Viewer and Task Manager on the host, or restart it; run again",
+                hint="Close the Services window, Event Viewer and Task Manager on the host, or restart the host; then "
+                "run the task again",
             )
         raise ServiceError(
             f"{problem}, and not marked for deletion",
             where=self._name,
-            hint="Some releases of the vendor's program do nothing in a session in which nobody is logged on. Run it "
-            f"there once: {command_line(*services.uninstall(self._program, self._name))}",
+            hint="In a session without a logged-on user, some releases of the vendor's program do nothing. Run it "
+            f"once on the host: {command_line(*services.uninstall(self._program, self._name))}",
         )
 
     # -- starting and stopping -----------------------------------------------------------------------------------------
@@ -422,10 +424,10 @@ class WindowsService:
         )
         if not waited.ok:
             raise ServiceError(
-                f"it is {waited.last.state} after {self._timeout_s:g} s; net.exe ended with {rans[0].code}: "
+                f"it is {waited.last.state} after {self._timeout_s:g} s; net.exe exited with {rans[0].code}: "
                 f"{rans[0].output}",
                 where=self._name,
-                hint="Nothing else was done. Look into the manager's log and the event log of the host",
+                hint="Nothing else was changed. Check the manager's log and the event log of the host",
             )
         if not running.addresses:
             return
@@ -438,8 +440,8 @@ class WindowsService:
         if not still.ok:
             ports = ", ".join(f"{each.endpoint} ({_holder(each)})" for each in still.last)
             self._result.warnings.append(
-                f"{self._name} has stopped, but its database nodes still listen on {ports}. End them on the host "
-                "before their files or their software change"
+                f"{self._name} has stopped, but its database nodes still listen on {ports}. Stop them on the host "
+                "before you change their files or software"
             )
 
     def _start(self, files: Files, found: Look, *, is_restart: bool) -> None:
@@ -456,11 +458,11 @@ class WindowsService:
         state = self._found.state
         if state != services.RUNNING:
             raise ServiceError(
-                f"it is {state or 'not installed'} and not RUNNING; net.exe ended with {rans[0].code}: "
+                f"it is {state or 'not installed'} and not RUNNING; net.exe exited with {rans[0].code}: "
                 f"{rans[0].output}",
                 where=self._name,
-                hint="Look into the manager's log and the event log of the host. May its account read "
-                f"{self._config}, and are the URLs reserved (es_urlacl)?",
+                hint="Check the manager's log and the event log of the host, that its account can read "
+                f"{self._config}, and that the URLs are reserved (es_urlacl)",
             )
         self._wait_for_answer(files)
 
@@ -473,7 +475,7 @@ class WindowsService:
         try:
             self._wait_for_answer(files, timeout_s=0)
         except ServiceError as error:
-            self._result.warnings.append(f"{error.problem}; it has to be restarted: {'; '.join(reasons)}")
+            self._result.warnings.append(f"{error.problem}; it must be restarted: {'; '.join(reasons)}")
 
     def _wait_for_answer(self, files: Files, *, timeout_s: float | None = None) -> None:
         if files.effective is None:
@@ -490,10 +492,10 @@ class WindowsService:
         waited = wait_until(ask, lambda seen: not isinstance(seen, GossipError), timeout_s=timeout_s)
         if isinstance(waited.last, GossipError):
             raise ServiceError(
-                f"the service control manager says that it runs, but within {timeout_s:g} s it did not answer "
-                f"the controller as a manager does: {waited.last}",
+                f"the service control manager reports RUNNING, but within {timeout_s:g} s it did not answer the "
+                f"controller as a manager: {waited.last}",
                 where=self._name,
-                hint="It was left running. Look into its log; is the URL reserved (es_urlacl), and may the controller "
+                hint="It was left running. Check its log; is the URL reserved (es_urlacl), and may the controller "
                 "reach it through the firewall?",
             )
         self._result.answer = waited.last
@@ -526,8 +528,8 @@ class WindowsService:
         if not settings.program or directory in settings.program.lower():
             return []
         return [
-            f"{self._name} was installed from another place: {settings.program}. To have it run {self._program}: "
-            "es_service with state: absent, then state: started"
+            f"{self._name} was installed from another place: {settings.program}. To run {self._program}: es_service "
+            "with state: absent, then state: started"
         ]
 
     def _restart_reasons(self, files: Files) -> list[str]:
@@ -552,7 +554,7 @@ def _node(effective: layers.Effective) -> Node:
 
 def _holder(listener: network.Listener) -> str:
     if listener.pid == network.SYSTEM:
-        return f"Windows, for a process that {' '.join(network.show_queues())} tells"
+        return f"Windows, for a process that {' '.join(network.show_queues())} shows"
     return f"process {listener.pid}"
 
 

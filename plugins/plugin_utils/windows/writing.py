@@ -30,10 +30,10 @@ def write(host: Host, contents: t.Mapping[str, bytes], *, backup: bool = False) 
         return {}
     suffix = f"{datetime.datetime.now():%Y%m%d-%H%M%S}~" if backup else "es-old"
 
-    def beside(path: str, end: str) -> str:
+    def named(path: str, end: str) -> str:
         return script.check_path(f"{path}.{end}", where="path")
 
-    places = [Place(path, beside(path, "es-new"), beside(path, suffix), content) for path, content in contents.items()]
+    places = [Place(path, named(path, "es-new"), named(path, suffix), content) for path, content in contents.items()]
     moves = script.replace([(each.new, each.path, each.old) for each in places], keep=backup)
     looks = [script.kind_of(each.old) for each in places] if backup else []
     was_there = {path for path in contents if host.kind_of(path) == FILE}
@@ -72,7 +72,7 @@ def _look_after(host: Host, places: t.Sequence[Place], was_there: set[str], erro
             return
         states = [_taken_back(host, each, found[each.path], was_there=each.path in was_there) for each in places]
     except (AnsibleError, HostError) as second:
-        states = [f"What is there now could not be seen ({second}): look at {paths}, and at .es-new and .es-old there"]
+        states = [f"The current state could not be read ({second}): check {paths}, and .es-new and .es-old there"]
     raise HostError(f"cannot be written: {error}", where=paths, hint="; ".join(states)) from error
 
 
@@ -86,7 +86,7 @@ def _taken_back(host: Host, place: Place, content: bytes | None, *, was_there: b
     elif not was_there and content == place.content:
         host.remove(path)
     host.forget(place.new, spare)
-    return f"{path} is as it was" if was_there else f"{path} is not there, as before"
+    return f"{path} is unchanged" if was_there else f"{path} does not exist, as before"
 
 
 __all__ = ["write"]

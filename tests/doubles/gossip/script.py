@@ -71,7 +71,7 @@ def play(steps: t.Sequence[Step], cluster: ScriptedCluster) -> None:
 
 def _read_step(step: t.Any, where: str) -> Step:
     if not isinstance(step, dict) or "address" not in step or set(step) - KEYS:
-        raise GossipError(f"expected address and any of {', '.join(sorted(KEYS))}, but came {step!r}", where=where)
+        raise GossipError(f"expected address and any of {', '.join(sorted(KEYS))}, got {step!r}", where=where)
     try:
         return Step(float(step.get("at", 0)), str(Endpoint.parse(step["address"])), _acts(step))
     except (TypeError, ValueError) as error:

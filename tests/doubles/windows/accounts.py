@@ -54,7 +54,7 @@ class Entry(t.NamedTuple):
 
 
 def sid_of(account: str, known: dict[str, str], locale: str) -> str | None:
-    """The SID of an account by its name in this machine's language; None if nobody has it."""
+    """The SID of an account by its name in this machine's language; None if no one has it."""
     if re.fullmatch(r"S-1(-\d+)+", account):
         return account
     wanted = account.lower()

@@ -2,7 +2,7 @@
 """Ansible's own scripts that put a file, known by their bytes, which have to be those of the installed ansible-core.
 
 They are Ansible's, run on Windows by its users every day; here their effect is done without reading them. From 2.19 on
-one wrapper is sent, and what it is to run comes with the input; before, each connection had a text of its own.
+one wrapper is sent, and what it is to run comes with the input; before, each connection had its own text.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ DEFAULTS: dict[str, t.Any] = {
     "free_bytes": 100 * 2**30,
     "clock_s": 0,  # how far the clock is ahead
     "elevated": True,
-    "processes": [],  # programs that run, beside those of the services
+    "processes": [],  # programs that run, next to those of the services
     "foreign": [],  # [{"pid", "parent", "command", "sockets": ["IP:PORT"], "urls": ["HTTP://..."]}] of other processes
     "hides_command_lines": False,  # as from a session that is not an administrator's
     "missing": [],  # programs that are not there
@@ -41,7 +41,7 @@ DEFAULTS: dict[str, t.Any] = {
     "noise": "",  # printed before everything, as a profile or a policy does
     "code_page": "utf-8",  # of a console over ssh, such as cp850
     "umlauts_lost": False,  # native output in a code page that the reader does not expect
-    "logged_in": True,  # somebody sits at the machine: the vendor's installer works
+    "logged_in": True,  # someone sits at the machine: the vendor's installer works
     "marked_s": 0.0,  # how long an uninstalled service stays marked for deletion
     "start_fails": False,
     "replace_fails": {},  # {path: number of winerror.h} what ReplaceFile ends with

@@ -206,7 +206,7 @@ class _Run:
         self.functions[_text_of(name).lower()] = (parameters, rest[1])
 
     def invoke(self, call: _Call) -> None:
-        """Run a block in a scope of its own; what it gives goes to the pipeline at once, also before an error."""
+        """Run a block in its own scope; what it gives goes to the pipeline at once, also before an error."""
         outer, self.variables = self.variables, {**self.variables, **call.variables}
         try:
             for child in call.block.named_children:

@@ -272,7 +272,7 @@ def _failure_actions(service: services.Service) -> str:
 
 
 def _installer(machine: Machine, program: str, arguments: list[str]) -> Done:
-    """The vendor's; its words and its exit codes are made up, and nobody may rely on them."""
+    """The vendor's; its words and its exit codes are made up, and no one may rely on them."""
     if arguments[:1] not in (["install"], ["uninstall"]) or len(arguments) % 2 == 0:
         raise NotUnderstood(f"EventStore.WindowsManager.exe {' '.join(arguments)}")
     given = dict(zip(arguments[1::2], arguments[2::2]))

@@ -33,7 +33,7 @@ class WindowsServer(http.server.ThreadingHTTPServer):
     """``with WindowsServer(("127.0.0.11", 5985), machine, "deployer", "secret"):`` answers until the block ends."""
 
     daemon_threads = True
-    # A machine has one address and nobody else on it.
+    # A machine has one address and no one else on it.
     allow_reuse_address = True
 
     def __init__(self, address: tuple[str, int], machine: Machine, user: str, password: str) -> None:

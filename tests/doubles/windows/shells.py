@@ -51,7 +51,7 @@ def default_shell(machine: Machine, line: str) -> Ended:
     if match:
         return command_line(machine, match[1])
     ended = command_line(machine, line)
-    # Nobody has set a code page, so the console has the machine's own.
+    # No one has set a code page, so the console has the machine's own.
     return ended._replace(stdout=ended.stdout.decode().encode(machine.setting("code_page"), "replace"))
 
 
@@ -75,7 +75,7 @@ def evaluate(machine: Machine, text: str, stdin: t.Iterable[str] = (), arguments
 
 
 def clixml(errors: list[str]) -> bytes:
-    """As powershell.exe writes errors where nobody reads a console."""
+    """As powershell.exe writes errors where no one reads a console."""
     lines = "".join(f'<S S="Error">{escape(line)}_x000D__x000A_</S>' for line in errors)
     return f'#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="{NAMESPACE}">{lines}</Objs>'.encode()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a stand-in machine runs in truth, and an archive shaped as the vendor's for Windows, with empty programs.
 
-``python -m tests.doubles.windows.software DIR`` writes that archive and beside it ``.sha256``.
+``python -m tests.doubles.windows.software DIR`` writes that archive and next to it ``.sha256``.
 """
 
 from __future__ import annotations

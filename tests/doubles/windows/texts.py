@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What programs print, by language. Nobody may read these words: that is why there are three languages.
+"""What programs print, by language. No one may read these words: that is why there are three languages.
 
 English, and Italian for ``show``, follow public captures; German ``show`` and the rest are made up in the same shape.
 """
@@ -37,7 +37,7 @@ ELEVATE = {
     "de": "Der angeforderte Vorgang erfordert erhöhte Rechte (Als Administrator ausführen).",
     "it": "L'operazione richiesta richiede privilegi più elevati (Esegui come amministratore).",
 }
-# Labels of sc.exe; the constants beside them are the same everywhere.
+# Labels of sc.exe; the constants next to them are the same everywhere.
 STATE = {"en": ("SERVICE_NAME", "STATE"), "de": ("SERVICE_NAME", "STATE"), "it": ("NOME_SERVIZIO", "STATO")}
 NO_SERVICE = {
     "en": "The specified service does not exist as an installed service.",
@@ -72,7 +72,7 @@ NOT_A_PROGRAM = {
 LISTENING = {"en": "LISTENING", "de": "ABHÖREN", "it": "LISTENING"}
 ESTABLISHED = {"en": "ESTABLISHED", "de": "HERGESTELLT", "it": "ESTABLISHED"}
 # Of ``netsh http show servicestate view=requestq``. The English ones are of public captures, the others are made up:
-# nobody may rely on any of them.
+# no one may rely on any of them.
 QUEUES = {
     "en": (
         *("Snapshot of HTTP service state (Request Queue View)", "Request queue name: Request queue is unnamed."),

@@ -94,7 +94,7 @@ def test_a_playbook_fails_with_the_problems(scripted_cluster, tmp_path):
     assert done.returncode == 2
     output = done.stdout + done.stderr
     assert "- no-answer: node3/database (127.0.51.3:2113) does not answer: connection refused" in output
-    assert "On node3 look whether the database node runs" in output
+    assert "Check on node3 that the database node is running" in output
     assert "QUORUM" not in output
 
 
@@ -225,7 +225,9 @@ def test_a_web_server_on_a_nodes_port_is_not_told_to_gossip(scripted_cluster, ru
     told = {each["text"].partition(" ")[0]: each for each in facts["problems"] if each["code"] == "no-answer"}
     assert told["node2/database"]["hint"].startswith("On node2 set GossipOnExt: true")
     assert "HTTP status 404 File not found, from SimpleHTTP" in told["node3/database"]["text"]
-    assert told["node3/database"]["hint"].startswith("Something else than a database node answers at 127.0.51.3:2113")
+    assert told["node3/database"]["hint"].startswith(
+        "Something other than a database node, or a proxy, answers on 127.0.51.3:2113"
+    )
 
 
 def curl_status(address: str) -> str:

@@ -412,7 +412,9 @@ def test_prefixes_say_where_it_listens_and_to_which_hosts_it_answers(nodes: t.An
     nodes.kill(1)
     nodes.start(1, ExtHttpPrefixes=["http://*:2113"])
     until("it has ended", lambda: nodes.processes[1].poll() is not None)
-    assert "has what the server crashes on: 'http://*:2113': it has to end in /" in nodes.output(1).read_text()
+    assert (
+        "has a prefix with which the server crashes: 'http://*:2113': it must end in /" in nodes.output(1).read_text()
+    )
 
 
 def test_a_single_node_is_master_and_has_no_gossip(nodes: t.Any) -> None:

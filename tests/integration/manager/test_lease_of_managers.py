@@ -106,7 +106,7 @@ def test_who_knows_the_owner_s_name_neither_ends_nor_takes_its_lease(managers):
     double.give_back()
     assert curl(f"http://{IPS[0]}:30777/lease", *JSON, '{"owner": "alice", "seconds": 0}')[0] == 409
     assert [owner_at(ip) for ip in IPS] == ["alice"] * 3
-    with pytest.raises(Taken, match="another stop is under way: alice"):
+    with pytest.raises(Taken, match="another stop is in progress: alice"):
         double.take(60)
     assert alice.renew(600)
 
@@ -136,10 +136,10 @@ def test_it_is_renewed_while_a_majority_remembers_it(managers):
 
 def test_a_refusal_is_told_in_the_manager_s_own_words(managers):
     async def refuse(_request):
-        return Response.of_text("10.0.0.9 may not use the lease", 403)
+        return Response.of_text("10.0.0.9 is not permitted to use the lease", 403)
 
     managers.run(answers=dict.fromkeys(IPS, refuse))
-    with pytest.raises(Taken, match=r"3 of 3 managers lend no lease: .*10\.0\.0\.9 may not use the lease"):
+    with pytest.raises(Taken, match=r"3 of 3 managers grant no lease: .*10\.0\.0\.9 is not permitted to use the lease"):
         Borrower(ALL, "alice", cluster="c1").take(60)
 
 
@@ -152,7 +152,7 @@ def test_a_majority_is_enough_and_less_is_not(managers):
 
 def test_a_minority_of_managers_lends_nothing_that_stays(managers):
     managers.run(IPS[0])
-    with pytest.raises(Taken, match=r"2 of 3 managers lend no lease.*127.0.93.[23]"):
+    with pytest.raises(Taken, match=r"2 of 3 managers grant no lease.*127.0.93.[23]"):
         Borrower(ALL, "alice", cluster="c1").take(60)
     assert owner_at(IPS[0]) == ""
 

@@ -33,7 +33,7 @@ def test_it_waits_for_a_disk_that_comes_late(machine, node):
     machine.start()
     log = machine.await_log("node database is not started: ")
     assert f"had its data in {machine.path}/database-data, and now there is no database in" in log
-    assert "Mount the disk" in log
+    assert "If the disk is not mounted" in log
     eventually(lambda: machine.starts("other"))
     assert machine.starts() == []
     (machine.path / "unmounted").rename(machine.path / "database-data")

@@ -91,7 +91,7 @@ def test_a_state_file_that_cannot_be_written_is_written_later(machine):
     assert machine.logged().count("cannot be written") == 1
     (machine.state / "in the way").rmdir()
     machine.state.rmdir()
-    machine.await_log("is written again")
+    machine.await_log("can be written again")
     assert [each["pid"] for each in json.loads(machine.state.read_text())["nodes"]] == [second]
 
 
@@ -182,7 +182,7 @@ def test_a_watch_that_fails_for_long_ends_the_manager_where_a_unit_starts_anothe
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(supervisor, "find_running", fail)
-    with pytest.raises(supervisor.ServiceError, match=r"node database could not be looked after for 0\.5 s"):
+    with pytest.raises(supervisor.ServiceError, match=r"node database could not be watched for 0\.5 s"):
         supervised(machine, lambda: asyncio.sleep(15), patience_s=0.5)
     assert machine.starts() == []
 
@@ -202,7 +202,7 @@ def test_a_manager_whose_work_ends_says_so_and_leaves_its_node_to_the_next(machi
         check=False,
     )
     assert process.returncode == 1
-    assert "es-manager ends: a task of the manager ended that never should" in process.stderr
+    assert "es-manager exits: a background task of the manager ended unexpectedly" in process.stderr
     (pid,) = machine.nodes()
     machine.start()
     machine.await_log(f"adopted, pid {pid}")

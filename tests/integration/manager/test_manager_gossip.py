@@ -313,7 +313,7 @@ def test_a_name_is_asked_again_until_it_has_addresses(machine, new_machine):
     with DnsServer(Endpoint(machine.ip, 15353), {}) as server:
         machine.configure(DiscoverViaDns=True, ClusterDns=name, Nameservers=[f"{machine.ip}:15353"])
         machine.start()
-        log = machine.await_log("it is asked again every second")
+        log = machine.await_log("the query is repeated every second")
         assert name in log
         assert curl(f"{machine.external}/gossip")[0] == 200
         server.set_records({name: [machine.ip, other.ip]})

@@ -219,7 +219,7 @@ def test_a_node_that_the_file_no_longer_names_is_stopped_before_others_start(mac
     eventually(lambda: machine.starts("new"))
     assert running(machine) == machine.starts("new")[0]
     log = machine.logged()
-    assert log.index(f"stopping pid {first}, which no node is any more") < log.index("node new started")
+    assert log.index(f"stopping pid {first}, which belongs to no listed node") < log.index("node new started")
 
 
 def test_a_second_manager_of_the_same_nodes_is_refused(machine):
@@ -286,7 +286,7 @@ def test_a_taken_port_is_named_and_no_node_started(machine, port, name):
         taken.listen()
         code, err = machine.refused()
     assert code == 1
-    assert f"{name}: {machine.ip}:{port} is taken by process {os.getpid()}" in err
+    assert f"{name}: {machine.ip}:{port} is in use by process {os.getpid()}" in err
     assert machine.starts() == []
 
 
@@ -418,7 +418,7 @@ def test_a_silent_node_is_warned_of_once_and_left_alone(machine, caplog):
         await asyncio.sleep(0.3)
         server = await asyncio.start_server(answer, machine.ip, 2113)
         await until(lambda: "answers at" in caplog.text)
-        assert caplog.text.count("node database runs, but for") == 1
+        assert caplog.text.count("node database runs, but its HTTP address") == 1
         server.close()
 
     async def answer(reader, writer):

@@ -120,7 +120,7 @@ def test_the_environment_of_the_task_decides_where_it_has_to_answer(place):
         place.database(environment={"EVENTSTORE_EXT_HTTP_PORT": "2199", "STAND_IN": "silent"}, timeout=1)
     )
     assert result["failed"]
-    assert f"nothing listens on {place.ip}:2199" in result["msg"]
+    assert f"nothing is listening on {place.ip}:2199" in result["msg"]
 
 
 def test_installed_starts_nothing(place):
@@ -238,7 +238,7 @@ def test_the_cluster_size_of_a_stop_is_that_of_the_running_node(place, given):
     wrong = {**args, **{name: str(place.path / value) for name, value in given.items()}}
     for check in (True, False):
         result = place.run(wrong, "stopped", check=check)
-        assert "it runs a database node of a cluster of 3 nodes, and cluster is not given" in result["msg"]
+        assert "it runs a database node of a cluster of 3 nodes, and cluster is not set" in result["msg"]
     assert [each.pid for each in place.processes()] == [place.pid]
 
 
@@ -257,7 +257,7 @@ def test_the_nodes_of_a_manager_are_seen_without_its_files(place):
     for changed in ({"config": str(alone), "arguments": []}, {"config": str(place.path / "absent.yaml")}):
         cluster = {"name": "c", "endpoints": [f"{place.ip}:9"], "settle": 0, "wait": 0}
         result = place.run({**args, **changed, "cluster": cluster}, "stopped")
-        assert "runs a database node that is none of the endpoints given" in result["msg"]
+        assert "runs a database node that is not one of the given endpoints" in result["msg"]
         assert len(place.processes()) == 3
 
 
@@ -267,7 +267,7 @@ def test_a_node_of_another_pid_file_is_a_node(place):
     run = place.path / "run"
     shutil.copy2(run / "es-database.pid", run / "es-other.pid")
     result = place.run({**place.database("other"), "executable": None, "config": None}, "stopped")
-    assert "a cluster of 3 nodes, and cluster is not given" in result["msg"]
+    assert "a cluster of 3 nodes, and cluster is not set" in result["msg"]
     assert [each.pid for each in place.processes()] == [place.pid]
 
 
@@ -351,7 +351,9 @@ def test_a_manager_is_not_started_where_a_stranger_holds_a_port_of_its_node(plac
     with socket.create_server((place.ip, 2123)):
         result = place.run(args)
     assert f"{place.ip}:2123 is held by pid {os.getpid()} (" in result["msg"]
-    assert f"not by a node of es-manager; change it in {place.path}/node1.yaml, or stop it" in result["msg"]
+    assert (
+        f"not by a node of es-manager; change the port in {place.path}/node1.yaml, or stop the process" in result["msg"]
+    )
     assert place.processes() == []
 
 
@@ -384,7 +386,7 @@ def test_restart_needed_names_what_differs_and_no_values(place):
     again = place.run(wanted)
     assert (again["changed"], again["pid"]) == (False, pid)
     assert again["restart_needed"] == [
-        "it was started with other arguments than those asked for",
+        "it was started with other arguments than the given ones",
         "the environment differs in EVENTSTORE_STATS_PERIOD_SEC",
     ]
     restarted = place.run(wanted, "restarted")
@@ -435,7 +437,7 @@ def test_a_new_port_in_the_file_is_a_reason_to_restart_not_a_failure(place):
     again = place.run(args)
     assert not again["changed"]
     assert again["restart_needed"]
-    assert f"nothing listens on {place.ip}:2119" in str(again["warnings"])
+    assert f"nothing is listening on {place.ip}:2119" in str(again["warnings"])
     os.utime(config)
     assert place.run(args, "restarted")["answer"]["url"] == f"http://{place.ip}:2119/info"
 
@@ -523,7 +525,7 @@ def test_a_port_held_by_a_stranger_is_refused_with_its_name(place):
         text = refused(place, place.database())
     assert f"{place.ip}:2113 is held by pid {os.getpid()} (" in text
     assert " ".join(psutil.Process().cmdline()) in text
-    assert f"not by es-database; change ExtHttpPort in {place.path}/database.yaml, or stop it" in text
+    assert f"not by es-database; change ExtHttpPort in {place.path}/database.yaml, or stop the process" in text
 
 
 def test_a_stranger_on_every_address_holds_the_port_too(place):
@@ -543,7 +545,7 @@ def test_all_problems_are_told_at_once(place):
         text = refused(place, place.database(user="nobody-here"))
     for part in (
         "user nobody-here does not exist",
-        f"{place.path}/eventstored may not be executed",
+        f"{place.path}/eventstored is not executable",
         "203.0.113.9 (IntIp) is not an address of this machine",
         f"{place.ip}:1113 is held by",
         f"{place.ip}:2113 is held by",
@@ -553,17 +555,15 @@ def test_all_problems_are_told_at_once(place):
 
 
 REFUSED = [
-    pytest.param({"executable": "/nowhere/eventstored"}, {}, "/nowhere/eventstored is not there", id="no executable"),
+    pytest.param({"executable": "/nowhere/eventstored"}, {}, "/nowhere/eventstored does not exist", id="no executable"),
     pytest.param({"executable": "eventstored"}, {}, "is not an absolute path", id="relative executable"),
-    pytest.param(
-        {"config": "/nowhere/x.yaml"}, {}, "/nowhere/x.yaml: the configuration file is not there", id="no file"
-    ),
+    pytest.param({"config": "/nowhere/x.yaml"}, {}, "/nowhere/x.yaml: the configuration file is missing", id="no file"),
     pytest.param({}, {"ExtHttpPort": "abc"}, "could not be converted to Int32", id="wrong value"),
     pytest.param({}, {"ExtHttpPort": 0}, "ExtHttpPort is 0", id="port 0"),
     pytest.param({}, {"ExtHttpPort": 1113}, "ExtTcpPort and ExtHttpPort are both", id="one port twice"),
     pytest.param({"name": "../x"}, {}, "name: expected letters, digits", id="name"),
     pytest.param({"provider": "windows"}, {}, "this machine is not Windows", id="windows"),
-    pytest.param({"enabled": True}, {}, "nothing starts a plain process with the machine", id="enabled"),
+    pytest.param({"enabled": True}, {}, "a plain process cannot start with the machine", id="enabled"),
     pytest.param({"environment": {"A": "x\ny"}}, {}, "the value of A has a line break", id="environment"),
     pytest.param({"user": "a b"}, {}, "'a b' is not the name of a user", id="user"),
     pytest.param({"version": "21.10.0"}, {}, "version '21.10.0' is not deployed or operated", id="version"),
@@ -590,7 +590,7 @@ def test_a_process_that_ends_at_once_is_told_with_its_last_words(place):
     started = time.monotonic()
     text = refused(place, place.database(environment={"STAND_IN": "dies"}))
     assert time.monotonic() - started < 5
-    assert "es-database: it ended within" in text
+    assert "es-database: it exited within" in text
     assert text.endswith("it says hello\nDb: no such directory")
 
 
@@ -602,7 +602,8 @@ def test_a_process_that_says_that_it_exits_and_lives_on_has_ended(place):
 
 
 @pytest.mark.parametrize(
-    ("mode", "text"), [("silent", "nothing listens on"), ("html", "expected the esVersion and state of a database")]
+    ("mode", "text"),
+    [("silent", "nothing is listening on"), ("html", "expected the esVersion and state of a database")],
 )
 def test_a_process_that_does_not_answer_is_no_started_service(place, mode, text):
     args = place.database(environment={"STAND_IN": mode}, timeout=1)

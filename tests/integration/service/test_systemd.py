@@ -94,7 +94,7 @@ def test_check_run_again_change_restart_stop_absent(place, world):
     more = {**args, "arguments": ["--stats-period-sec", "7"]}
     checked = place.run(more, check=True)
     assert checked["changed"]
-    assert checked["restart_needed"] == [f"{unit} is to be written"]
+    assert checked["restart_needed"] == [f"{unit} would be written"]
     changed = place.run(more)
     assert changed["changed"]
     assert changed["pid"] == first["pid"]
@@ -179,7 +179,7 @@ def test_secrets_are_for_root_only(place, world):
 def test_a_service_that_ends_at_once_is_told_with_the_journal(place):
     result = place.run(place.database(provider="systemd", environment={"STAND_IN": "dies"}))
     assert result["failed"]
-    assert "es-database: it ended within" in result["msg"]
+    assert "es-database: it exited within" in result["msg"]
     assert result["msg"].endswith("it says hello\nDb: no such directory")
 
 
@@ -224,7 +224,7 @@ def test_a_machine_without_systemd_is_told(place, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     result = place.run(place.database(provider="systemd"))
     assert result["failed"]
-    assert result["msg"] == "provider systemd: systemctl is not on this machine. Use provider: process"
+    assert result["msg"] == "provider systemd: systemctl is not installed on this machine. Use provider: process"
 
 
 def test_auto_is_systemd_where_the_machine_was_booted_with_it(place, world, monkeypatch):

@@ -70,7 +70,7 @@ def test_only_what_differs_changes(life: t.Any, way: str) -> None:
     assert machines[way].refused() == []
     failed = {step: result.get("msg") for step, result in results[way].items() if result.get("failed")}
     assert list(failed) == ["unknown account", "runas"]
-    assert f"{way}: become has no effect on what is sent to a Windows host. Nothing was done" in failed["runas"]
+    assert f"{way}: become has no effect on a Windows host. Nothing was changed" in failed["runas"]
     assert [step for step, result in results[way].items() if result.get("changed")] == list(CHANGED)
 
 
@@ -105,9 +105,9 @@ def test_an_account_that_nobody_has_is_named(life: t.Any, way: str) -> None:
 OLD = {URLS[0]: "D:(A;;GX;;;WD)"}
 FAULTS: dict[str, tuple[str, dict[str, t.Any], tuple[str, ...], dict[str, str]]] = {
     "not elevated": ("winrm", {"elevated": False, "locale": "de"}, ("administrator", "elevated", URLS[0]), OLD),
-    "no netsh": ("psrp", {"missing": ["netsh.exe"]}, ("netsh.exe is not there",), OLD),
-    "no netsh over ssh": ("ssh", {"missing": ["netsh.exe"], "locale": "it"}, ("netsh.exe is not there",), OLD),
-    "the new one is refused": ("winrm", {"refuse_add": "LS"}, ("It is as it was before", URLS[0]), OLD),
+    "no netsh": ("psrp", {"missing": ["netsh.exe"]}, ("netsh.exe does not exist",), OLD),
+    "no netsh over ssh": ("ssh", {"missing": ["netsh.exe"], "locale": "it"}, ("netsh.exe does not exist",), OLD),
+    "the new one is refused": ("winrm", {"refuse_add": "LS"}, ("It is unchanged", URLS[0]), OLD),
     "noise": ("winrm", {"noise": "WARNING: http://policy.example:80/ SDDL"}, (), {URLS[0]: LS}),
     "noise that lies": ("psrp", {"noise": "ES1:RC:5"}, (), {URLS[0]: LS}),
     "umlauts lost": ("winrm", {"umlauts_lost": True, "locale": "de"}, (), {URLS[0]: LS}),

@@ -241,7 +241,7 @@ def test_a_file_that_cannot_be_replaced_keeps_what_it_has(tmp_path: pathlib.Path
         assert machine.machine.read("acl")[HELD] == sddl
         if fails:
             assert machine.file(HELD) == old
-            assert f"{HELD} is as it was" in result["msg"]
+            assert f"{HELD} is unchanged" in result["msg"]
         else:
             assert yaml.safe_load(machine.file(HELD) or b"")["ClusterSize"] == 3
             assert machine.file(result["backup_file"]) == old

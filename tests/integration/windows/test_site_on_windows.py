@@ -189,9 +189,9 @@ def test_a_stop_that_would_cost_the_majority_never_reaches_the_service_control_m
     results = plays.tasks({"node1": node1}, [*tasks, without])["node1"]
     for result in results[:3]:
         assert result["failed"]
-        assert "1 of 3 nodes would be left in sync (node2/database) and 2 are needed" in result["msg"]
+        assert "1 of 3 nodes would remain in sync (node2/database) and 2 are needed" in result["msg"]
         assert "node3/database" in result["msg"]  # what to bring back first
-    assert "cluster is not given" in results[3]["msg"]
+    assert "cluster is not set" in results[3]["msg"]
     assert (node1.changes(), node1.services, node1.urlacl) == before
     assert psutil.Process(node1.services[SERVICE]["pid"]).is_running()
     assert curl(f"http://{NET}.11:2113/info")[0] == 200

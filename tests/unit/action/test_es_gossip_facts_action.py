@@ -62,8 +62,8 @@ def test_from_target_runs_the_module(run):
 def test_from_target_on_windows_is_refused(run):
     with pytest.raises(AnsibleActionFail) as error:
         run({"endpoints": ENDPOINTS, "from": "target"}, windows=True)
-    assert "cannot ask from node1, a Windows host (winrm)" in str(error.value)
-    assert "Leave 'from' out to ask from the controller" in str(error.value)
+    assert "cannot query from node1, a Windows host (winrm)" in str(error.value)
+    assert "Remove 'from' to query from the controller" in str(error.value)
 
 
 @pytest.mark.parametrize("verbosity", [0, 2, 3])

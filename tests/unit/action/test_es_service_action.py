@@ -77,7 +77,7 @@ def test_who_meets_at_a_lock(home, first, second, meet, monkeypatch):
         pass
 
     def told(text):
-        assert text.startswith(f"waiting for another stop in {second['name']} to end: alice (")
+        assert text.startswith(f"waiting for another stop in {second['name']}: alice (")
         raise WaitsError
 
     monkeypatch.setattr(es_service.display, "display", told)

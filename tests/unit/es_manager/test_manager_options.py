@@ -15,20 +15,20 @@ from es_manager.__main__ import main
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 TEST_REFUSED = [
-    ({"IntIp": "0.0.0.0"}, "IntIp (0.0.0.0) is given to other machines"),
-    ({"IntHttpPort": 0}, "IntHttpPort (0) is no port"),
-    ({"IntHttpPort": 30778}, "makes 127.0.31.9:30778, where IntHttpPort listens"),
+    ({"IntIp": "0.0.0.0"}, "IntIp (0.0.0.0) is advertised"),
+    ({"IntHttpPort": 0}, "IntHttpPort (0) is not a port"),
+    ({"IntHttpPort": 30778}, "gives 127.0.31.9:30778, on which IntHttpPort listens"),
     ({"GossipIntervalMs": 0}, "GossipIntervalMs (0) is too short"),
     ({"GossipTimeoutMs": -5}, "GossipTimeoutMs (-5) is too short"),
     ({"DiscoverViaDns": True, "ClusterDns": " "}, "is empty while DiscoverViaDns"),
-    ({"WatchdogConfig": ""}, "WatchdogConfig (empty) names no file"),
+    ({"WatchdogConfig": ""}, "WatchdogConfig (empty) does not name a file"),
     ({"WatchdogConfig": "/nonexistent/w.esconfig"}, "/nonexistent/w.esconfig cannot be read: No such file"),
-    ({"NodeExecutable": ""}, "NodeExecutable (empty) is no program"),
-    ({"NodeExecutable": "/etc/passwd"}, "NodeExecutable (/etc/passwd) is no program"),
-    ({"NodeExecutable": "true"}, "NodeExecutable (true) is no program"),
+    ({"NodeExecutable": ""}, "NodeExecutable (empty) is not a program"),
+    ({"NodeExecutable": "/etc/passwd"}, "NodeExecutable (/etc/passwd) is not a program"),
+    ({"NodeExecutable": "true"}, "NodeExecutable (true) is not a program"),
     ({"IntHttpPort": 2113}, "clashes with the node of"),
     ({"GossipSeed": "node2:30777"}, "could not be converted to IPEndPoint[]"),
-    ({"LeaseClients": ["node9"]}, "is no list of addresses: 'node9' does not appear"),
+    ({"LeaseClients": ["node9"]}, "is not a list of addresses: 'node9' does not appear"),
     ({"EnableWatchdogg": True}, "Did you mean EnableWatchdog?"),
 ]
 
@@ -140,7 +140,7 @@ def test_a_node_that_the_server_would_refuse_is_started_with_a_warning(write):
 def test_an_empty_watchdog_file_is_a_warning(write):
     settings = load(write({"NodeExecutable": ""}, watchdog="\n"))
     assert settings.watchdog.nodes == ()
-    assert "names no node" in settings.warnings[0]
+    assert "lists no node" in settings.warnings[0]
 
 
 @pytest.mark.parametrize(("changes", "message"), TEST_REFUSED)

@@ -121,7 +121,7 @@ def test_who_answers_as_somebody_else_is_not_believed(trusting: Trust) -> None:
 
 def test_a_member_from_far_ahead_is_left_out_and_it_is_said_once(trusting: Trust) -> None:
     ahead = ClusterInfo((a_member(ONE, time_stamp="2026-11-30T12:00:00Z"),), ONE)
-    assert trusting.answered(ONE, ahead) == [f"the clock of {ONE} is more than a day ahead: not listed. Set its clock"]
+    assert trusting.answered(ONE, ahead) == [f"the clock of {ONE} is more than a day ahead: not listed. Fix its clock"]
     assert trusting.answered(ONE, ahead) == []
     assert listed(trusting) == {}
     know(trusting, a_member(ONE))

@@ -182,7 +182,7 @@ def test_of_a_name_all_addresses_are_asked(asked, read, monkeypatch):
 @pytest.mark.parametrize(
     ("endpoints", "said"),
     [
-        (["10.0.0.7:2113", "10.0.0.8:2113"], r"came none: 10.0.0.7:2113: connection refused; 10.0.0.8:2113: "),
+        (["10.0.0.7:2113", "10.0.0.8:2113"], r"got none: 10.0.0.7:2113: connection refused; 10.0.0.8:2113: "),
         (["10.0.0.1"], "endpoints: '10.0.0.1' has no port; write it as HOST:PORT"),
         (["10.0.0.1:http"], "does not end in a port"),
         ([], "expected at least one endpoint"),

@@ -21,7 +21,7 @@ def test_the_archive_has_the_shape_of_the_vendors_and_runs(tmp_path: Path) -> No
     with zipfile.ZipFile(built.path) as archive:
         modes = {info.filename: info.external_attr >> 16 & 0o777 for info in archive.infolist()}
         program = archive.read("EventStore-Lab-v4.1.4/eventstored")
-        assert b"It is no database" in archive.read("EventStore-Lab-v4.1.4/README.md")
+        assert b"It is not a database" in archive.read("EventStore-Lab-v4.1.4/README.md")
     top = "EventStore-Lab-v4.1.4"
     assert modes == {f"{top}/README.md": 0o644, f"{top}/eventstored": 0o755, f"{top}/run-node.sh": 0o755}
     assert program.startswith(f"#!{sys.executable}\n".encode())

@@ -54,9 +54,9 @@ def test_the_order(machines, order, last):
 @pytest.mark.parametrize(
     ("machines", "words"),
     [
-        ({"c": (10, 700)}, "a/database (machine not reached), b/database (machine not reached)"),
+        ({"c": (10, 700)}, "a/database (machine unreachable), b/database (machine unreachable)"),
         ({"a": None, "b": (-1, 0), "c": (10, 700)}, "a/database (no data), b/database (no data)"),
-        ({"a": None, "c": (10, 700)}, "b/database (machine not reached), a/database (no data)"),
+        ({"a": None, "c": (10, 700)}, "b/database (machine unreachable), a/database (no data)"),
         ({}, "0 of 3 nodes have data"),
     ],
 )
@@ -70,7 +70,7 @@ def test_refused(machines, words):
 
 def test_it_explains():
     answer = recover(gossip("a"), PLAN, checkpoints(a=(10, 500), b=(10, 700)))
-    assert "2 of 3 nodes have to be in sync" in text(answer)
+    assert "2 of 3 nodes must be in sync" in text(answer)
     assert "a/database: Unknown, epoch at 10, log up to 500, 200 bytes less than b/database" in text(answer)
     assert "c/database: MISSING" in text(answer)
 

@@ -23,14 +23,15 @@ THREE = {"cluster_name": "cluster1", "hosts": {"node1": {}, "node2": {}, "node3"
             True,
             [
                 "cluster1: would be deployed on node1 (check mode)",
-                "NOT deployed on node2, node3: failed or not reached, see above. Correct that, and run it again.",
+                "NOT deployed on node2, node3: failed or unreachable, see above. Fix the cause and run the playbook "
+                "again.",
             ],
         ),
         (
             ["node1"],
             ["node1"],
             False,
-            ["cluster1: deployed on node1", "NOT deployed on node2, node3: left out by --limit"],
+            ["cluster1: deployed on node1", "NOT deployed on node2, node3: excluded by --limit"],
         ),
     ],
     ids=["all", "two failed", "limit"],

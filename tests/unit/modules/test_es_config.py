@@ -125,7 +125,10 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
 
     refused = run_module("es_config", args)
     assert refused["failed"]
-    assert f"the directory {tmp_path}/no/such/dir is missing. Create it first; nothing was written" in refused["msg"]
+    assert (
+        f"the directory {tmp_path}/no/such/dir is missing. Nothing was written. Create the directory first"
+        in refused["msg"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,21 +139,21 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
             "options: ClusterSiez is not an option of a database node 3.4.0; did you mean",
         ),
         ({"options": {"MemDb": "no", "IntIp": "x"}}, "1) MemDb: 'no' is not true or false"),
-        ({"options": {}}, "the file would hold no option, and the server crashes"),
+        ({"options": {}}, "the file would contain no option, and the server crashes"),
         (
             {"options": {"ClusterDns": "a.example,b.example"}},
-            "'a.example,b.example' is no DNS name; one name has a record",
+            "'a.example,b.example' is not a DNS name; set one name, with a record",
         ),
         (
             {"options": {"IntHttpPrefixes": ["http://*:2112"]}},
-            "IntHttpPrefixes (Config File): has what the server crashes",
+            "IntHttpPrefixes (Config File): has a prefix with which the server crashes",
         ),
-        ({"options": {"ClusterSize": 4}}, "ClusterSize: 4 is not a size for a cluster"),
+        ({"options": {"ClusterSize": 4}}, "ClusterSize: 4 is not a cluster size"),
         ({"options": {"EnableWatchdog": True}}, "EnableWatchdog is an option of a manager node"),
         ({"version": "26.2.0"}, "version '26.2.0' is not supported"),
         ({"kind": "manager"}, "ClusterSize is an option of a database node"),
         ({"arguments": ["--int_ip", "1"]}, "command line, --int_ip: not an option"),
-        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config chooses /elsewhere, not the file"),
+        ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config sets /elsewhere, not the written file"),
         (
             {"environment": {"EVENTSTORE_INT_IP": "node1"}},
             "EVENTSTORE_INT_IP: the value 'node1' could not be converted",
@@ -184,7 +187,7 @@ def test_a_damaged_file_is_left_alone(es_config, path, data, message, exclusive)
     result = es_config(exclusive=exclusive)
     assert result["failed"]
     assert message in result["msg"]
-    assert "mend it, remove it, or replace it with force: true" in result["msg"]
+    assert "fix it, remove it, or replace it with force: true" in result["msg"]
     assert path.read_bytes() == data
 
 
@@ -223,23 +226,26 @@ def test_a_file_that_stays_without_options_is_refused(es_config, path, text):
         path.write_text(text)
     result = es_config(exclusive=False, options={})
     assert result["failed"]
-    assert "the server crashes on an empty file or one of comments only" in result["msg"]
-    assert "Give at least one option" in result["msg"]
+    assert "the server crashes with an empty file or with comments only" in result["msg"]
+    assert "Set at least one option" in result["msg"]
     assert (path.read_text() if path.exists() else None) == text
 
 
 OWN = "IntIp: 10.9.0.5\nExtIp: 10.9.0.5\n"
 ANY = "IntIp: 0.0.0.0\nExtIp: 0.0.0.0\nClusterSize: 3\n"
 DOUBTS = [
-    ("DiscoverViaDns: ip\n", "line 1, DiscoverViaDns: 'ip' is true to the server"),
-    ("ClusterDns: a.example,b.example\n", "ClusterDns (Config File): 'a.example,b.example' is no DNS name; one name"),
+    ("DiscoverViaDns: ip\n", "line 1, DiscoverViaDns: 'ip' is true for the server"),
+    (
+        "ClusterDns: a.example,b.example\n",
+        "ClusterDns (Config File): 'a.example,b.example' is not a DNS name; set one name",
+    ),
     (
         f"{ANY}AddInterfacePrefixes: false\nIntHttpPrefixes: http://*:2112/\nExtHttpPrefixes: http://*:2113/\n",
         "IntIp (Config File): with AddInterfacePrefixes false the node gives 0.0.0.0 to the others",
     ),
     (f"{ANY}IntIp: 10.9.0.5\n".replace("IntIp: 0.0.0.0\n", ""), "the internal HTTP server has no prefix"),
     (f"{OWN}ClusterSize: 3\nIntIpAdvertiseAs: 198.51.100.5\n", "answers 400 Invalid host to 198.51.100.5"),
-    ("EnableTrustedAuth: 'no'\n", "EnableTrustedAuth: 'no' is true to the server"),
+    ("EnableTrustedAuth: 'no'\n", "EnableTrustedAuth: 'no' is true for the server"),
     ("Db: /x\nInterface: {IntIp: 10.0.0.1}\n", "Interface has nested settings, which the server skips"),
 ]
 
@@ -255,9 +261,9 @@ def test_what_the_server_takes_without_a_word_is_told(es_config, path, text, war
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("IntIp: 0.0.0.0\n", "IntIp (Config File): a manager gives 0.0.0.0 to the others"),
-        ("ClusterDns: a,b\n", "'a,b' is no DNS name"),
-        ("EnableWatchdog: off\n", "'off' is true to the server"),
+        ("IntIp: 0.0.0.0\n", "IntIp (Config File): a manager advertises 0.0.0.0"),
+        ("ClusterDns: a,b\n", "'a,b' is not a DNS name"),
+        ("EnableWatchdog: off\n", "'off' is true for the server"),
     ],
 )
 def test_a_managers_file_is_doubted_too(es_config, path, text, warning):
@@ -294,7 +300,7 @@ def test_a_file_for_a_server_of_today(es_config, path):
     ("version", "change", "message"),
     [
         ("24.10.4", {"HttpPrt": 1}, "HttpPrt is not an option of a database node 24.10.4; did you mean HttpPort?"),
-        ("25.0.0", {"HttpPort": 1}, "it went after 24.10.4; write NodePort"),
+        ("25.0.0", {"HttpPort": 1}, "it was removed after 24.10.4; write NodePort"),
         ("24.10.4", {"DisableAdminUi": "yes"}, "'yes' is not true or false; the server does not start with it"),
         ("24.10.4", {"GossipSeed": ["[::1]:2113"]}, "is IPv6, which the server does not read in GossipSeed"),
         ("24.10.4", {"DefaultAdminPassword": "x"}, "can only be set by an environment variable"),
@@ -592,7 +598,7 @@ def test_all_files_of_a_machine_check_write_check_again_write_again(machine):
     [
         ({"nodes": [["--config", "relative.yaml"]]}, "not an absolute path"),
         ({"options": {"EnableWatchdgo": True}}, "EnableWatchdog"),
-        ({"options": {"EnableWatchdog": True}}, "no WatchdogConfig that names the file"),
+        ({"options": {"EnableWatchdog": True}}, "but WatchdogConfig, the file for the list of nodes"),
         ({"options": {"WatchdogConfig": "/nowhere/watchdog.esconfig"}}, "the directory /nowhere is missing"),
     ],
 )
@@ -607,7 +613,7 @@ def test_one_damaged_file_keeps_all_from_being_written(machine):
     (machine.folder / "watchdog.esconfig").write_text("no watchdog file\n")
     result = machine()
     assert result["failed"]
-    assert "left alone" in result["msg"]
+    assert "not changed" in result["msg"]
     assert [each.name for each in machine.folder.iterdir()] == ["watchdog.esconfig"]
 
 

@@ -63,7 +63,7 @@ def test_a_link_of_the_services_account_is_refused_before_anything_is_made(
     (tmp_path / "var/lib").symlink_to(roots)
     refused = run_module("es_distribution", {**software, "owner": "65534"}, check=check)
     assert refused["msg"].startswith(
-        f"{tmp_path}/var/lib/data: lib is a link that the services' account could have made"
+        f"{tmp_path}/var/lib/data: lib is a link that the services' account could have created"
     )
     assert os.stat(roots).st_uid == 0
     assert not (tmp_path / "etc").exists()
@@ -73,7 +73,7 @@ def test_a_file_in_the_place_of_a_directory_is_refused_before_any_is_made(run_mo
     (tmp_path / "var").touch()
     refused = run_module("es_distribution", {**software, "directories": [str(tmp_path / "etc"), str(tmp_path / "var")]})
     assert refused["failed"]
-    assert refused["msg"] == f"{tmp_path / 'var'}: is there, and is no directory. Move it away"
+    assert refused["msg"] == f"{tmp_path / 'var'}: exists, but is not a directory. Move it away"
     assert not (tmp_path / "etc").exists()
 
 
@@ -117,7 +117,7 @@ def test_a_program_on_the_controller_is_asked_for_and_nothing_is_done_before_it_
 
 
 @pytest.mark.parametrize(
-    ("dest", "why"), [("opt/x", "Write absolute paths"), ("{tmp_path}", "is there, and is no file")]
+    ("dest", "why"), [("opt/x", "Write absolute paths"), ("{tmp_path}", "exists, but is not a file")]
 )
 def test_a_program_without_a_proper_place_is_refused(run_module, program, tmp_path, dest, why) -> None:
     wanted = [{**program["programs"][0], "dest": dest.format(tmp_path=tmp_path)}]

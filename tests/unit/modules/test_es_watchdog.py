@@ -11,13 +11,13 @@ TEXT_A = "# --config /etc/a.yaml\n"
 TEXT_AB = f"{TEXT_A}# --config /etc/b.yaml\n"
 
 TEST_REFUSED = [
-    ([["--config", "/etc/my nodes/a.yaml"]], "has a blank"),
+    ([["--config", "/etc/my nodes/a.yaml"]], "has a space"),
     ([["--config", "/etc/a.yaml\n# --config /etc/b.yaml"]], "control character"),
     ([[]], "expected the options of a node"),
     ([["--config", "a.yaml"]], "not an absolute path"),
     ([A, A], "nodes 1 and 2 both have --config /etc/a.yaml"),
-    ([["--config", True]], "an argument is a text, but this one is True"),
-    (["--config /etc/a.yaml"], "has a blank"),
+    ([["--config", True]], "expected strings as arguments, got True"),
+    (["--config /etc/a.yaml"], "has a space"),
 ]
 
 TEST_DAMAGED = [

@@ -57,7 +57,7 @@ def main(arguments: t.Sequence[str] | None = None) -> int:
         _set_up_log(settings)
         asyncio.run(_run(settings))
     except Exception as error:  # in one line of the log, where the operator looks
-        log.error("es-manager ends: %s", described(error))
+        log.error("es-manager exits: %s", described(error))
         return 1
     return 0
 
@@ -69,7 +69,7 @@ async def _run(settings: options.Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     own = Member.manager(str(uuid.uuid4()), utc_now(), settings.internal, settings.external)
-    membership = Membership(own, rng=random.Random(), now=utc_now)  # noqa: S311 -- whom to gossip with is no secret
+    membership = Membership(own, rng=random.Random(), now=utc_now)  # noqa: S311 -- the choice of a peer is no secret
     trust = Trust(membership, listed=settings.lease_clients)
     supervisor = None
     if settings.watchdog:
@@ -142,7 +142,7 @@ async def _until_stopped(
         for task in others:
             if task.done():
                 task.result()
-        raise ServiceError("a task of the manager ended that never should")
+        raise ServiceError("a background task of the manager ended unexpectedly")
     finally:
         for task in (asked, *others):
             task.cancel()

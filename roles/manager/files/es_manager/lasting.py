@@ -44,7 +44,7 @@ async def lasting(name: str, work: t.Callable[[], t.Awaitable[object]], *, patie
 
 
 def described(error: BaseException) -> str:
-    """One line; of what nobody foresaw, with the place."""
+    """One line; of what no one foresaw, with the place."""
     if isinstance(error, (EventStoreError, OSError)):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)[-1:]

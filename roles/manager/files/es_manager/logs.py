@@ -51,7 +51,7 @@ class Bounded(logging.Filter):
         if now - self._since >= 60:
             left_out = self._lines - LINES_A_MINUTE
             if left_out > 0:
-                record.msg = f"{record.getMessage()} (before it, {left_out} lines about the network were left out)"
+                record.msg = f"{record.getMessage()} ({left_out} lines about the network before it were omitted)"
                 record.args = ()
             self._since, self._lines = now, 0
         self._lines += 1
@@ -59,7 +59,7 @@ class Bounded(logging.Filter):
 
 
 class Stream(logging.StreamHandler):  # type: ignore[type-arg]  # it takes none before Python 3.11
-    """Standard error, which the unit's journal has; nobody is left to tell that it fails."""
+    """Standard error, which the unit's journal has; no one is left to tell that it fails."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass

@@ -63,16 +63,12 @@ def settings(effective: layers.Effective, environment: t.Mapping[str, str]) -> S
     external = Endpoint(value("ExtIp"), value("ExtHttpPort"))
     for name in ("IntIp", "ExtIp"):
         if value(name) in ANY_IPS:
-            _refuse(
-                effective, name, "is given to other machines, which cannot reach it", "Write this machine's address"
-            )
+            _refuse(effective, name, "is advertised, and other machines cannot reach it", "Set this machine's address")
     for name in ("IntHttpPort", "ExtHttpPort"):
         if not value(name):
-            _refuse(effective, name, "is no port to listen on", "Write a port from 1 to 65535")
+            _refuse(effective, name, "is not a port", "Write a port from 1 to 65535")
     if internal == external:
-        _refuse(
-            effective, "ExtHttpPort", f"makes {external}, where IntHttpPort listens", "Give the two different ports"
-        )
+        _refuse(effective, "ExtHttpPort", f"gives {external}, on which IntHttpPort listens", "Set two different ports")
     for name in ("GossipIntervalMs", "GossipTimeoutMs"):
         if value(name) < 1:
             _refuse(effective, name, "is too short", "Write a number of milliseconds from 1")
@@ -100,7 +96,7 @@ def _networks(effective: layers.Effective) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(text, strict=False) for text in effective.value("LeaseClients"))
     except ValueError as error:
-        return _refuse(effective, "LeaseClients", f"is no list of addresses: {error}", "Write IPs, or networks")
+        return _refuse(effective, "LeaseClients", f"is not a list of addresses: {error}", "Write IPs, or networks")
 
 
 def _watchdog(
@@ -109,14 +105,24 @@ def _watchdog(
     value = effective.value
     name = value("WatchdogConfig")
     if not name:
-        _refuse(effective, "WatchdogConfig", "names no file", "Write one, or EnableWatchdog: false for a mere relay")
+        _refuse(
+            effective,
+            "WatchdogConfig",
+            "does not name a file",
+            "Set the path of a file, or EnableWatchdog: false for a relay of gossip only",
+        )
     entries = watchdog.parse(_read(name, "WatchdogConfig"), where=name)
     watchdog.require_separate_configs(entries, where=name)
-    warnings = [] if entries else [f"{name} names no node; this manager only relays gossip"]
+    warnings = [] if entries else [f"{name} lists no node; this manager only relays gossip"]
     executable = value("NodeExecutable")
     if entries and not (os.path.isabs(executable) and os.path.isfile(executable) and os.access(executable, os.X_OK)):
-        _refuse(effective, "NodeExecutable", "is no program with an absolute path", "Write that of the database node")
-    # Beside the log, which the manager must be able to write anyway; the configuration directory need not be writable.
+        _refuse(
+            effective,
+            "NodeExecutable",
+            "is not a program with an absolute path",
+            "Set the path of the database node's program",
+        )
+    # Next to the log, which the manager must be able to write anyway; the configuration directory need not be writable.
     directory = log or Path(name).parent
     nodes: list[Node] = []
     for entry in entries:
@@ -131,7 +137,7 @@ def _watchdog(
                 effective,
                 "ExtHttpPort",
                 f"clashes with the node of {name}, line {entry.line}, at {endpoint}",
-                "Give one of them another port",
+                "Set another port for one of them",
             )
         label = Path(entry.config).stem if entry.config else "node"
         taken = [node.name for node in nodes]

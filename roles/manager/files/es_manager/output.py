@@ -64,7 +64,7 @@ async def given_up(path: Path, since: int) -> str:
     rest = b""
     while True:
         await asyncio.sleep(LOOK_S)
-        if size(path) < since:  # somebody emptied or removed it
+        if size(path) < since:  # someone emptied or removed it
             since, rest = 0, b""
         while size(path) > since:
             with path.open("rb") as file:

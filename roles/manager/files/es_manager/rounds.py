@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rounds of gossip, and the discovery of whom to gossip with: what moves a Membership."""
+"""The rounds of gossip, and the discovery of peers: what moves a Membership."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def _exchange(trust: Trust, target: Endpoint, own_ip: str, timeout_s: floa
             "POST", target, "/gossip", body=body, headers=HEADERS, timeout_s=timeout_s, local_ip=own_ip
         )
         if answer.status != 200:
-            raise GossipError(f"expected 200, but it answered {answer.status}", where=f"http://{target}/gossip")
+            raise GossipError(f"expected 200, got {answer.status}", where=f"http://{target}/gossip")
         lines = trust.answered(target, members.parse(answer.body, where=f"http://{target}/gossip"))
     except GossipError as error:
         lines = trust.failed(target, str(error))
@@ -82,7 +82,7 @@ async def discover(trust: Trust, name: str, port: int, *, nameservers: t.Sequenc
         except GossipError as error:
             now, pause_s = str(error), RETRY_RESOLVE_S
             if now != last:
-                log.error("%s; it is asked again every second", now)
+                log.error("%s; the query is repeated every second", now)
         else:
             now, pause_s = ", ".join(addresses), RESOLVE_AGAIN_S
             if now != last:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the manager answers over HTTP: gossip to whoever asks, and on the internal port to whoever gossips.
+"""What the manager answers over HTTP: gossip to anyone who asks, and on the internal port to anyone who gossips.
 
 Routes, headers and status codes are those of a 3.4.0 database node (measured); it answers in JSON only. The internal
 port also lends the lease on stopping nodes, which no server has.
@@ -127,7 +127,7 @@ class GossipServer:
 
     def _lend(self, request: Request) -> Response:
         if not _is_json(request):
-            return Response.of_text("A lease is asked for as application/json", 415)
+            return Response.of_text("A request for a lease must be application/json", 415)
         try:
             asked = lease.parse(request.body)
         except ValueError as error:
@@ -156,9 +156,9 @@ class GossipServer:
 
 def _no_lease(ip: str) -> str:
     return (
-        f"{ip} may not use the lease on stopping nodes: it is not this machine, not one of this manager's seeds or "
-        f"addresses of its DNS name, and not in its option LeaseClients. If {ip} is a machine of the cluster, write it "
-        f"there: eventstore_environment: {{EVENTSTORE_LEASE_CLIENTS: {ip}}}"
+        f"{ip} is not permitted to use the lease on stopping nodes: it is not this machine, a seed or an address of "
+        f"the DNS name of this manager, or in its option LeaseClients. If {ip} is a machine of the cluster, add it: "
+        f"eventstore_environment: {{EVENTSTORE_LEASE_CLIENTS: {ip}}}"
     )
 
 
@@ -171,11 +171,13 @@ def _not_available(prefix: str, endpoint: Endpoint, error: OSError) -> ServiceEr
         pid = procfs.holder(endpoint)
         by = f"process {pid} ({' '.join(procfs.command_line(pid))})" if pid else "another process"
         return ServiceError(
-            f"{endpoint} is taken by {by}", where=f"{prefix}HttpPort", hint="Stop it, or write another port"
+            f"{endpoint} is in use by {by}", where=f"{prefix}HttpPort", hint="Stop the process, or set another port"
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return ServiceError(
-            f"{endpoint.host} is not an address of this machine", where=f"{prefix}Ip", hint="Write one of its own"
+            f"{endpoint.host} is not an address of this machine",
+            where=f"{prefix}Ip",
+            hint="Set an address of this machine",
         )
     return ServiceError(f"cannot listen on {endpoint}: {error.strerror}", where=f"{prefix}HttpPort")
 

@@ -61,7 +61,7 @@ EXIT_GRACE_S = 5.0
 class Node:
     """A database node: its command (the executable first), where its output goes, where its HTTP should answer.
 
-    ``log``: the directory of its own log.
+    ``log``: the its own directory log.
     """
 
     name: str
@@ -147,7 +147,7 @@ class State:
                 raise ServiceError(
                     f"another manager, pid {holder or 'unknown'}, watches the same nodes",
                     where=str(path),
-                    hint="Stop it first, or give this one a WatchdogConfig and a WatchdogState of its own",
+                    hint="Stop it first, or set a different WatchdogConfig and WatchdogState for this manager",
                 ) from None
         with contextlib.suppress(OSError):  # on a full disk: the lock holds without the pid
             os.ftruncate(descriptor, 0)
@@ -174,7 +174,7 @@ class State:
         except OSError as error:
             raise _not_accessible(self._path, "read", error) from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            log.warning("%s is damaged (%s); nodes are looked for by their command line", self._path, error)
+            log.warning("%s is damaged (%s); the manager finds nodes by their command line", self._path, error)
             return []
         return [record for record in records if procfs.is_running(record.pid, record.started)]
 
@@ -196,7 +196,7 @@ class State:
             self._is_behind = True
             return False
         if self._is_behind:
-            log.info("%s is written again", self._path)
+            log.info("%s can be written again", self._path)
         self._is_behind = False
         return True
 
@@ -205,12 +205,12 @@ def _not_accessible(path: Path, what: str, error: OSError) -> ServiceError:
     return ServiceError(
         f"the state file cannot be {what}: {error.strerror}",
         where=str(path),
-        hint="Without it a node could be started twice. Make it readable and writable for this user",
+        hint="Without this file a node could be started twice. Make the file readable and writable for this user",
     )
 
 
 def find_running(command: t.Sequence[str]) -> Running | None:
-    """The process of this user that runs the command, or has its configuration file; the oldest, whoever started it.
+    """The process of this user that runs the command, or has its configuration file; the oldest, started by anyone.
 
     A wrapper such as run-node.sh that was killed leaves a node behind that has another command line.
     """
@@ -252,9 +252,9 @@ class Process:
 
     @classmethod
     def start(cls, node: Node) -> Process:
-        """Start the node in a session of its own; OSError if that is not possible."""
+        """Start the node in its own session; OSError if that is not possible."""
         home = os.path.dirname(node.command[0])
-        # The vendor's archive holds its libraries beside the executable, as its run-node.sh says.
+        # The vendor's archive holds its libraries next to the executable, as its run-node.sh says.
         library_path = [home, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
         if node.output.exists() and node.output.stat().st_size > MAX_OUTPUT_BYTES:
             node.output.replace(f"{node.output}.1")
@@ -269,7 +269,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        # A child that has ended already has no start time; 0 then is nobody's. It runs, so nothing may fail here.
+        # A child that has ended already has no start time; 0 then is no one's. It runs, so nothing may fail here.
         started = None
         with contextlib.suppress(ServiceError):
             started = procfs.start_time(child.pid)
@@ -321,7 +321,7 @@ class Process:
             os.killpg(group, signal.SIGTERM)
             give_up = time.monotonic() + STOP_GRACE_S
             pause_s = 0.002
-            # Looked up, not asked of killpg: where nobody fetches orphans, a zombie keeps the group there for ever.
+            # Looked up, not asked of killpg: where no one fetches orphans, a zombie keeps the group there for ever.
             while procfs.group(group):
                 if time.monotonic() >= give_up:
                     os.killpg(group, signal.SIGKILL)
@@ -394,7 +394,7 @@ class Supervisor:
 
     async def _stop_unnamed(self, running: Running) -> None:
         """Stop a node of an earlier manager that the watchdog file no longer names with this very command."""
-        log.warning("stopping pid %d, which no node is any more: %s", running.pid, " ".join(running.command))
+        log.warning("stopping pid %d, which belongs to no listed node: %s", running.pid, " ".join(running.command))
         process = Process(running)
         process.send(signal.SIGTERM)
         try:
@@ -414,10 +414,10 @@ class Supervisor:
                     is_new |= await self._waited_for_data(node)  # it may have been started by hand
                     if self._stopping.is_set():
                         return
-                # A start at once has no time to look for one that somebody else started; in a pause there was.
+                # A start at once has no time to look for one that someone else started; in a pause there was.
                 process = self._processes.get(node.name) or self._begin(node, recorded, look=is_new)
                 how = await self._stay(node, process)
-            except Exception as error:  # no descriptor, no memory, a full disk, or what nobody foresaw
+            except Exception as error:  # no descriptor, no memory, a full disk, or what no one foresaw
                 pause_s = restarts.not_started()
                 doing = "watched" if node.name in self._processes else "started"
                 log.error("node %s cannot be %s: %s; tried again in %g s", node.name, doing, described(error), pause_s)
@@ -459,7 +459,7 @@ class Supervisor:
         if now - started > RAN_WELL_S or isinstance(error, AddressHeldError):
             self._failing.pop(node.name, None)
         if now - self._failing.setdefault(node.name, now) > self._patience_s:
-            raise ServiceError(f"node {node.name} could not be looked after for {self._patience_s:g} s: {error}")
+            raise ServiceError(f"node {node.name} could not be watched for {self._patience_s:g} s: {error}")
 
     def _begin(self, node: Node, recorded: Running | None, *, look: bool) -> Process:
         """Adopt the node or start it."""
@@ -479,15 +479,15 @@ class Supervisor:
 
     async def _stay(self, node: Node, process: Process) -> str:
         """Stay with a node to its end; says how it ended."""
-        beside = [asyncio.create_task(lasting(f"the look at node {node.name}", lambda: self._listen(node, process)))]
+        watching = [asyncio.create_task(lasting(f"the check of node {node.name}", lambda: self._listen(node, process)))]
         if node.endpoint:
-            beside.append(
+            watching.append(
                 asyncio.create_task(lasting(f"the ping of node {node.name}", lambda: self._watch_answers(node)))
             )
         try:
             how = await process.wait()
         finally:
-            for task in beside:
+            for task in watching:
                 task.cancel()
         del self._processes[node.name]
         self._save()
@@ -498,8 +498,8 @@ class Supervisor:
         since = max(process.running.said, 0)
         if pause_s is None:
             log.error(
-                "node %s failed %d times within %d s, the last time after %.1f s (%s): given up. "
-                "Its last output: %s. Repair it (its output is in %s), then restart this manager",
+                "node %s failed %d times within %d s, the last time after %.1f s (%s): given up. Its last output: %s. "
+                "Fix the cause (its output is in %s), then restart this manager",
                 node.name,
                 self._failure_count,
                 self._time_window_s,
@@ -517,7 +517,7 @@ class Supervisor:
             truncated = output.truncations(node.output, since, node.log, process.marks)
             when += f". It truncates its database: {truncated}" if truncated else ""
             when += f". Its last output: {output.last_lines(node.output, since=since)}"
-        log.warning("node %s ended after %.1f s (%s): started again %s", node.name, ran_s, how, when)
+        log.warning("node %s exited after %.1f s (%s): restarted %s", node.name, ran_s, how, when)
 
     def _save(self) -> None:
         saved = self._state.save(process.running for process in self._processes.values())
@@ -531,12 +531,12 @@ class Supervisor:
     async def _listen(self, node: Node, process: Process) -> None:
         """End a node that says that it exits and lives on: it never comes back by itself (measured on 3.4.0)."""
         said = process.running.said
-        if said < 0:  # adopted, and nobody knows which of the lines are its own
+        if said < 0:  # adopted, and no one knows which of the lines are its own
             said = output.size(node.output)
         process.gave_up = await output.given_up(node.output, said)
         await asyncio.sleep(EXIT_GRACE_S)
         log.error(
-            "node %s has given up, but its process, pid %d, lives on: %s. It is ended and started again. %s",
+            "node %s has given up, but its process, pid %d, still runs: %s. The manager restarts the node. %s",
             node.name,
             process.running.pid,
             process.gave_up,
@@ -560,8 +560,8 @@ class Supervisor:
                 if not warned and silent_s >= self._silent_after_s:
                     warned = True
                     log.warning(
-                        "node %s runs, but for %.0f s nothing answered at its HTTP address (%s). It is left alone. "
-                        "Is its port or address taken, or is it busy? Its last output: %s",
+                        "node %s runs, but its HTTP address has not answered for %.0f s (%s). It keeps running. Check "
+                        "whether its port or address is in use, or the node is busy. Its last output: %s",
                         node.name,
                         silent_s,
                         error,
@@ -577,8 +577,8 @@ def _way_out(node: Node) -> str:
     """Who holds the node's port, as far as this user may see it."""
     pid = procfs.holder(node.endpoint) if node.endpoint else None
     if pid is None:
-        return "Look for what holds one of its ports (ss -ltnp) or whether its addresses are on this machine (ip addr)"
-    return f"{node.endpoint} is held by process {pid} ({' '.join(procfs.command_line(pid))}): stop that one"
+        return "Check which process uses its ports (ss -ltnp), and that its addresses are on this machine (ip addr)"
+    return f"{node.endpoint} is held by process {pid} ({' '.join(procfs.command_line(pid))}): stop that process"
 
 
 __all__ = ["Node", "Process", "Restarts", "Running", "State", "Supervisor", "find_running", "look_for"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whom a manager believes. Gossip has no authentication, so what comes in is a claim.
+"""Which claims a manager believes. Gossip has no authentication, so what comes in is a claim.
 
 * A member is listed once it has answered at its own address, or is a seed. What is merely claimed is asked, not listed:
   what does not exist is never passed on, and does not come back after a restart.
@@ -7,7 +7,7 @@
   others say of it makes the manager ask it: after an election others call a node Unknown, with a later time, for a
   second (measured on 5.0.11), and hearsay of before the election has the higher position.
 * The machines of the cluster are those of the seeds, this one, and what the operator lists. From other addresses
-  nothing is believed, but for an address of their own to ask, until a member answers there.
+  nothing is believed, but for their own address to ask, until a member answers there.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DOUBT, MACHINE, STRANGER = range(3)
 MAX_TO_ASK = 128
 OWN_IPS_S = 10.0
 MAX_REMEMBERED = 2048
-# Members that are on no machine of the cluster: database nodes without a manager, or whoever answers gossip.
+# Members that are on no machine of the cluster: database nodes without a manager, or other servers that answer gossip.
 MAX_STRANGERS = 32
 MAX_MEMBERS = 256
 
@@ -142,7 +142,7 @@ class Trust:
             if self._is_ahead(member):
                 if member.key == speaker and member.key not in self._ahead:
                     self._ahead.add(member.key)
-                    lines.append(f"the clock of {member.key} is more than a day ahead: not listed. Set its clock")
+                    lines.append(f"the clock of {member.key} is more than a day ahead: not listed. Fix its clock")
             elif member.key not in self._proven:
                 is_announced = member.key == info.server
                 self._ask(member.key, MACHINE if is_announced or self.is_machine(member.key.host) else STRANGER)
@@ -154,7 +154,7 @@ class Trust:
                 believed.append(member)
             elif self._may_be_right(member, self._membership.members[member.key]):
                 self._ask(member.key, DOUBT)
-        # Without a speaker nobody's entry is taken as it is: the server's own rules decide.
+        # Without a speaker no one's entry is taken as it is: the server's own rules decide.
         changes = self._membership.receive(ClusterInfo(tuple(believed), speaker or self._membership.own.key))
         return lines + self._news(changes)
 
@@ -182,7 +182,7 @@ class Trust:
         return self._membership.target()
 
     def due(self) -> list[Endpoint]:
-        """Who is to be asked now, beside the rounds: the most important first."""
+        """Who is to be asked now, next to the rounds: the most important first."""
         now = self._clock()
         waiting = sorted(self._to_ask, key=self._to_ask.__getitem__)
         chosen = [key for key in waiting if self._not_before.get(key, now) <= now][:AT_ONCE]

@@ -15,9 +15,12 @@ NEWEST = option_set("database", VERSIONS[-1])
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("CertificatePrivateKeyFile", "it came with 20.x; up to 5.x it is CertificateFile, which holds the key too"),
-        ("node-ip", "it came with 23.x; up to 5.x it is ExtIp"),
-        ("StatsStorage", "it came with 21.x"),
+        (
+            "CertificatePrivateKeyFile",
+            "it is available from 20.x on; up to 5.x it is CertificateFile, which contains the key too",
+        ),
+        ("node-ip", "it is available from 23.x on; up to 5.x it is ExtIp"),
+        ("StatsStorage", "it is available from 21.x on"),
         ("HttpPort", "up to 5.x it is ExtHttpPort"),
         ("ClusterSiez", "did you mean ClusterSize?"),
         ("X", ""),
@@ -29,24 +32,24 @@ def test_what_a_name_was_meant_to_be(name, hint):
 
 
 def test_every_edge_tells_it():
-    with pytest.raises(ConfigError, match=r"KeyFile is not an option .*; it came with 20\.x"):
+    with pytest.raises(ConfigError, match=r"KeyFile is not an option .*; it is available from 20\.x on"):
         values.check(NEWEST, {"CertificatePrivateKeyFile": "/x"})
-    with pytest.raises(ConfigError, match=r"It came with 23\.x; up to 5\.x it is IntIp"):
+    with pytest.raises(ConfigError, match=r"It is available from 23\.x on; up to 5\.x it is IntIp"):
         layers.effective(NEWEST, file="ReplicationIp: 10.0.0.1\n")
     found = layers.effective(NEWEST, environment={"EVENTSTORE_NODE_PORT": "1", "EVENTSTORE_WORKERTHREADS": "1"})
-    assert "EVENTSTORE_NODE_PORT: not known to the server; it came with 23.x" in found.ignored[0]
+    assert "EVENTSTORE_NODE_PORT: not known to the server; it is available from 23.x on" in found.ignored[0]
     assert "did you mean EVENTSTORE_WORKER_THREADS?" in found.ignored[1]
 
 
 @pytest.mark.parametrize(
     ("version", "name", "hint"),
     [
-        ("24.10.4", "ExtTcpPort", "it went after 23.10.6"),
-        ("25.0.0", "HttpPort", "it went after 24.10.4; write NodePort"),
-        ("25.0.0", "IntIp", "it went after 24.10.4; write ReplicationIp"),
-        ("22.10.5", "NodePort", "it came with 23.10.0"),
-        ("24.10.4", "IntHttpPort", "it went with 5.x; from 20.x on it is HttpPort, for there is one HTTP port"),
-        ("24.10.4", "StructuredLog", "it went with 5.x"),
+        ("24.10.4", "ExtTcpPort", "it was removed after 23.10.6"),
+        ("25.0.0", "HttpPort", "it was removed after 24.10.4; write NodePort"),
+        ("25.0.0", "IntIp", "it was removed after 24.10.4; write ReplicationIp"),
+        ("22.10.5", "NodePort", "it is available from 23.10.0 on"),
+        ("24.10.4", "IntHttpPort", "it was removed after 5.x; from 20.x on it is HttpPort, for there is one HTTP port"),
+        ("24.10.4", "StructuredLog", "it was removed after 5.x"),
         ("24.10.4", "ClusterSiez", "did you mean ClusterSize?"),
     ],
 )

@@ -34,12 +34,12 @@ TEST_PARSE_REFUSED = [
     ("--config /a.yaml\n", "wd, line 1: a line begins with '#'"),
     ("# --config /a.yaml\nIntIp: 127.0.0.1\n", "wd, line 2: a line begins with '#'"),
     ("#\n", "wd, line 1: expected the options of a node"),
-    ("# my nodes\n", "The file has no comments"),
+    ("# my nodes\n", "The file cannot have comments"),
     ("# # --config /a.yaml\n", "wd, line 1: expected the options of a node"),
-    ('# --config "/a.yaml"\n', "has a blank, a quote or a control character"),
-    ("# --config '/a.yaml'\n", "has a blank, a quote or a control character"),
-    ("# --config /a\x1b.yaml\n", "has a blank, a quote or a control character"),
-    ("# --config /a\u00a0b.yaml\n", "has a blank, a quote or a control character"),
+    ('# --config "/a.yaml"\n', "has a space, a quote or a control character"),
+    ("# --config '/a.yaml'\n", "has a space, a quote or a control character"),
+    ("# --config /a\x1b.yaml\n", "has a space, a quote or a control character"),
+    ("# --config /a\u00a0b.yaml\n", "has a space, a quote or a control character"),
 ]
 
 TEST_RENDER_REFUSED = [

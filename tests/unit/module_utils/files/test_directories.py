@@ -116,7 +116,7 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
 def test_what_holds_files_of_others_is_not_given_away(log: Path, roots: Path) -> None:
     roots.rename(log / "manager")  # as the account can, within its own directory
     for act in (is_given, give):
-        with pytest.raises(EventStoreError, match="holds shadow of user 0"):
+        with pytest.raises(EventStoreError, match="contains shadow of user 0"):
             act(str(log / "manager"), OWNER, ())
     assert owner(log / "manager") == (0, 0, "0o700")
 

@@ -38,7 +38,7 @@ def test_read_refuses_a_directory(tmp_path):
 
 
 def test_read_refuses_what_is_no_regular_file():
-    with pytest.raises(ConfigError, match="/dev/null: expected a file, found no regular file"):
+    with pytest.raises(ConfigError, match="/dev/null: expected a file, found something other than a regular file"):
         read_text("/dev/null")
 
 

@@ -87,7 +87,7 @@ def test_endpoints_in_both_forms():
         ([None], "endpoints, entry 1: expected IP:PORT"),
         ([{"name": "n1"}], "endpoints, entry 1: expected IP:PORT, or address"),
         ([{"address": "10.0.0.1:1", "adress": "x"}], "endpoints, entry 1: expected IP:PORT, or address"),
-        ([{"address": "10.0.0.1:1", "kind": "master"}], "expected kind to be database or manager, but came 'master'"),
+        ([{"address": "10.0.0.1:1", "kind": "master"}], "expected kind to be database or manager, got 'master'"),
         ([{"address": "10.0.0.1:1", "internal": "n1:2"}], "endpoints, entry 1, internal: 'n1:2' does not begin with"),
         (["10.0.0.1:1", {"address": "10.0.0.1:1"}], "endpoints: entries 1 and 2 are both 10.0.0.1:1"),
     ],
@@ -102,7 +102,7 @@ def test_endpoints_that_are_none(endpoints, expected):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"cluster_size": 0}, "cluster_size: expected a number from 1 on, but came 0"),
+        ({"cluster_size": 0}, "cluster_size: expected a number from 1 on, got 0"),
         ({"timeout": 0.0}, "timeout: expected a number from 0.001 on"),
         ({"timeout": float("nan")}, "timeout: expected a number"),
         ({"timeout": float("inf")}, "timeout: expected a number"),
@@ -111,7 +111,7 @@ def test_endpoints_that_are_none(endpoints, expected):
         ({"until": "quorum", "wait_timeout": 1.0, "settle": 2.0}, "settle: it is longer than wait_timeout (1 s)"),
         ({"watch": -1.0}, "watch: expected a number from 0 on"),
         ({"watch": float("inf")}, "watch: expected a number from 0 on"),
-        ({"watch": 1.0, "until": "healthy"}, "watch: expected one of watch and until, but came both (1 and healthy)"),
+        ({"watch": 1.0, "until": "healthy"}, "watch: expected one of watch and until, got both (1 and healthy)"),
     ],
 )
 def test_numbers_that_are_none_are_refused_before_anybody_is_asked(sweeps, changes, expected):
@@ -142,7 +142,7 @@ def test_until(sweeps, until, views):
     [
         ("quorum", ONE, "until: quorum: the cluster has no quorum, "),
         ("healthy", TWO, "until: healthy: the cluster is not healthy, "),
-        ("answered", TWO, "until: answered: not every endpoint answers for itself, "),
+        ("answered", TWO, "until: answered: not every endpoint answers, "),
     ],
 )
 def test_until_fails_with_the_problems_and_the_last_facts(sweeps, until, views, expected):
@@ -169,7 +169,7 @@ def test_what_holds_but_did_not_settle_is_not_called_no_quorum(sweeps):
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="quorum", settle=0.2, wait_timeout=0.2))
     assert caught.value.facts["has_quorum"]
-    assert "until: quorum: it did not hold for 0.2 s without a break, " in str(caught.value)
+    assert "until: quorum: it was not true for 0.2 s without interruption, " in str(caught.value)
 
 
 AGAIN = [node(number, cluster_of("Master epoch=2", "Slave epoch=2", "Slave epoch=2")) for number in (1, 2, 3)]
@@ -208,7 +208,7 @@ def test_steady_fails_with_what_happened(sweeps):
     sweeps(GOOD, FALLEN, AGAIN)
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="steady", settle=0.15, wait_timeout=0.15))
-    assert "until: steady: it did not hold for 0.15 s without a break" in str(caught.value)
+    assert "until: steady: it was not true for 0.15 s without interruption" in str(caught.value)
     assert "- watched: 1 election: epoch 1 to 2, master n1." in str(caught.value).splitlines()
     sweeps(FALLEN)
     with pytest.raises(ConditionNotMet) as caught:
@@ -244,7 +244,7 @@ def test_what_stays_is_told_while_waiting_too(sweeps, monkeypatch):
     sweeps(TWO_MASTERS)
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="quorum", wait_timeout=0.5))
-    assert "- several-masters: 2 nodes say that they are master" in str(caught.value)
+    assert "- several-masters: 2 nodes report themselves as master" in str(caught.value)
     with pytest.raises(ConditionNotMet) as caught:
         facts.gather(params(until="quorum", wait_timeout=0.0))
     assert "several-masters" not in str(caught.value)

@@ -18,7 +18,7 @@ def behind(position: int) -> view.ClusterView:
 def test_rate_and_estimate_count_from_the_first_look():
     progress = Progress()
     assert progress.lines(behind(0), 100.0) == ["n3 is CatchingUp, 10.0 MiB behind"]
-    assert progress.lines(behind(0), 110.0) == ["n3 is CatchingUp, 10.0 MiB behind, no nearer than 10 s ago"]
+    assert progress.lines(behind(0), 110.0) == ["n3 is CatchingUp, 10.0 MiB behind, no progress for 10 s"]
     assert progress.lines(behind(5242880), 120.0) == ["n3 is CatchingUp, 5.0 MiB behind, 256.0 KiB/s, about 20 s left"]
 
 

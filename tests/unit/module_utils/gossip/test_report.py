@@ -32,26 +32,54 @@ def failed(kind: str, text: str) -> Result:
 @pytest.mark.parametrize(
     ("answer", "text", "hint"),
     [
-        (REFUSED, "connection refused", "Nothing listens there. On host3 look whether the database node runs"),
-        (AWAY, "no connection within 2 s", "host3 is down, or a firewall drops what is sent to 10.0.0.3:2113"),
+        (
+            REFUSED,
+            "connection refused",
+            "Nothing is listening on 10.0.0.3:2113. Check on host3 that the database node is running",
+        ),
+        (AWAY, "no connection within 2 s", "host3 is down, or a firewall drops packets to 10.0.0.3:2113"),
         (
             FROZEN,
             "no whole answer within 2 s",
-            "The database node is slow, hangs or is frozen: look at its process on host3",
+            "The database node is slow, hangs or is frozen: check its process on host3",
         ),
-        (failed(sweep.UNREACHABLE, "No route to host"), "No route to host", "There is no way to 10.0.0.3 from here"),
-        (failed(sweep.CLOSED, "the connection was reset"), "reset", "On host3 look at the database node's log"),
-        (failed(sweep.NOT_HTTP, "not an HTTP answer: b'SSH"), "SSH", "Something else than Event Store listens there"),
-        (failed(sweep.TOO_LONG, "104857600 bytes announced"), "104857600", "Something else than Event Store answers"),
-        (ok(b"<html></html>"), "expected JSON, but came HTML or XML", "Something else than Event Store answers there"),
-        (ok(b'{"members": ['), "/gossip: expected JSON", "Something else than Event Store answers there"),
-        (status(404), "HTTP status 404", "Something else than a database node answers at 10.0.0.3:2113"),
-        (status(404, "nginx/1.22"), "HTTP status 404, from nginx/1.22", "Something else than a database node answers"),
-        (status(400, "Mono-HTTPAPI/1.0"), "HTTP status 400", "The server does not know itself by this address"),
-        (status(400, "Microsoft-HTTPAPI/2.0"), "HTTP status 400", "The server does not know itself by this address"),
-        (status(400, "nginx"), "HTTP status 400, from nginx", "Something else than a database node answers"),
-        (status(503), "HTTP status 503", "Something else than a database node answers at 10.0.0.3:2113, or a proxy"),
-        (status(301, "Apache"), "HTTP status 301, from Apache", "Something else than a database node answers"),
+        (
+            failed(sweep.UNREACHABLE, "No route to host"),
+            "No route to host",
+            "There is no route to 10.0.0.3 from this machine",
+        ),
+        (failed(sweep.CLOSED, "the connection was reset"), "reset", "Check the database node's log on host3"),
+        (
+            failed(sweep.NOT_HTTP, "not an HTTP answer: b'SSH"),
+            "SSH",
+            "Something other than Event Store is listening on",
+        ),
+        (failed(sweep.TOO_LONG, "104857600 bytes announced"), "104857600", "Something other than Event Store answers"),
+        (
+            ok(b"<html></html>"),
+            "expected JSON, got HTML or XML",
+            "Something other than Event Store, or a proxy, answers on",
+        ),
+        (ok(b'{"members": ['), "/gossip: expected JSON", "Something other than Event Store, or a proxy, answers on"),
+        (status(404), "HTTP status 404", "Something other than a database node, or a proxy, answers on 10.0.0.3:2113"),
+        (
+            status(404, "nginx/1.22"),
+            "HTTP status 404, from nginx/1.22",
+            "Something other than a database node, or a proxy, answers",
+        ),
+        (status(400, "Mono-HTTPAPI/1.0"), "HTTP status 400", "The server does not accept this address"),
+        (status(400, "Microsoft-HTTPAPI/2.0"), "HTTP status 400", "The server does not accept this address"),
+        (
+            status(400, "nginx"),
+            "HTTP status 400, from nginx",
+            "Something other than a database node, or a proxy, answers",
+        ),
+        (status(503), "HTTP status 503", "Something other than a database node, or a proxy, answers on 10.0.0.3:2113"),
+        (
+            status(301, "Apache"),
+            "HTTP status 301, from Apache",
+            "Something other than a database node, or a proxy, answers",
+        ),
     ],
 )
 def test_why_a_node_does_not_answer_and_what_to_do(answer, text, hint):
@@ -61,16 +89,16 @@ def test_why_a_node_does_not_answer_and_what_to_do(answer, text, hint):
     found = problem(facts, "no-answer")
     assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) does not answer: ")
     assert text in found["text"]
-    assert found["text"].endswith("It is seen as Slave, dead, by n1, n2")
+    assert found["text"].endswith("Others list it as Slave, dead, by n1, n2")
     assert hint in found["hint"]
 
 
 @pytest.mark.parametrize(
     ("number", "hint"),
     [
-        (404, "On host3 set GossipOnExt: true, or give the internal HTTP address"),
-        (503, "On host3 look into the database node's log"),
-        (500, "On host3 look into the database node's log"),
+        (404, "On host3 set GossipOnExt: true, or use the internal HTTP address"),
+        (503, "Check the database node's log on host3"),
+        (500, "Check the database node's log on host3"),
     ],
 )
 def test_a_status_of_what_says_in_info_that_it_is_a_database_node(number, hint):
@@ -85,7 +113,7 @@ def test_a_status_in_place_of_a_manager():
     facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, status(404, "nginx")))
     found = problem(facts, "no-answer")
     assert "from nginx" in found["text"]
-    assert found["hint"].startswith("Something else than a manager answers at 10.0.0.1:30778")
+    assert found["hint"].startswith("Something other than a manager, or a proxy, answers on 10.0.0.1:30778")
 
 
 def test_every_kind_of_failure_has_a_remedy():
@@ -99,7 +127,7 @@ def test_a_manager_that_does_not_answer():
     facts = judge(*(node(number, words) for number in (1, 2, 3)), manager(1, REFUSED))
     found = problem(facts, "no-answer")
     assert found["text"].startswith("m1 on host1 (10.0.0.1:30778) does not answer: connection refused")
-    assert "look whether the manager runs" in found["hint"]
+    assert "that the manager is running" in found["hint"]
     assert (facts["has_quorum"], facts["healthy"]) == (True, False)
 
 
@@ -108,7 +136,7 @@ def test_gossip_waits_for_a_name_that_does_not_resolve():
         facts = judge(*(node(number, silence, "Unknown") for number in (1, 2, 3)))
         hints = [each["hint"] for each in facts["problems"] if each["code"] == "gossip-not-ready"]
         assert len(hints) == 3
-        assert "On host1 check that ClusterDns resolves" in hints[0]
+        assert "On host1, if DiscoverViaDns is on, check that ClusterDns resolves" in hints[0]
 
 
 def says(facts, *, never=()):
@@ -127,12 +155,12 @@ def test_a_master_that_wakes_up_gets_no_harmful_advice():
         words = cluster_of(seen, "PreReplica", "PreReplica")
         facts = judge(node(1, FROZEN, "Master"), node(2, words), node(3, words), sure=False)
         assert not facts["has_quorum"]
-        assert "Ask again before anything is stopped or changed" in says(facts, never=HARM)
+        assert "Check again before you stop or change anything" in says(facts, never=HARM)
         assert codes(facts) <= {"no-quorum", "no-answer", "master-silent", "no-master"}
     # While the others see it in their gossip it is in their cluster, however long it hangs.
     words = cluster_of("Slave", "Master", "Slave")
     facts = judge(node(1, FROZEN, "Master"), node(2, words), node(3, words))
-    assert "It is seen as Slave, alive, by n2, n3" in problem(facts, "no-answer")["text"]
+    assert "Others list it as Slave, alive, by n2, n3" in problem(facts, "no-answer")["text"]
     assert "cluster-size-one" not in codes(facts)
 
 
@@ -154,14 +182,14 @@ def test_two_masters_in_one_sweep_may_be_a_handover():
     first = judge(*views, sure=False)
     says(first, never=HARM)
     found = problem(first, "no-master")
-    assert found["text"].startswith("2 nodes say that they are master: n1 on host1 (10.0.0.1:2113), n2")
-    assert found["hint"].startswith("After an election this may last some seconds. Ask again before")
+    assert found["text"].startswith("2 nodes report themselves as master: n1 on host1 (10.0.0.1:2113), n2")
+    assert found["hint"].startswith("This may last some seconds after an election. Check again before")
     assert "several-masters" in codes(judge(*views))
 
 
 def test_of_two_masters_the_one_is_to_be_stopped_that_nobody_follows():
     facts = judge(node(1, HEALTHY), node(2, cluster_of("Slave dead", "Master", "Slave dead")), node(3, HEALTHY))
-    assert "If it stays, stop n2, which no node follows" in problem(facts, "several-masters")["hint"]
+    assert "If it persists, stop n2, which no node follows" in problem(facts, "several-masters")["hint"]
     both = [node(1, cluster_of("Master", "Slave", "Slave")), node(2, cluster_of("Slave", "Master", "Slave"))]
     facts = judge(*both, node(3, cluster_of("Master", "Master", "Slave")))
     assert "stop all but one of them" in problem(facts, "several-masters")["hint"]
@@ -173,8 +201,8 @@ def test_two_clusters_that_were_one_are_to_be_copied_before_they_meet():
     two = cluster_of("Master dead", "Slave dead", "Master", "Slave", "Slave")
     facts = judge(*(node(number, one if number < 3 else two) for number in range(1, 6)), size=5)
     hint = problem(facts, "several-masters")["hint"]
-    assert "these are clusters of their own: n1, n2; n3, n4, n5. Each acknowledges writes" in hint
-    assert "copy the data directory of one node of each, before the network is repaired" in hint
+    assert "these are separate clusters: n1, n2; n3, n4, n5. Each acknowledges writes" in hint
+    assert "copy the data directory of one node of each cluster, before you repair the network" in hint
     assert "stop all but" not in hint
 
 
@@ -187,7 +215,7 @@ def test_who_follows_a_cluster_has_found_its_seeds(state):
         words = cluster_of("Master", "Slave", seen)
         facts = judge(node(1, words), node(2, words), node(3, FROZEN, state))
         assert codes(facts) == {"no-answer"}
-        assert "look at the load of host3" in says(facts, never=HARM)
+        assert "check the load of host3" in says(facts, never=HARM)
 
 
 def test_a_node_that_others_see_alive_gossips():
@@ -207,13 +235,13 @@ def test_seeds_that_do_not_resolve_are_told_when_it_stays():
 def test_a_frozen_master_is_to_be_killed_only_when_it_stays_and_no_node_follows_it():
     stuck = cluster_of("Master", "PreReplica", "PreReplica")
     views = [node(1, FROZEN), node(2, stuck), node(3, stuck)]
-    assert "Ask again" in says(judge(*views, sure=False), never=HARM)
-    assert "if it does not recover, kill it" in says(judge(*views))
+    assert "check again" in says(judge(*views, sure=False), never=HARM)
+    assert "If it does not recover, kill it" in says(judge(*views))
     facts = judge(node(1, FROZEN), node(2, HEALTHY), node(3, HEALTHY))
     assert "n2, n3 still follow it" in says(facts, never=(*HARM, "not acknowledged"))
 
 
-@pytest.mark.parametrize(("silence", "hint"), [(REFUSED, "Nothing listens there"), (AWAY, "is down, or a firewall")])
+@pytest.mark.parametrize(("silence", "hint"), [(REFUSED, "Nothing is listening on"), (AWAY, "is down, or a firewall")])
 def test_a_master_that_is_only_out_of_reach_is_not_to_be_killed(silence, hint):
     for words in (HEALTHY, cluster_of("Master", "PreReplica", "PreReplica")):
         facts = judge(node(1, silence), node(2, words), node(3, words))
@@ -276,8 +304,10 @@ def test_cluster_gossip_port_left_at_the_managers():
     assert "did not reach the seeds 10.0.0.1:30777, 10.0.0.2:30777, 10.0.0.3:30777" in found["text"]
     assert "with other internal ports (10.0.0.1:2112, 10.0.0.2:2112, 10.0.0.3:2112)" in found["text"]
     # Nobody can tell from here whether there ever were managers.
-    assert found["hint"].startswith("If managers should listen there, start them on 10.0.0.1, 10.0.0.2, 10.0.0.3.")
-    assert "If there are none, on host1, host2, host3 set ClusterGossipPort" in found["hint"]
+    assert found["hint"].startswith(
+        "If managers should listen on these ports, start them on 10.0.0.1, 10.0.0.2, 10.0.0.3."
+    )
+    assert "Without managers, on host1, host2, host3 set ClusterGossipPort" in found["hint"]
     assert facts["unresolved_seeds"] == ["10.0.0.1:30777", "10.0.0.2:30777", "10.0.0.3:30777"]
 
 
@@ -297,7 +327,7 @@ def test_a_dead_manager_is_a_problem_also_for_those_that_ask_the_nodes_only():
     assert (facts["has_quorum"], facts["healthy"], codes(facts)) == (True, False, {"dead-manager"})
     found = problem(facts, "dead-manager")
     assert found["text"] == "the manager 10.0.0.1:30777 is dead in the gossip of n1, n2, n3, and n1 runs without it"
-    assert found["hint"].startswith("Start the manager on host1, unless it is starting now: without it nothing")
+    assert found["hint"].startswith("Start the manager on host1, unless it is starting now: without it, a crashed node")
     assert "30 minutes" in found["hint"]
     # While others see it alive, it is: nodes lose sight of a manager for a moment on a machine with much to do.
     assert judge(node(1, words), node(2, MANAGED), node(3, MANAGED))["healthy"]
@@ -339,8 +369,8 @@ def test_a_seed_that_is_nobody():
     words = {**HEALTHY, "10.0.0.9": "Manager seed dead port=2112"}
     facts = judge(node(1, words), node(2, HEALTHY), node(3, HEALTHY))
     found = problem(facts, "unresolved-seed")
-    assert found["text"] == "n1 did not reach the seed 10.0.0.9:2112 yet, and no endpoint given here has this address"
-    assert found["hint"] == "On host1 correct GossipSeed, or the records of ClusterDns"
+    assert found["text"] == "n1 did not reach the seed 10.0.0.9:2112 yet, and no given endpoint has this address"
+    assert found["hint"] == "On host1 fix GossipSeed, or the records of ClusterDns"
 
 
 def test_a_seed_may_be_a_server_that_was_given_without_its_internal_address():
@@ -351,7 +381,7 @@ def test_a_seed_may_be_a_server_that_was_given_without_its_internal_address():
     assert codes(facts) == {"no-answer", "unresolved-seed"}
     found = problem(facts, "unresolved-seed")
     assert found["text"] == "n1, n2 did not reach the seed 10.0.0.3:2112 yet"
-    assert found["hint"].startswith("It should be n3 on host3 (10.0.0.3:2113). If it stays, check that server")
+    assert found["hint"].startswith("It should be n3 on host3 (10.0.0.3:2113). If it persists, check that server")
     says(facts, never=("ClusterGossipPort", "correct GossipSeed"))
 
 
@@ -359,7 +389,7 @@ def test_a_seed_with_the_port_of_the_other_managers_is_a_manager_that_is_not_the
     words = {**cluster_of("Master", "Slave", "Slave dead"), "10.0.0.1/m": "Manager", "10.0.0.3/m": "Manager seed"}
     facts = judge(node(1, words), node(2, words), node(3, REFUSED))
     assert "ClusterGossipPort" not in says(facts)
-    assert problem(facts, "unresolved-seed")["hint"].startswith("It should be the manager on 10.0.0.3. If it stays")
+    assert problem(facts, "unresolved-seed")["hint"].startswith("It should be the manager on 10.0.0.3. If it persists")
 
 
 def test_a_seed_that_should_answer():
@@ -377,14 +407,18 @@ def test_a_node_outside_its_cluster():
     facts = judge(node(1, two), node(2, two), node(3, {"10.0.0.3": "Unknown"}))
     found = problem(facts, "missing-member")
     assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) answers, but no other node lists it")
-    assert found["hint"].startswith("If it stays, on host3: check its GossipSeed, or ClusterDns and ClusterGossipPort")
+    assert found["hint"].startswith(
+        "If it persists, on host3: check its GossipSeed, or ClusterDns and ClusterGossipPort"
+    )
     assert (facts["has_quorum"], facts["healthy"]) == (True, False)
 
 
 def test_a_manager_that_nobody_asks():
     facts = judge(*(node(number, HEALTHY) for number in (1, 2, 3)), manager(1, {**HEALTHY, "10.0.0.1/m": "Manager"}))
     found = problem(facts, "missing-member")
-    assert found["hint"].startswith("If it stays, on host1: the database node beside it has to have 10.0.0.1:30777 in")
+    assert found["hint"].startswith(
+        "If it persists, on host1: the node on the same machine must have 10.0.0.1:30777 in"
+    )
 
 
 def test_members_that_are_not_expected():
@@ -409,7 +443,7 @@ def test_managers_that_are_not_expected():
 def test_a_list_of_some_nodes_says_whom_to_add():
     facts = judge(node(1, HEALTHY), node(2, HEALTHY), size=None)
     found = problem(facts, "not-asked")
-    assert found["text"] == "10.0.0.3:2113 is a member (Slave, alive), but it was not asked"
+    assert found["text"] == "10.0.0.3:2113 is a member (Slave, alive), but was not queried"
     assert found["hint"].startswith("Add it to endpoints")
     assert (facts["has_quorum"], facts["can_lose"], facts["healthy"]) == (True, 0, False)
 
@@ -420,8 +454,8 @@ def test_a_list_of_some_nodes_says_whom_to_add():
         ("CatchingUp at=7102", "n3 on host3 (10.0.0.3:2113) is CatchingUp, 10000 bytes behind the master", "wait"),
         ("Clone", "n3 on host3 (10.0.0.3:2113) is Clone, 0 bytes behind the master", "wait"),
         ("PreReplica at=-1", "n3 on host3 (10.0.0.3:2113) is PreReplica", "wait"),
-        ("Unknown", "n3 on host3 (10.0.0.3:2113) is Unknown", "look into its log on host3"),
-        ("ShuttingDown", "n3 on host3 (10.0.0.3:2113) is ShuttingDown", "look into its log on host3"),
+        ("Unknown", "n3 on host3 (10.0.0.3:2113) is Unknown", "check its log on host3"),
+        ("ShuttingDown", "n3 on host3 (10.0.0.3:2113) is ShuttingDown", "check its log on host3"),
     ],
 )
 def test_nodes_on_their_way(state, text, hint):
@@ -438,7 +472,9 @@ def test_more_nodes_than_cluster_size_stay_clones_and_have_a_vote():
     words = cluster_of("Master", "Slave", "Slave", "Clone")
     facts = judge(*(node(number, words) for number in (1, 2, 3, 4)), size=3)
     assert (facts["has_quorum"], facts["healthy"], codes(facts)) == (True, False, {"cluster-size"})
-    assert problem(facts, "cluster-size")["text"].startswith("4 nodes have a vote, but cluster_size is 3: cut in two")
+    assert problem(facts, "cluster-size")["text"].startswith(
+        "4 nodes have a vote, but cluster_size is 3: if the network is cut"
+    )
     # Five of four cannot be cut so that both parts have three.
     five = cluster_of("Master", "Slave", "Slave", "Slave", "Clone")
     assert "cluster-size" not in codes(judge(*(node(number, five) for number in range(1, 6)), size=4))
@@ -452,8 +488,8 @@ def test_more_nodes_than_cluster_size_stay_clones_and_have_a_vote():
 def test_an_election_that_misses_nodes():
     facts = judge(node(1, REFUSED), node(2, REFUSED), node(3, cluster_of("Master dead", "Slave dead", "PreReplica")))
     found = problem(facts, "no-master")
-    assert found["text"] == "no node says that it is master: n3 is PreReplica"
-    assert found["hint"].startswith("An election needs 2 nodes: bring back 1 more of n1 on host1 (10.0.0.1:2113), n2")
+    assert found["text"] == "no node reports itself as master: n3 is PreReplica"
+    assert found["hint"].startswith("An election needs 2 nodes: start 1 more of n1 on host1 (10.0.0.1:2113), n2")
 
 
 def test_an_election_under_way():

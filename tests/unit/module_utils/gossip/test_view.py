@@ -97,7 +97,7 @@ def test_managers_are_shown_and_not_counted():
 def test_no_quorum_from_a_minority():
     facts = judge(node(1, cluster_of("Master", "Slave", "Slave")), node(2, REFUSED), node(3, REFUSED))
     assert not facts["has_quorum"]
-    assert "2 of 3 nodes have to be in sync, but these are only: n1" in problem(facts, "no-quorum")["text"]
+    assert "2 of 3 nodes must be in sync, but only these are: n1" in problem(facts, "no-quorum")["text"]
     assert facts["nodes_by_state"] == {"Master": ["n1"], "Unreachable": ["n2", "n3"]}
 
 
@@ -126,8 +126,8 @@ def test_a_slave_that_does_not_answer_is_not_counted():
     assert (facts["has_quorum"], facts["can_lose"], facts["healthy"]) == (True, 0, False)
     found = problem(facts, "no-answer")
     assert "n3 on host3 (10.0.0.3:2113) does not answer" in found["text"]
-    assert "It is seen as Slave, alive, by n1, n2" in found["text"]
-    assert "look at its process on host3" in found["hint"]
+    assert "Others list it as Slave, alive, by n1, n2" in found["text"]
+    assert "check its process on host3" in found["hint"]
 
 
 def test_slaves_that_follow_another_master_are_not_counted():
@@ -168,8 +168,8 @@ def test_a_master_by_info_alone_takes_the_quorum_away():
     facts = judge(node(1, words), node(2, words), node(3, FROZEN, "Master"))
     assert not facts["has_quorum"]
     found = problem(facts, "cluster-size-one")
-    assert "n3 on host3 (10.0.0.3:2113) says in /info that it is Master, but never answers /gossip" in found["text"]
-    assert found["hint"].startswith("On host3 stop the database node, set ClusterSize: 3 ")
+    assert "n3 on host3 (10.0.0.3:2113) reports Master in /info, but never answers /gossip" in found["text"]
+    assert found["hint"].startswith("On host3 stop the node and set ClusterSize: 3 ")
     assert "move its data directory away before the start" in found["hint"]
     assert "several-masters" in codes(facts)
     # The same when it answers 408 within the deadline.
@@ -254,10 +254,9 @@ def test_who_lies_about_itself_is_not_counted():
     facts = judge(node(1, HEALTHY), node(2, lie, "Slave"), node(3, REFUSED))
     assert not facts["has_quorum"]
     assert (
-        "what answers at n2 on host2 (10.0.0.2:2113) gives 10.0.0.1:2112 as its own"
-        in (problem(facts, "not-itself")["text"])
+        "the server at n2 on host2 (10.0.0.2:2113) advertises 10.0.0.1:2112" in (problem(facts, "not-itself")["text"])
     )
-    assert "which is that of n1 on host1" in problem(facts, "not-itself")["text"]
+    assert "which is the address of n1 on host1" in problem(facts, "not-itself")["text"]
     nobody = ok(picture.body(picture.picture("10.0.0.2:2112", cluster_of("Master"))))
     facts = judge(node(1, HEALTHY), node(2, nobody, "Slave"), node(3, REFUSED))
     assert "but lists no such member" in problem(facts, "not-itself")["text"]
@@ -268,7 +267,7 @@ def test_an_answer_of_somebody_else_is_not_counted():
     facts = judge(node(1, HEALTHY), node(2, stranger, "Slave"), node(3, REFUSED))
     assert [each["error"] for each in facts["views"]] == ["", "not_itself", "refused"]
     # 10.0.0.99 was not asked, so it is not said to be another one's
-    assert "10.0.0.99:2112 as its own address, but is expected at 10.0.0.2:2112" in problem(facts, "not-itself")["text"]
+    assert "10.0.0.99:2112, but is expected at 10.0.0.2:2112" in problem(facts, "not-itself")["text"]
 
 
 def test_a_node_that_gives_the_others_the_wildcard_is_told_so():
@@ -276,7 +275,7 @@ def test_a_node_that_gives_the_others_the_wildcard_is_told_so():
     facts = judge(node(1, ok(said), "Master"), node(2, REFUSED), node(3, REFUSED))
     assert "not-itself" not in codes(facts)
     told = problem(facts, "wildcard-address")
-    assert "n1 on host1 (10.0.0.1:2113) gives 0.0.0.0:2112 as its own address" in told["text"]
+    assert "n1 on host1 (10.0.0.1:2113) advertises 0.0.0.0:2112" in told["text"]
     assert "host1 set IntIp" in told["hint"]
     assert "IntIpAdvertiseAs" in told["hint"]
 
@@ -289,7 +288,7 @@ def test_one_node_behind_two_addresses_counts_once():
     facts = judge(*views)
     assert [each["error"] for each in facts["views"]] == ["", "not_itself", "not_itself"]
     told = [each["text"] for each in facts["problems"] if each["code"] == "not-itself"]
-    assert all("as 192.0.2.1:2113 does" in text for text in told)
+    assert all("like 192.0.2.1:2113" in text for text in told)
     assert not facts["has_quorum"]
 
 

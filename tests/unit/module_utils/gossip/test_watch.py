@@ -49,8 +49,10 @@ def test_two_masters_after_a_rejoin():
     assert facts["restarted"] == []
     said = lines(facts)
     assert said[0] == "4 elections: epoch 4 to 8, master n1, then n2"
-    assert said[1].startswith("n1 and n2 were master at once for 1.5 s: writes of this time may be lost")
-    assert said[3] == "n1 ended by itself; its log says why"
+    assert said[1].startswith(
+        "n1 and n2 were master at the same time for 1.5 s: acknowledged writes of this time may be lost"
+    )
+    assert said[3] == "n1 exited unexpectedly; see its log"
 
 
 def test_a_master_that_was_killed_and_came_back():

@@ -18,14 +18,14 @@ GROUPS = {"all": ["a1", "a2", "b1", "w"], "ungrouped": ["w"], "a": ["a1", "a2"],
     [
         ("eventstore", ["a1"], "the group eventstore is not in the inventory. Groups of the inventory: a, b, empty"),
         ("empty", ["a1"], "the group empty has no machine. Groups of the inventory: a, b, empty"),
-        ("a", ["w", "b1"], "--limit leaves out all machines of the group a: a1, a2"),
+        ("a", ["w", "b1"], "--limit excludes all machines of the group a: a1, a2"),
         ("a,b", ["a1", "b1"], "the group a,b is not in the inventory. Groups of the inventory: a, b, empty"),
     ],
 )
 def test_a_play_that_would_work_on_nothing(name, hosts, text):
     (problem,) = group_problems(GROUPS, name, hosts)
     assert (problem.code, problem.text) == ("no-machines", text)
-    assert problem.hint.startswith("Nothing was done. ")
+    assert problem.hint.startswith("Nothing was changed. ")
     assert "-e eventstore_inventory_group=GROUP" in problem.hint
 
 
@@ -81,7 +81,7 @@ def test_clusters_of_two_names_are_refused_with_the_group_of_each():
 
 def test_clusters_without_groups_of_their_own_are_refused_with_advice():
     (problem,) = several(*SIX, groups={"eventstore": SIX}, **{name: NAMED[name] for name in SIX})
-    assert "put each cluster's machines into a group of its own" in problem["hint"]
+    assert "put the machines of each cluster into a separate group" in problem["hint"]
 
 
 def test_three_clusters_of_the_default_name_are_not_planned_as_one_of_nine():
@@ -107,7 +107,7 @@ def test_one_cluster_with_groups_below_it(names, groups, cluster):
 @pytest.mark.parametrize(
     ("name", "given", "warns"),
     [
-        ("cluster1", {"stop_cluster": "cluster1"}, "stop_cluster=cluster1 names the cluster by the default"),
+        ("cluster1", {"stop_cluster": "cluster1"}, "stop_cluster=cluster1 is the default"),
         ("cluster1", {"database_remove_data": "cluster1"}, "database_remove_data=cluster1"),
         ("cluster1", {"rolling_all": "cluster1"}, "rolling_all=cluster1"),
         ("cluster1", {"stop_cluster": "other"}, ""),

@@ -221,8 +221,8 @@ WRONG = [
     pytest.param(
         machines(node2={"eventstore_int_ip": "unset", "ansible_host": "fd00::12"}),
         ["wrong-value"],
-        ["'fd00::12', where Ansible connects to, is an IPv6 address"],
-        "eventstore_int_ip: 192.168.1.11",
+        ["'fd00::12', to which Ansible connects, is an IPv6 address"],
+        "Set eventstore_int_ip",
         id="connected to over IPv6",
     ),
     pytest.param(
@@ -232,7 +232,7 @@ WRONG = [
         machines(node2={"eventstore_int_ip": "unset"}),
         ["wrong-value"],
         ["node2", "'node2'", "eventstore_int_ip is not set"],
-        "eventstore_int_ip: 192.168.1.11",
+        "Set eventstore_int_ip",
         id="no address",
     ),
     pytest.param(
@@ -272,7 +272,7 @@ WRONG = [
         machines(node2={"eventstore_data_dir": "es-data"}),
         ["wrong-value"],
         ["'es-data'", "not an absolute path"],
-        "whole path",
+        "absolute path",
         id="relative",
     ),
     pytest.param(machines(node2={"eventstore_data_dir": "~/data"}), ["wrong-value"], ["~"], "", id="tilde"),
@@ -341,7 +341,7 @@ WRONG = [
             count=2,
         ),
         ["node-twice", "file-twice"][:1],
-        ["two nodes 'A'"],
+        ["two nodes named 'A'"],
         "",
         id="a name twice",
     ),
@@ -382,10 +382,10 @@ WRONG = [
         id="option type",
     ),
     pytest.param(
-        machines(node2=database(WhatIf=True)), ["wrong-option"], ["WhatIf", "no place in a file"], "", id="what if"
+        machines(node2=database(WhatIf=True)), ["wrong-option"], ["WhatIf", "cannot be in a file"], "", id="what if"
     ),
     pytest.param(
-        machines(node2=database(Config="/etc/x")), ["wrong-option"], ["Config", "no place in a file"], "", id="config"
+        machines(node2=database(Config="/etc/x")), ["wrong-option"], ["Config", "cannot be in a file"], "", id="config"
     ),
     pytest.param(
         machines(node2=database(Index="index")), ["wrong-option"], ["Index", "'index'"], "", id="relative option"
@@ -400,13 +400,13 @@ WRONG = [
     pytest.param(
         machines(node2=database(**{"StatsPeriodSec": 1, "stats-period-sec": 2})),
         ["wrong-option"],
-        ["given twice"],
+        ["set twice"],
         "",
         id="option twice",
     ),
     # the size of the cluster
-    pytest.param(machines(count=2), ["even-cluster"], ["2 database nodes"], "Make it 3", id="two"),
-    pytest.param(machines(count=4), ["even-cluster"], ["4 database nodes"], "Make it 3 or 5", id="four"),
+    pytest.param(machines(count=2), ["even-cluster"], ["2 database nodes"], "Plan 3 nodes", id="two"),
+    pytest.param(machines(count=4), ["even-cluster"], ["4 database nodes"], "Plan 3 or 5 nodes", id="four"),
     pytest.param(
         machines(count=1), ["cluster-of-one"], ["node1/database", "never answers GET /gossip"], "three", id="one"
     ),
@@ -414,7 +414,7 @@ WRONG = [
         machines(node2=database(ClusterSize=5)),
         ["cluster-size"],
         ["node2/database", "ClusterSize is 5", "3 database nodes"],
-        "Take ClusterSize out",
+        "Remove ClusterSize",
         id="five of three",
     ),
     pytest.param(
@@ -452,7 +452,7 @@ WRONG = [
     pytest.param(
         machines(NODES, node2=database(IntIp="0.0.0.0", ExtIp="0.0.0.0", **ANY_PREFIX)),
         ["wildcard-address"],
-        ["node2/database", "is given to the others, which cannot reach it"],
+        ["node2/database", "is advertised, and other servers cannot reach it"],
         "IntIpAdvertiseAs",
         id="advertises the wildcard",
     ),
@@ -716,9 +716,9 @@ WRONG = [
     pytest.param(
         machines(node2=database(GossipSeed="192.168.1.11:30777, 192.168.1.12:30777")),
         ["wrong-option"],
-        ["blank"],
+        ["space"],
         "",
-        id="blank in seeds",
+        id="space in seeds",
     ),
     # the watchdog
     pytest.param(
@@ -735,9 +735,9 @@ WRONG = [
     pytest.param(
         machines(node2={"eventstore_config_dir": "/etc/event store"}),
         ["watchdog-path"],
-        ["node2", "blank"],
+        ["node2", "space"],
         "eventstore_config_dir",
-        id="blank in a path",
+        id="space in a path",
     ),
     # files
     pytest.param(
@@ -803,7 +803,7 @@ WRONG = [
     pytest.param(
         machines(NODES, node2=environment(EVENTSTORE_INT_IP_ADVERTISE_AS="192.168.1.12")),
         ["environment-wins"],
-        ["node2/database", "EVENTSTORE_INT_IP_ADVERTISE_AS", "which the plan has to know"],
+        ["node2/database", "EVENTSTORE_INT_IP_ADVERTISE_AS", "which the plan must know"],
         "Set IntIpAdvertiseAs in eventstore_database_options",
         id="an address",
     ),
@@ -846,7 +846,7 @@ WRONG = [
         machines(node2=environment(EVENTSTORE_STRUCTURED_LOG="false")),
         ["environment-ignored"],
         ["EVENTSTORE_STRUCTURED_LOG"],
-        "It came with 5.0.0",
+        "It is available from 5.0.0 on",
         id="of a later version",
     ),
     pytest.param(
@@ -866,7 +866,7 @@ WRONG = [
     pytest.param(
         machines(node2=environment(EVENTSTORE_WORKER_THREADS="many")),
         ["environment-value"],
-        ["node2: EVENTSTORE_WORKER_THREADS", "'many' is not a whole number"],
+        ["node2: EVENTSTORE_WORKER_THREADS", "'many' is not an integer"],
         "Correct EVENTSTORE_WORKER_THREADS",
         id="not a number",
     ),
@@ -895,7 +895,7 @@ WRONG = [
         machines(node2=environment(EVENTSTORE_WHAT_IF="true")),
         ["config-variable"],
         ["EVENTSTORE_WHAT_IF"],
-        "Take EVENTSTORE_WHAT_IF out",
+        "Remove EVENTSTORE_WHAT_IF",
         id="what if in the environment",
     ),
     pytest.param(

@@ -58,7 +58,7 @@ def test_the_problem_names_the_nodes_their_sizes_and_the_ways_out():
     seen.update({f"es{i}": [{"name": "database", "running": False, "cluster_size": None}] for i in (4, 5)})
     (problem,) = start_problems(plan, seen, [])
     assert problem.text.startswith(
-        "es4/database and es5/database would start with ClusterSize 5 beside es1/database, es2/database and "
+        "es4/database and es5/database would start with ClusterSize 5 next to es1/database, es2/database and "
         "es3/database, which run with ClusterSize 3: "
     )
     assert "eventstore.cluster.stop" in problem.hint

@@ -127,7 +127,7 @@ def test_a_node_that_had_data_is_not_started_on_nothing(tmp_path, config, how):
     (loss,) = losses(config, tmp_path / ("new" if how == "moved to nowhere" else "old"))
     assert loss.code == "data-missing"
     assert f"database had its data in {old}, and now there is no database in" in loss.text
-    assert "Mount the disk" in loss.hint
+    assert "If the disk is not mounted" in loss.hint
     data.forget(str(config))
     assert not losses(config, tmp_path / "old")
 
@@ -205,5 +205,5 @@ def test_a_directory_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path,
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(ServiceError, match="whether a database is there is not known"):
+    with pytest.raises(ServiceError, match="it is not known whether it contains a database"):
         losses(config, tmp_path / "new")

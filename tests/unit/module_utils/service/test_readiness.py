@@ -64,7 +64,7 @@ def test_a_port_of_its_own_processes_is_no_obstacle_and_a_closed_connection_neit
         assert obstacles(text, own={os.getpid()}) == []
         (problem,) = obstacles(text)
         assert problem.startswith(f"127.0.61.205:{port} is held by pid {os.getpid()} (")
-        assert problem.endswith("not by es-x; change ExtHttpPort in /etc/m.yaml, or stop it")
+        assert problem.endswith("not by es-x; change ExtHttpPort in /etc/m.yaml, or stop the process")
     assert obstacles(text) == []
 
 
@@ -76,7 +76,7 @@ def test_an_address_of_another_machine_is_told_once():
 
 def test_two_ports_that_are_one():
     assert obstacles("IntIp: 127.0.61.206\nExtIp: 127.0.61.206\nIntHttpPort: 30778\n") == [
-        "IntHttpPort and ExtHttpPort are both 127.0.61.206:30778; give one another port in /etc/m.yaml"
+        "IntHttpPort and ExtHttpPort are both 127.0.61.206:30778; set another port for one of them in /etc/m.yaml"
     ]
 
 

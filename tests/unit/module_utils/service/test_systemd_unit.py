@@ -43,7 +43,7 @@ DATABASE = Definition(
 )
 
 UNIT_OF_MANAGER = """\
-# Written by eventstore.cluster.es_service. Changes made here are lost: use a drop-in of your own.
+# Written by eventstore.cluster.es_service. Changes in this file are lost: use a drop-in.
 [Unit]
 Description=Event Store Manager (es-cluster1)
 Wants=network-online.target
@@ -74,7 +74,7 @@ WantedBy=multi-user.target
 """
 
 UNIT_OF_DATABASE = """\
-# Written by eventstore.cluster.es_service. Changes made here are lost: use a drop-in of your own.
+# Written by eventstore.cluster.es_service. Changes in this file are lost: use a drop-in.
 [Unit]
 Description=Event Store database node (es-cluster1-database)
 Wants=network-online.target
@@ -99,7 +99,7 @@ WantedBy=multi-user.target
 """
 
 DROP_IN_OF_DATABASE = """\
-# Written by eventstore.cluster.es_service. Changes made here are lost: use a drop-in of your own.
+# Written by eventstore.cluster.es_service. Changes in this file are lost: use a drop-in.
 [Unit]
 StartLimitIntervalSec=0
 

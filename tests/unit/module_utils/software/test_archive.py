@@ -260,7 +260,7 @@ def test_checksum(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     printed = subprocess.check_output(["sha256sum", str(path)], text=True).split()[0]  # noqa: S607
     check_checksum(str(path), f"sha256:{printed}")
-    with pytest.raises(DistributionError, match=f"expected sha256:0+, found sha256:{printed}"):
+    with pytest.raises(DistributionError, match=f"expected sha256:0+, got sha256:{printed}"):
         check_checksum(str(path), "sha256:" + 64 * "0")
     with pytest.raises(DistributionError, match="No such file"):
         check_checksum(str(tmp_path / "b"), f"sha256:{printed}")
@@ -271,7 +271,7 @@ def test_names_what_is_in_an_archive_without_the_program(tmp_path: Path) -> None
         opened.require("web/x")
         for wanted in ("eventstored", "web"):
             with pytest.raises(
-                DistributionError, match=f"has no file {wanted}; it has EventStore.ClusterNode.exe, web/"
+                DistributionError, match=f"has no file {wanted}; it contains EventStore.ClusterNode.exe, web/"
             ):
                 opened.require(wanted)
 

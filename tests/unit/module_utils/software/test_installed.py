@@ -61,13 +61,13 @@ def test_an_empty_directory_is_taken(tmp_path: Path, archive: Archive) -> None:
 def test_without_an_archive_the_program_has_to_be_there(tmp_path: Path) -> None:
     (tmp_path / "eventstored").touch()
     assert installed.is_complete(tmp_path, "eventstored", None)
-    with pytest.raises(DistributionError, match="there is no other, and no archive is given"):
+    with pytest.raises(DistributionError, match="other does not exist, and no archive is given"):
         installed.is_complete(tmp_path, "other", None)
 
 
 def test_refuses_a_directory_of_somebody_else(tmp_path: Path) -> None:
     (tmp_path / "eventstored").touch()
-    with pytest.raises(DistributionError, match="was not unpacked by this collection"):
+    with pytest.raises(DistributionError, match="this collection did not unpack it"):
         installed.is_complete(tmp_path, "eventstored", CHECKSUM)
 
 
@@ -81,7 +81,7 @@ def test_refuses_another_archive_of_the_version(tmp_path: Path) -> None:
 def test_refuses_a_version_that_has_lost_its_program(tmp_path: Path) -> None:
     home = make_version(tmp_path / "3.4.0")
     (home / "eventstored").unlink()
-    with pytest.raises(DistributionError, match="eventstored is gone"):
+    with pytest.raises(DistributionError, match="eventstored is missing"):
         installed.is_complete(home, "eventstored", CHECKSUM)
 
 
@@ -160,7 +160,7 @@ def test_one_run_at_a_time(tmp_path: Path, archive: Archive) -> None:
 def test_refuses_what_does_not_fit(tmp_path: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     free = archive.size - 1
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10, 10, free))  # type: ignore[attr-defined]
-    with pytest.raises(DistributionError, match=f"unpacks to {archive.size} bytes, and {free} are free"):
+    with pytest.raises(DistributionError, match=f"unpacks to {archive.size} bytes, but {free} are free"):
         unpack(archive, tmp_path / "versions" / "3.4.0")
     assert not (tmp_path / "versions").exists()
 

@@ -241,8 +241,8 @@ def test_without_any_one_condition_a_case_turns_red(condition, monkeypatch):
 
 def test_the_text_says_what_would_have_happened():
     (problem,) = conditions.refusals([cluster(node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED))], stop(2))
-    assert problem.text == "1 of 3 nodes would be left in sync (n1) and 2 are needed: no write would be acknowledged"
-    assert problem.hint == "Bring these back first: n3 on host3 (10.0.0.3:2113)"
+    assert problem.text == "1 of 3 nodes would remain in sync (n1) and 2 are needed: no write would be acknowledged"
+    assert problem.hint == "Start these nodes first: n3 on host3 (10.0.0.3:2113)"
 
 
 def test_a_node_is_known_by_any_of_its_addresses():
@@ -274,7 +274,7 @@ def test_a_node_that_nobody_shows_is_missed():
     (words,) = conditions.missing(
         cluster(node(1, cluster_of("Master", "Slave")), node(2, cluster_of("Master", "Slave"))), stop(3)
     )
-    assert "1 of the nodes of es-cluster1 do not show" in words
+    assert "1 of the nodes of es-cluster1 are not in gossip" in words
 
 
 def test_a_node_is_back_under_whichever_of_its_addresses_it_is_known():

@@ -146,5 +146,5 @@ def test_a_request_of_an_earlier_release_is_read():
 
 def test_a_holder_in_words():
     assert str(lease.Lease("alice@control:1:node1", 3.2, 56.8)) == (
-        "alice@control:1:node1 has had it for 3 s; it expires in 57 s"
+        "alice@control:1:node1 has held it for 3 s; it expires in 57 s"
     )

@@ -85,7 +85,7 @@ def test_a_first_deployment(machine):
 
 def test_the_pid_file_of_a_process_that_ended(machine):
     record(machine, "3.4.0")
-    assert told(machine) == [f"{service(machine)} was started in 3.4.0 last, and eventstore_version is 4.0.3"]
+    assert told(machine) == [f"{service(machine)} last ran 3.4.0, but eventstore_version is 4.0.3"]
     record(machine, "4.0.3")
     assert told(machine) == []
 
@@ -110,7 +110,7 @@ def test_data_without_a_trace_are_of_a_version_that_is_there(machine):
     pathlib.Path(machine["nodes"][0]["options"]["Db"], "writer.chk").write_bytes(bytes(8))
     assert told(machine) == []  # of a machine that was restored, for all that is known
     unpack(machine, "3.4.0", "3.9.4", "not-a-version")
-    assert told(machine) == [f"{service(machine)} was started in 3.9.4 last, and eventstore_version is 4.0.3"]
+    assert told(machine) == [f"{service(machine)} last ran 3.9.4, but eventstore_version is 4.0.3"]
     unpack(machine, "4.0.3", "4.1.4")  # it may wait for an upgrade
     assert told(machine) == []
 
@@ -122,6 +122,6 @@ def test_without_a_trace_what_waits_beside_the_files_tells_of_an_upgrade(machine
     beside.write_text("Db: /x\n")  # kept for a way back, and brought back
     assert told(machine) == []
     beside.write_text("Db: /y\n")
-    assert told(machine) == [f"{beside} waits for an upgrade that was begun, and what ran last is not known"]
+    assert told(machine) == [f"{beside} belongs to an interrupted upgrade, and the last version is not known"]
     record(machine, "4.0.3")
     assert told(machine) == []

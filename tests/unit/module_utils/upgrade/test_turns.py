@@ -43,7 +43,7 @@ def machines(**watched):
 def test_the_line_of_a_turn_says_when_it_was_caught_up_what_it_copied_and_who_is_master():
     assert turn("es-cluster1", CALM) == (
         "es-cluster1 was caught up 9.7 s after its stop, 1.0 MiB copied, master is node1/database: no election, and no"
-        " other node began or ended"
+        " other node started or exited"
     )
     assert "master is node2/database: 1 election: epoch 5 to 6" in turn("es-cluster1", ELECTION)
     assert "master is unknown" in turn("es-cluster1", {**CALM, "masters": []})
@@ -55,12 +55,12 @@ def test_the_table_has_each_turn_in_its_order_and_the_whole():
     assert head.split("  ")[0] == "machine"
     assert first.split() == [
         *["node2", "9.7", "s", "1.0", "MiB", "node1/database"],
-        *["no", "election,", "and", "no", "other", "node", "began", "or", "ended"],
+        *["no", "election,", "and", "no", "other", "node", "started", "or", "exited"],
     ]
     assert second.startswith("node1 ")
-    assert "were master at once for 1.6 s: writes of this time may be lost although they were acknowledged" in second
+    assert "were master at the same time for 1.6 s: acknowledged writes of this time may be lost" in second
     assert {line.index("node1/database") for line in (first,)} == {head.index("master then")}
-    assert last == "after the last turn, 5 s: no election, and no other node began or ended"
+    assert last == "after the last turn, 5 s: no election, and no other node started or exited"
     assert whole == "2 restarts in 90 s; no time without quorum was seen"
 
 
@@ -80,5 +80,5 @@ def test_an_alarm_is_what_may_have_lost_writes():
     assert alarms({**CALM, "no_quorum_s": 3.0, "restarted": ["node1/database"]}) == []
     assert [line.partition(" were ")[0] for line in alarms(TORN)] == [
         "node1/database and node2/database",
-        "node1/database ended by itself; its log says why",
+        "node1/database exited unexpectedly; see its log",
     ]

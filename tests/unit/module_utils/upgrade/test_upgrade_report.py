@@ -51,7 +51,7 @@ def test_a_hop_as_data():
         "one_way": [
             {
                 "since": "3.9.4",
-                "text": "older versions cannot read the index that it writes",
+                "text": "older versions cannot read the index of this version",
                 "going_back": "stop the node, restore the backup of its index, or delete the index and wait until it"
                 " is rebuilt",
             }
@@ -79,7 +79,7 @@ def test_every_hop_is_told_with_what_cannot_be_undone_before_it_is_done():
             "Hop 4 of 5: 4.1.4 -> 5.0.11",
             "go back a full rebuild of the index",
             "Hop 5 of 5: 5.0.11 -> 20.10.6, STOP ALL nodes, upgrade, start all",
-            "note Managers are gone",
+            "note There are no managers",
             "Or in 4 hops, 2 of them with all nodes down: 3.4.0 -> 4.0.3 (stop all) -> 4.1.4",
             "configuration for 20.x and later is not managed by this collection",
             "Nothing was changed",
@@ -98,7 +98,7 @@ def test_net_framework_only_where_there_is_windows(platform, told):
 @pytest.mark.parametrize(("mode", "told"), [("managers", True), ("nodes", False)])
 def test_managers_are_missed_only_where_there_are_some(mode, told):
     made = planned(eventstore_cluster_mode=mode)
-    assert ("Managers are gone" in text(gossip(*["5.0.11"] * 3), "20.10.6", made)) == told
+    assert ("There are no managers" in text(gossip(*["5.0.11"] * 3), "20.10.6", made)) == told
 
 
 def test_the_index_is_where_it_is_planned_to_be():
@@ -111,7 +111,7 @@ def test_the_index_is_where_it_is_planned_to_be():
 def test_an_interrupted_roll_names_the_nodes_that_are_left():
     said = text(gossip("3.9.3", "3.9.4", "3.9.4"), "3.9.4")
     assert "An upgrade was interrupted; hop 1 finishes it" in said
-    assert "nodes node1/database; the others run 3.9.4 already" in said
+    assert "nodes node1/database; the others already run 3.9.4" in said
     assert "node1: /var/lib/eventstore/index ONE WAY" in said
 
 
@@ -150,7 +150,7 @@ def test_refused_while_a_node_does_not_answer_with_what_is_known_of_it():
     silent = {"code": "no-answer", "text": "node3/database does not answer", "hint": "Look there"}
     problems = refusal(gossip("3.4.0", "3.4.0", "", problems=[silent]), "5.0.11")
     assert [problem["code"] for problem in problems] == ["unknown-version", "no-answer"]
-    assert "missing: node3/database (192.168.1.13:2113)" in problems[0]["text"]
+    assert "version: node3/database (192.168.1.13:2113)" in problems[0]["text"]
 
 
 SERVICE = "es-cluster1"
@@ -168,9 +168,9 @@ SERVICE = "es-cluster1"
         (["", "", ""], [{SERVICE: "3.4.0"}, {}, {}], "", ("3.4.0", "4.0.3", [1, 2, 3])),
         (["", "", ""], [{}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [1, 2, 3])),
         (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "3.4.0", ("3.4.0", "4.0.3", [2, 3])),
-        (["", "", ""], [{}, {}, {}], "", "node1/database, node2/database, node3/database does not run"),
-        (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "", "node2/database, node3/database does not run"),
-        (["4.0.3.0", "3.4.0.0", ""], [None, None, {SERVICE: "3.4.0"}], "", "cannot be one cluster"),
+        (["", "", ""], [{}, {}, {}], "", "node1/database, node2/database, node3/database is stopped"),
+        (["", "", ""], [{SERVICE: "4.0.3"}, {}, {}], "", "node2/database, node3/database is stopped"),
+        (["4.0.3.0", "3.4.0.0", ""], [None, None, {SERVICE: "3.4.0"}], "", "cannot form one cluster"),
     ],
 )
 def test_what_does_not_run_has_the_version_that_it_ran_last(answers, stopped, start, expected):
@@ -201,7 +201,7 @@ def stranger(**changes):
 def test_a_live_member_that_is_not_planned_counts_and_a_dead_one_does_not():
     facts = gossip(*["3.9.3"] * 3)
     facts["members"].append(stranger(is_alive=True))
-    assert "missing: 192.168.1.99:2112" in refusal(facts, "3.9.4")[0]["text"]
+    assert "version: 192.168.1.99:2112" in refusal(facts, "3.9.4")[0]["text"]
     facts["members"][-1] = stranger(is_alive=False)
     assert es_upgrade_plan(facts, planned(), "3.9.4")["problems"] == []
 
@@ -210,7 +210,7 @@ def test_refused_without_any_member():
     assert "no database node" in refusal(gossip(), "5.0.11")[0]["text"]
 
 
-@pytest.mark.parametrize(("target", "said"), [("3.3.0", "downgrade"), ("", "upgrade_to"), (5.0, "but came '5.0'")])
+@pytest.mark.parametrize(("target", "said"), [("3.3.0", "downgrade"), ("", "upgrade_to"), (5.0, "got '5.0'")])
 def test_refused_as_a_problem_with_a_hint(target, said):
     (problem,) = refusal(gossip(*["3.4.0"] * 3), target)
     assert problem["code"] == "no-upgrade"
@@ -227,8 +227,8 @@ def test_options_of_the_target_that_a_version_on_the_way_refuses():
     made = planned(eventstore_version="5.0.11", eventstore_database_options={"StructuredLog": False})
     said = text(gossip(*["4.0.3"] * 3), "5.0.11", made)
     assert (
-        "4.1.4: the server refuses StructuredLog, first known in 5.0.0: configure it after this hop (node1/database,"
-        " node2/database, node3/database)" in said
+        "4.1.4: the server refuses StructuredLog, which is available from 5.0.0 on: configure it after this hop "
+        "(node1/database, node2/database, node3/database)" in said
     )
     assert "5.0.11: the server refuses" not in said
 

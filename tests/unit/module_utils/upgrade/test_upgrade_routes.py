@@ -184,8 +184,8 @@ def test_an_interrupted_roll_changes_only_the_nodes_that_are_left():
 
 REFUSED = [
     ("3.4.0", "nonsense", r"upgrade_to: expected a release such as 5\.0\.11"),
-    ("3.4.0", "", r"upgrade_to: .* but came ''"),
-    ("3.4.0", "5.0", "Give all three numbers"),
+    ("3.4.0", "", r"upgrade_to: .* got ''"),
+    ("3.4.0", "5.0", "Write all three numbers"),
     ("3.4.0", "5.0.0-rc1", "release candidates"),
     ("3.4.0", "v5.0.11", "expected a release"),
     ("3.4.0", "5.0.11\n", "expected a release"),
@@ -197,12 +197,12 @@ REFUSED = [
     ("3.4.0", "5.0.12", r"leads to 5\.0\.12; of 5\.0 it knows 5\.0\.11"),
     ("3.4.0", "6.0.0", r"leads to 6\.0\.0"),
     ("25.1.4", "26.1.0", r"leads to 26\.1\.0"),
-    ("2.0.1", "5.0.11", r"from 2\.0\.1 to 5\.0\.11; none leads from it"),
-    ("4.1.4", "5.0.1", r"from 4\.1\.4 to 5\.0\.1; the documents lead from it to 5\.0\.11"),
-    ("20.6.1", "20.10.6", r"from 20\.6\.1 to 20\.10\.6; none leads from it"),
-    ({"node1": "3.4.0", "node2": "4.0.3"}, "5.0.11", "cannot be one cluster.*Stop those with 3.4.0"),
+    ("2.0.1", "5.0.11", r"from 2\.0\.1 to 5\.0\.11; no document starts from it"),
+    ("4.1.4", "5.0.1", r"from 4\.1\.4 to 5\.0\.1; the documents allow the steps from it to 5\.0\.11"),
+    ("20.6.1", "20.10.6", r"from 20\.6\.1 to 20\.10\.6; no document starts from it"),
+    ({"node1": "3.4.0", "node2": "4.0.3"}, "5.0.11", "cannot form one cluster.*Stop those with 3.4.0"),
     ({"node1": "3.4.0", "node2": "3.5.0"}, "5.0.11", "No document allows that"),
-    ({"node1": "3.4.0", "node2": "3.9.4", "node3": "4.0.3"}, "5.0.11", "3 versions run side by side"),
+    ({"node1": "3.4.0", "node2": "3.9.4", "node3": "4.0.3"}, "5.0.11", "3 versions run at the same time"),
     ({"node1": "3.4.0", "node2": "3.9.4"}, "3.4.0", r"downgrade.*node2 3\.9\.4"),
     ({}, "5.0.11", "no node"),
 ]
@@ -214,7 +214,7 @@ def test_a_full_stop_that_was_interrupted_is_finished_while_the_nodes_that_are_l
     (hop,) = way.hops
     assert (hop.stops_all, hop.nodes, way.interrupted) == (True, ("node2", "node3"), True)
     for running in (["node2"], ["node1", "node3"], []):
-        with pytest.raises(UpgradeError, match="cannot be one cluster"):
+        with pytest.raises(UpgradeError, match="cannot form one cluster"):
             plan_route(nodes, "4.0.3", down=running)
 
 
@@ -269,9 +269,9 @@ def test_a_downgrade_over_one_door_tells_that_one():
     with pytest.raises(UpgradeError) as refused:
         plan_route({"node1": "5.0.11", "node2": "4.1.4"}, "4.1.4")
     assert refused.value.problem == (
-        "4.1.4 would be a downgrade, which is never planned: node1 5.0.11. What is known of going back: from 5.0.0 on"
-        " it writes version 2 of the file indexmap, which 4.x cannot read; going back: a full rebuild of the index; the"
-        " notes speak of a workaround without telling it"
+        "4.1.4 would be a downgrade, which is never planned: node1 5.0.11. Known ways back: from 5.0.0 on it writes "
+        "version 2 of the file indexmap, which 4.x cannot read; going back: a full rebuild of the index; the notes "
+        "mention a workaround without describing it"
     )
 
 

@@ -38,9 +38,14 @@ STOPPED = [look(OLD)] * 3
     [
         (["", "", ""], STOPPED, {}, None),
         (["4.0.3.0", "4.0.3.0", ""], STOPPED, {}, None),
-        (["4.0.3.0", "3.4.0.0", ""], STOPPED, {}, "node2/database (3.4.0.0) runs; with nodes of 4.0.3 it cannot"),
+        (
+            ["4.0.3.0", "3.4.0.0", ""],
+            STOPPED,
+            {},
+            "node2/database (3.4.0.0) runs; it cannot form one cluster with nodes of 4.0.3",
+        ),
         (["", "", "nonsense"], STOPPED, {}, "node3/database (nonsense) runs"),
-        (["", "", ""], STOPPED[:2], {}, "node3 cannot be reached any more"),
+        (["", "", ""], STOPPED[:2], {}, "node3 cannot be reached"),
         (["", "", ""], STOPPED, {"node2": "it ended"}, "node2: it ended"),
     ],
 )
@@ -61,13 +66,13 @@ def test_in_a_roll_nodes_of_the_previous_version_run_rightly():
 def test_the_first_machine_failed_and_the_others_can_go_back():
     lines = status("", "", "", looks=[look(NEW), look(OLD), look(OLD)], failures={"node1": "it ended"})["lines"]
     assert lines[:3] == [
-        "node1 is stopped; 4.0.3 was started there last; it has failed",
-        "node2 is stopped; 3.4.0 was started there last",
-        "node3 is stopped; 3.4.0 was started there last",
+        "node1 is stopped; it last ran 4.0.3; it has failed",
+        "node2 is stopped; it last ran 3.4.0",
+        "node3 is stopped; it last ran 3.4.0",
     ]
-    assert "It goes on from here" in lines[3]
+    assert "It continues from here" in lines[3]
     assert "start with -e eventstore_version=3.4.0 --limit node2,node3" in lines[4]
-    assert "node1 may have opened its database in 4.0.3" in lines[5]
+    assert "node1 may have opened its database with 4.0.3" in lines[5]
     assert "preflight_last_version=3.4.0" in lines[5]
     assert lines[6:] == ["it writes records; going back: to 3.9.4 only"]
 
@@ -86,10 +91,10 @@ def test_all_are_stopped_and_untouched():
         (["", "", ""], [look(NEW), look(OLD)]),
         (["", "", ""], [look({}), look({}), look(OLD)]),
     ],
-    ids=["a new one runs", "two touched", "out of reach", "unknown"],
+    ids=["a new one runs", "two touched", "unreachable", "unknown"],
 )
 def test_no_way_back_is_promised(answers, looks):
     lines = status(*answers, looks=looks)["lines"]
-    assert any("Going back to 3.4.0 is not planned" in line for line in lines)
+    assert any("A return to 3.4.0 is not planned" in line for line in lines)
     assert not any("--limit" in line for line in lines)
     assert lines[-1] == "it writes records; going back: to 3.9.4 only"

@@ -49,7 +49,7 @@ def test_a_service_that_is_not_there():
     ],
 )
 def test_a_state_that_cannot_be_told_is_no_state(ran):
-    with pytest.raises(HostError, match=f"sc.exe ended with {ran.code}"):
+    with pytest.raises(HostError, match=f"sc.exe exited with {ran.code}"):
         services.read_state(ran, name="es")
 
 
@@ -116,5 +116,5 @@ def test_the_page_s_commands():
 
 def test_an_installer_that_did_nothing_is_explained():
     error = str(services.not_installed("es", "x install", Ran(0, "Cannot start service from the command line")))
-    for part in ("exit code 0", "Cannot start service", "KurrentDB issue 905", "logged on", "x install"):
+    for part in ("exited with 0", "Cannot start service", "KurrentDB issue 905", "logged-on", "x install"):
         assert part in error

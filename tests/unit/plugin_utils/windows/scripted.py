@@ -156,7 +156,7 @@ class Scripted:
             return found
         if all(step.sent in self._came for step in again):
             del self._steps[: len(again)]
-        assert self._steps, f"nothing more was expected, but came: {sent}"
+        assert self._steps, f"nothing more was expected, got: {sent}"
         step = self._steps.pop(0)
         assert sent == step.sent
         if step.error:

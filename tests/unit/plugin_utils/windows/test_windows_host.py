@@ -46,7 +46,7 @@ def test_only_winrm_gets_the_text_itself(transport: str, is_plain: bool) -> None
 def test_a_program_that_is_not_there_is_named() -> None:
     with (
         Scripted(gone("netsh.exe", "x")) as there,
-        pytest.raises(HostError, match=r"^win1: netsh.exe is not there"),
+        pytest.raises(HostError, match=r"^win1: netsh.exe does not exist"),
     ):
         there.run("netsh.exe", "x")
 
@@ -54,7 +54,7 @@ def test_a_program_that_is_not_there_is_named() -> None:
 @pytest.mark.parametrize("stdout", ["", "all is well", "ES1:RC:", " ES1:RC:0", "ES1:RVMx\nES1:RVMx"])
 def test_an_answer_without_its_end_is_a_failure_that_shows_what_came(stdout: str) -> None:
     with Scripted(Step(script.together([script.run("a.exe", "b c")]), stdout, rc=7)) as there:
-        with pytest.raises(HostError, match="What was changed until then is not known") as refused:
+        with pytest.raises(HostError, match="It is not known whether anything was changed") as refused:
             there.run("a.exe", "b c")
         assert "win1, & 'a.exe' 'b c'" in str(refused.value)
         assert "exit code 7" in str(refused.value)
@@ -65,8 +65,8 @@ def test_an_answer_without_its_end_is_a_failure_that_shows_what_came(stdout: str
     ("answer", "why"),
     [
         ("ERROR:-2146232800|No room.", "No room"),
-        ("SID:S-1-5-19", "expected the answer OK, but came SID"),
-        ("OK\nES1:OK", "did not come to the end"),
+        ("SID:S-1-5-19", "expected the answer OK, got SID"),
+        ("OK\nES1:OK", "did not finish the script"),
     ],
 )
 def test_any_other_answer_than_the_expected_one_is_a_failure(answer: str, why: str) -> None:
@@ -80,7 +80,7 @@ def test_check_mode_notes_a_change_and_sends_nothing_but_refuses_what_could_not_
         assert there.change("net.exe", "start", "a b") is None
         assert there.commands == ['net.exe start "a b"']
         for value in ("a\nb", "x" * 4000):
-            with pytest.raises(HostError, match="Nothing was done"):
+            with pytest.raises(HostError, match="Nothing was changed"):
                 there.change("net.exe", "start", value)
 
 
@@ -134,16 +134,16 @@ FORGET = done(script.remove(NEW, f"{P}.es-set"))
 
 # What was there, what comes after the new content was put, and what is said of the file then.
 TEST_FAILED_WRITES: list[tuple[str, str, list[Step], str]] = [
-    ("the old one is in use", "FILE", [content(P, b"old"), *FORGET], "is as it was"),
-    ("nothing was there", "ABSENT", [content(P, None), *FORGET], "is not there, as before"),
-    ("it is gone, and kept", "FILE", [content(P, None), kind(OLD, "FILE"), *done(BACK), *FORGET], "is as it was"),
+    ("the old one is in use", "FILE", [content(P, b"old"), *FORGET], "is unchanged"),
+    ("nothing was there", "ABSENT", [content(P, None), *FORGET], "does not exist, as before"),
+    ("it is gone, and kept", "FILE", [content(P, None), kind(OLD, "FILE"), *done(BACK), *FORGET], "is unchanged"),
     ("it is gone", "FILE", [content(P, None), kind(OLD, "ABSENT")], f"are both gone: its new content is in {NEW}"),
-    ("nothing can be seen", "FILE", [refused(script.read_file(P), 5)], "could not be seen"),
+    ("nothing can be seen", "FILE", [refused(script.read_file(P), 5)], "could not be read"),
     (
         "it cannot come back",
         "FILE",
         [content(P, None), kind(OLD, "FILE"), refused(BACK, 183, "odd")],
-        "could not be seen",
+        "could not be read",
     ),
 ]
 
@@ -161,7 +161,7 @@ def test_after_a_failed_write_only_what_was_looked_at_is_said(
         writing.write(there, {P: b"x"})
 
 
-@pytest.mark.parametrize(("before", "found", "told"), [("FILE", b"old", "is as it was"), ("ABSENT", None, "not there")])
+@pytest.mark.parametrize(("before", "found", "told"), [("FILE", b"old", "is unchanged"), ("ABSENT", None, "not exist")])
 def test_a_content_that_does_not_come_changes_nothing(before: str, found: bytes | None, told: str) -> None:
     steps = [kind(P, before), put(NEW, b"x", error="disk full"), content(P, found), *FORGET]
     with Scripted(*steps) as there, pytest.raises(HostError, match=f"disk full.*{told}"):
@@ -188,12 +188,12 @@ def test_of_two_files_the_first_is_taken_back_where_the_second_cannot_be_replace
     both = {P: b"x", SECOND: b"y"}
     with Scripted(*began, *after) as there, pytest.raises(HostError) as failed:
         writing.write(there, both)
-    assert f"{P} is as it was; {SECOND} is not there, as before" in str(failed.value)
+    assert f"{P} is unchanged; {SECOND} does not exist, as before" in str(failed.value)
     with Scripted(*began, *done(replace)) as there:
         assert writing.write(there, both) == {P: None, SECOND: None}
     came = [kind(P, "ABSENT"), kind(SECOND, "ABSENT"), began[2], began[3], refused(replace, 183)]
     gone_ = [content(P, b"x"), content(SECOND, None), *done(script.remove(P)), *FORGET, after[-1]]
-    with Scripted(*came, *gone_) as there, pytest.raises(HostError, match="is not there, as before"):
+    with Scripted(*came, *gone_) as there, pytest.raises(HostError, match="does not exist, as before"):
         writing.write(there, both)
     assert writing.write(there, {}) == {}
 
@@ -261,7 +261,7 @@ def test_lines_are_written_as_windows_has_them_and_no_file_where_one_has_no_dire
         assert (result["changed"], len(result["warnings"]), "backup_file" in result) == (True, warnings, False)
     for found in ("ABSENT", "FILE"):
         steps = [kind(directory, "DIRECTORY"), kind("d:\\other", found)]
-        with Scripted(*steps) as there, pytest.raises(EventStoreError, match="nothing was written"):
+        with Scripted(*steps) as there, pytest.raises(EventStoreError, match="Nothing was written"):
             files.replace(there, both, backup=False)
     with Scripted(check_mode=True) as there:
         assert files.replace(there, both[:1], backup=False)[0]["changed"]
@@ -279,7 +279,7 @@ def test_a_file_that_the_service_may_not_read_is_told_with_what_to_type() -> Non
 
 @pytest.mark.parametrize(("option", "value"), [("mode", "0644"), ("owner", "x"), ("group", "x")])
 def test_what_only_posix_has_is_refused(option: str, value: str) -> None:
-    with pytest.raises(EventStoreError, match=f"^{re.escape(P)}: {option}: a file on Windows has no such thing"):
+    with pytest.raises(EventStoreError, match=f"^{re.escape(P)}: {option}: files on Windows do not have this"):
         files.refuse_posix({**PARAMS, option: value})
 
 

@@ -116,7 +116,7 @@ def test_an_installer_that_ends_with_0_and_installs_nothing_is_explained(clock: 
     # There is nothing to start then, and net.exe says so.
     steps = [NO_NODES, IS_THERE, ran(*INSTALL, out=printed), ran(*services.start("es"), code=2)]
     steps.append(state(None, again=True))
-    with Scripted(state(None), *steps) as there, pytest.raises(HostError, match="knows no service es") as failed:
+    with Scripted(state(None), *steps) as there, pytest.raises(HostError, match="has no service es") as failed:
         bring(there, "started")
     assert (printed or "It printed nothing") in str(failed.value)
     assert " ".join(INSTALL) in str(failed.value)
@@ -180,7 +180,7 @@ def test_a_wrong_start_mode_is_set_and_looked_at(start: str, more: dict[str, str
     if not is_right:
         with (
             Scripted(state("STOPPED"), found, NO_NODES, sets, state("STOPPED"), found) as there,
-            pytest.raises(ServiceError, match=f"its start mode stayed {mode}: sc.exe ended with 5"),
+            pytest.raises(ServiceError, match=f"its start mode stayed {mode}: sc.exe exited with 5"),
         ):
             bring(there, "installed", enabled=enabled)
 
@@ -189,7 +189,7 @@ def test_a_wrong_start_mode_is_set_and_looked_at(start: str, more: dict[str, str
     ("values", "told"),
     [
         ({**GOOD, "FailureActions": ""}, "Windows does not restart it after a failure"),
-        ({**GOOD, "FailureActionsOnNonCrashFailures": "0x0"}, "An end with exit code 0 is never followed by a restart"),
+        ({**GOOD, "FailureActionsOnNonCrashFailures": "0x0"}, "Windows never restarts it after exit code 0"),
     ],
 )
 def test_a_service_that_windows_would_not_restart_is_told_at_each_run(values: dict[str, str], told: str) -> None:
@@ -225,7 +225,7 @@ def test_a_start_that_comes_to_nothing_fails_with_what_the_host_said(
     started = ran(*services.start("es"), out="The service was started.", code=0)
     with (
         Scripted(*FOUND, started, *(again(seen) if waits else seen)) as there,
-        pytest.raises(ServiceError, match=rf"{told}; net\.exe ended with 0: The service was started"),
+        pytest.raises(ServiceError, match=rf"{told}; net\.exe exited with 0: The service was started"),
     ):
         bring(there, "started")
     assert (clock[0] >= 10) == waits
@@ -265,7 +265,7 @@ def test_a_node_that_outlived_its_manager_is_seen_before_a_second_one_is_started
         for wanted in ("started", "restarted"):
             with (
                 Scripted(*FOUND[:2], *NODES, NODE, *held) as there,
-                pytest.raises(ServiceError, match=r"are taken: .*\(process 99\).*two nodes on the same data"),
+                pytest.raises(ServiceError, match=r"are in use: .*\(process 99\).*two nodes damage the same data"),
             ):
                 bring(there, wanted)
             assert there.commands == []
@@ -346,8 +346,8 @@ def test_a_stop_of_a_member_is_refused_where_the_cluster_cannot_be_asked(
     [
         ([f"{MANAGER} 700 c:\\ES\\EventStore.ClusterNode.exe --config {DATABASE}"], "runs EventStore.ClusterNode.exe"),
         ([f'{MANAGER} 700 "c:\\my tools\\nssm.exe"', RUNS_NODE], r"runs nssm\.exe"),
-        ([f"{MANAGER} 700 ", RUNS_NODE], "cannot be told"),
-        (["5 4 c:\\x.exe"], "cannot be told"),
+        ([f"{MANAGER} 700 ", RUNS_NODE], "are not known"),
+        (["5 4 c:\\x.exe"], "are not known"),
     ],
     ids=["a node", "a wrapper of a node", "hidden", "gone"],
 )
@@ -436,14 +436,14 @@ def test_check_mode_tells_the_commands_and_runs_none(wanted: str, steps: list[St
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"kind": "database"}, "only below a manager"),
+        ({"kind": "database"}, "only under the service of a manager"),
         ({"provider": "systemd"}, "provider is systemd"),
-        ({"arguments": ["-x"]}, "arguments is given"),
-        ({"environment": {"A": "b"}}, "environment is given"),
-        ({"user": "x"}, "user is given"),
-        ({"group": "x"}, "group is given"),
+        ({"arguments": ["-x"]}, "arguments is set"),
+        ({"environment": {"A": "b"}}, "environment is set"),
+        ({"user": "x"}, "user is set"),
+        ({"group": "x"}, "group is set"),
         ({"upgrade": {"from": "3.3.0"}}, "the way back would need"),
-        ({"start_empty": True}, "is not noted on Windows"),
+        ({"start_empty": True}, "do not record the directory"),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(given: dict[str, t.Any], told: str) -> None:
