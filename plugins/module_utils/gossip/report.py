@@ -913,9 +913,9 @@ _REMEDIES = {
     sweep.TOO_LONG: "Something other than Event Store answers on {address}: check address and port",
     NOT_GOSSIP: "Something other than Event Store, or a proxy, answers on {address}: check address and port",
 }
-_LEGACY_WORDS = {"options": "ExtIp, ExtHttpPort", "truncates": ""}
+_LEGACY_WORDS = {"options": "ExtIp and ExtHttpPort", "truncates": ""}
 _MODERN_WORDS = {
-    "options": "NodeIp, NodePort",
+    "options": "NodeIp and NodePort",
     # 23.10 ends once, 24.10 and 26.1 twice, the first end of 26.1 now and then with 1.
     "truncates": ". After an election a node may have to truncate its log: it ends once or twice before a start that "
     "joins",

@@ -125,5 +125,5 @@ def test_a_surplus_node_is_said_to_be_told_to_end() -> None:
 def test_a_node_that_truncates_is_said_to_come_back() -> None:
     facts = judge(*views("24.10.4-2-names-ip-seeds", 3, 82.2, internal=False))
     (problem,) = facts["problems"]
-    assert "(NodeIp, NodePort)" in problem["hint"]
+    assert "NodeIp and NodePort match" in problem["hint"]
     assert problem["hint"].endswith("it ends once or twice before a start that joins")

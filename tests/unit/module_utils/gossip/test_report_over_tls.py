@@ -55,7 +55,7 @@ def test_each_reason_has_a_code_the_certificate_and_a_remedy(kind, code, remedy)
     found = problem(facts, code)
     assert found["text"].startswith("n3 on host3 (10.0.0.3:2113) ")
     assert ": why; it shows the certificate CN=eventstoredb-node, for 10.0.0.3, from 1970" in found["text"]
-    assert "to 2033-05-18T03:33:20Z. It is seen as Follower, alive, by n1, n2" in found["text"]
+    assert "to 2033-05-18T03:33:20Z. Others list it as Follower, alive, by n1, n2" in found["text"]
     assert remedy in found["hint"]
     assert (facts["has_quorum"], facts["healthy"], facts["can_lose"]) == (True, False, 0)
     assert facts["views"][2]["certificate"] == {
@@ -142,7 +142,7 @@ def test_a_replica_without_a_leader_is_told_while_there_is_one():
 def test_a_leader_that_resigns_is_no_fault():
     words = {**HEALTHY, "10.0.0.1": "ResigningLeader"}
     facts = judge(*(node(number, words) for number in (1, 2, 3)))
-    assert problem(facts, "no-master")["hint"].startswith("n1 was told to resign: the others elect another leader")
+    assert problem(facts, "no-master")["hint"].startswith("n1 is resigning: the others elect another leader")
 
 
 def test_a_version_that_a_node_does_not_know_is_none():
