@@ -36,7 +36,7 @@ class ActionModule(HostAction):
         from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import service
 
         params = self.windows_params(es_service.ARGUMENTS, **es_service.RULES)
-        service.refuse_foreign(params)
+        service.refuse_unsupported_options(params)
         return service.WindowsService(host, params).bring_to(params["state"], es_service.cluster_of(params))
 
     def _one_stop_at_a_time(

@@ -48,7 +48,7 @@ MUTATIONS = [
         )
     ),
     # and each part of them that decides.
-    (GUARD, "if not any(addresses & _addresses(node) for node in case.taken):", "if not case.taken:"),
+    (GUARD, "if not any(addresses & _addresses(node) for node in case.stopped):", "if not case.stopped:"),
     (GUARD, "    if len(claimants) > 1:", "    if len(claimants) > 2:"),
     (GUARD, "    elif case.cluster.master is None:", "    elif False:"),
     (GUARD, "len(case.left) < cluster.quorum_size:", "len(case.left) < cluster.quorum_size - 1:"),
@@ -69,7 +69,7 @@ MUTATIONS = [
     (PERMISSION, "if waited.ok:", "if True:"),
     (PERMISSION, "del history[:-1]", "pass"),
     (PERMISSION, "and time.monotonic() - since >= settle_s", ""),
-    (PERMISSION, "conditions.signature(history[0]) == self._seen_state", "bool(self._seen_state)"),
+    (PERMISSION, "conditions.fingerprint(history[0]) == self._seen_state", "bool(self._seen_state)"),
     (PERMISSION, "                since = time.monotonic()\n", "                since = self._seen_since\n"),
     (PERMISSION, "if now_is != state:", "if not state:"),
     (PERMISSION, "settle_s=self._settle_s, wait_s=self._wait_s)", "settle_s=0, wait_s=self._wait_s)"),
@@ -77,9 +77,9 @@ MUTATIONS = [
     (PERMISSION, "max(self._size, members.cluster_size or 0, 1)", "max(members.cluster_size or 0, 1)"),
     (PERMISSION, "if self.override and self.override != self.name:", "if False:"),
     (PERMISSION, "elif members.cluster_size == 1:", "elif members.cluster_size:"),
-    (PERMISSION, "if isinstance(waited.last, Taken):", "if False:"),
-    (PERMISSION, "        finally:\n            self._borrower.give_back()", "        finally:\n            pass"),
-    (PERMISSION, "            self._borrower.end(self._break)", "            pass"),
+    (PERMISSION, "if isinstance(waited.last, LeaseHeld):", "if False:"),
+    (PERMISSION, "        finally:\n            self._lease_client.release()", "        finally:\n            pass"),
+    (PERMISSION, "            self._lease_client.end(self._break)", "            pass"),
     (PERMISSION, "if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:", "if kept:"),
     (
         PERMISSION,
@@ -90,12 +90,12 @@ MUTATIONS = [
     (PERMISSION, "time.clock_gettime(_CLOCK) - oldest", "asked - oldest"),
     (
         PERMISSION,
-        "                self._take(self._borrower, seconds)\n            decide()",
-        "                self._take(self._borrower, seconds)",
+        "                self._take(self._lease_client, seconds)\n            decide()",
+        "                self._take(self._lease_client, seconds)",
     ),
     (
         PERMISSION,
-        "                self._take(self._borrower, seconds)\n            decide()",
+        "                self._take(self._lease_client, seconds)\n            decide()",
         "                pass\n            decide()",
     ),
     (PERMISSION, '            self._seen_state = ""\n', ""),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back.
+"""Permission to stop: acquire the lease, sweep, decide, let the stop happen, wait until the nodes are back, release.
 
-Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes meanwhile. So
-right before the stop it is confirmed that the decision and the lease are still good, or it is decided again.
+This process may be paused after its decision, by a signal or with its whole machine, and others stop nodes meanwhile.
+So right before the stop it confirms that decision and lease still hold, or it decides again.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import f
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import conditions
-from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, LeaseHeld
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
+    from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 
 SWEEP_TIMEOUT_S = 2.0
 # For so long a cluster has to stay as it is after a rejoin. Its elections came within 1.6 s (measured on 5.0.11).
 CALM_S = 2.0
-# How long a lease lasts beyond the next sign of life of who has it.
+# Margin: a lease outlives its holder's next renewal by this much.
 LEASE_S = 60.0
 # A decision and a renewed lease that are older than this are made again. Without a pause they are some ms old.
 FRESH_S = 5.0
@@ -37,14 +37,14 @@ ATTEMPTS = 3
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-# ``state``: guard.signature of a cluster; ``seconds``: for so long it has been seen like this; ``watched``: what has
-# happened since the look before the stop (gossip.watch); or nothing.
+# ``state``: conditions.fingerprint of a cluster; ``seconds``: since when it is the same; ``watched``: what has happened
+# since the sweep before the stop (gossip.watch); or empty.
 Seen = dict[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Members:
-    """What a service has of a cluster. ``cluster_size``: the largest in its configuration, None if that is unknown."""
+class ServiceNodes:
+    """The database nodes that a stop of this service takes down. ``cluster_size``: their largest, None if unknown."""
 
     stop: conditions.Stop
     cluster_size: int | None
@@ -55,8 +55,8 @@ class Permission:
     """A permitted stop. ``warnings`` are for the operator.
 
     ``confirm()`` right before the stop, in the process that sends it: decides again where that was too long ago.
-    ``wait_until_back(problem)`` after a restart; what ``problem()`` says ends the waiting; gives what the next stop may
-    take as ``seen``. ``keep()`` makes it last for another stop and start of the same service.
+    ``wait_until_back(problem)`` after a restart: stops waiting as soon as ``problem()`` returns a text; returns the
+    state to pass to the next stop as ``seen``. ``keep()`` extends it for another stop and start of the same service.
     """
 
     confirm: t.Callable[[], None] = lambda: None
@@ -65,10 +65,10 @@ class Permission:
     warnings: list[str] = field(default_factory=list)
 
 
-class Cluster:
-    """The option ``cluster``: whom to ask before a stop, and what the operator has typed.
+class StopPolicy:
+    """The option ``cluster``: the endpoints to ask before a stop, and what the operator has typed.
 
-    ``began``: when it came, on the monotonic clock; now, where that is not given.
+    ``began``: when it came, on the monotonic clock; by default now.
     """
 
     def __init__(self, given: t.Mapping[str, t.Any], began: float | None = None) -> None:
@@ -88,12 +88,12 @@ class Cluster:
         self._seen_state = seen["state"]
         self._seen_since: float = (time.monotonic() if began is None else began) - seen["seconds"]
         managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
-        self._borrower: Borrower | None = None
+        self._lease_client: LeaseClient | None = None
         if managers:
             # Only a stop needs it, and asyncio takes longer to import than all the rest.
-            from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
+            from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 
-            self._borrower = Borrower(managers, given["owner"], cluster=self.name)
+            self._lease_client = LeaseClient(managers, given["owner"], cluster=self.name)
         for option in ("settle", "wait", "stall", "calm"):
             if not 0 <= given.get(option, 0) < float("inf"):
                 raise ServiceError(f"expected a number from 0 on, but came {given[option]}", where=f"cluster.{option}")
@@ -105,52 +105,52 @@ class Cluster:
             )
 
     @contextlib.contextmanager
-    def permit(self, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
+    def permit(self, service: ServiceNodes, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
         """Hold the permission to stop; ServiceError says what would have happened. ``hold_s``: the stop's own time."""
         if not self._targets:
             raise ServiceError("endpoints are missing", where="cluster", hint="Give those of all its nodes")
-        size = max(self._size, members.cluster_size or 0, 1)
+        size = max(self._size, service.cluster_size or 0, 1)
         if check_mode:
-            self._decide(members.stop, size, settle_s=0, wait_s=0)
+            self._decide(service.stop, size, settle_s=0, wait_s=0)
             yield Permission()
             return
-        if self._borrower and self._break:
-            self._borrower.end(self._break)
+        if self._lease_client and self._break:
+            self._lease_client.end(self._break)
         seconds = min(MAX_S, hold_s + self._wait_s + self._settle_s + LEASE_S)
 
         def decide() -> None:
-            self._decide(members.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
+            self._decide(service.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
 
-        self._watch = Watch(address for addresses in members.stop.nodes for address in addresses)
+        self._watch = Watch(address for addresses in service.stop.nodes for address in addresses)
         with self._lease(seconds) as warnings:
             decide()
             yield Permission(
-                lambda: self._confirm(decide, members.stop, seconds),
-                lambda problem: self._wait_until_back(members.stop, size, problem),
+                lambda: self._confirm(decide, service.stop, seconds),
+                lambda problem: self._wait_until_back(service.stop, size, problem),
                 lambda: self._renew(seconds),
                 warnings,
             )
 
     @contextlib.contextmanager
     def _lease(self, seconds: float) -> t.Iterator[list[str]]:
-        if self._borrower is None:
+        if self._lease_client is None:
             yield []
             return
         try:
-            known = self._take(self._borrower, seconds)
+            known = self._take(self._lease_client, seconds)
             yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
         finally:
-            self._borrower.give_back()
+            self._lease_client.release()
 
-    def _take(self, borrower: Borrower, seconds: float) -> bool:
-        def attempt() -> Taken | bool:
+    def _take(self, lease_client: LeaseClient, seconds: float) -> bool:
+        def attempt() -> LeaseHeld | bool:
             try:
-                return borrower.take(seconds)
-            except Taken as refusal:
+                return lease_client.take(seconds)
+            except LeaseHeld as refusal:
                 return refusal
 
-        waited = wait_until(attempt, lambda got: not isinstance(got, Taken), timeout_s=self._wait_s)
-        if isinstance(waited.last, Taken):
+        waited = wait_until(attempt, lambda got: not isinstance(got, LeaseHeld), timeout_s=self._wait_s)
+        if isinstance(waited.last, LeaseHeld):
             raise waited.last
         return waited.last
 
@@ -161,23 +161,23 @@ class Cluster:
         """
         for _attempt in range(ATTEMPTS):
             asked = time.clock_gettime(_CLOCK)
-            kept = self._borrower is None or self._borrower.renew(seconds)
+            kept = self._lease_client is None or self._lease_client.renew(seconds)
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
                 return
             # Others may have had the lease meanwhile, and the cluster may be another one.
             self._seen_state = ""
-            if self._borrower:
-                self._take(self._borrower, seconds)
+            if self._lease_client:
+                self._take(self._lease_client, seconds)
             decide()
         raise ServiceError(
-            f"not stopped: {ATTEMPTS} times the look at the cluster was more than {FRESH_S:g} s old, or the lease was "
+            f"not stopped: {ATTEMPTS} times the sweep of the cluster was more than {FRESH_S:g} s old, or the lease was "
             "lost, before the stop could be sent: this process or its machine is paused again and again",
             where=f"{stop.service} of {self.name}",
-            hint="Look at the load of the machine that runs es_service, and run it again",
+            hint="Check the load of the machine that runs es_service, and run it again",
         )
 
-    def _look(self, size: int) -> view.Cluster:
+    def _sweep(self, size: int) -> view.Cluster:
         cluster = view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
         self._watch.add(cluster, time.monotonic())
         return cluster
@@ -190,13 +190,13 @@ class Cluster:
         def look() -> list[Problem]:
             nonlocal since, asked_at
             asked_at = time.clock_gettime(_CLOCK)  # the answers are from then or later
-            history.append(self._look(size))
+            history.append(self._sweep(size))
             problems = conditions.refusals(history, stop)
             if any(problem.code == conditions.NOT_SETTLED for problem in problems):
-                del history[:-1]  # the settle time begins anew, and what was seen before it is worth nothing any more
+                del history[:-1]  # the settle time begins again, and sweeps from before it count no longer
                 since = time.monotonic()
             elif len(history) == 1:
-                is_as_seen = conditions.signature(history[0]) == self._seen_state
+                is_as_seen = conditions.fingerprint(history[0]) == self._seen_state
                 since = self._seen_since if is_as_seen else time.monotonic()
             del history[1:-1]
             return problems
@@ -209,8 +209,8 @@ class Cluster:
             self._decided_at = asked_at
             self._in_sync = frozenset(node.key for node in history[-1].in_sync)
             return
-        problems = waited.last or [_RESTLESS]
-        names = ", ".join(node.name for node in conditions.taken(history[-1], stop)) or "its database nodes"
+        problems = waited.last or [_UNSTABLE]
+        names = ", ".join(node.name for node in conditions.nodes_stopped_by(history[-1], stop)) or "its database nodes"
         reasons = "; ".join(problem.text for problem in problems)
         raise ServiceError(
             f"not stopped: it would take down {names}, but {reasons}",
@@ -219,20 +219,20 @@ class Cluster:
         )
 
     def _renew(self, seconds: float) -> None:
-        if self._borrower:
-            self._borrower.take(seconds)
+        if self._lease_client:
+            self._lease_client.take(seconds)
 
     def _wait_until_back(self, stop: conditions.Stop, size: int, problem: t.Callable[[], str]) -> Seen:
-        """Wait while it comes nearer: what a node has to copy may take hours, but standing still is a failure."""
+        """Wait while the nodes make progress: a copy may take hours, but a node that stands still is a failure."""
         best: dict[object, float] = {}
         moved = renewed = since = time.monotonic()
         state = ""
 
         def look() -> list[str]:
             nonlocal moved, renewed, since, state
-            cluster = self._look(size)
+            cluster = self._sweep(size)
             now = time.monotonic()
-            now_is = conditions.signature(cluster)
+            now_is = conditions.fingerprint(cluster)
             if now_is != state:
                 state, since = now_is, now
             lacks = conditions.missing(cluster, stop) or self._absent(cluster)
@@ -252,7 +252,7 @@ class Cluster:
             if lacks:
                 stuck = problem()
                 if not stuck and time.monotonic() - moved > self._stall_s:
-                    stuck = f"it has come no nearer for {self._stall_s:g} s"
+                    stuck = f"it has made no progress for {self._stall_s:g} s"
             return not lacks or bool(stuck)
 
         waited = wait_until(look, is_over, timeout_s=float("inf"))
@@ -260,12 +260,12 @@ class Cluster:
             raise ServiceError(
                 f"it was started again, but {stuck}: {'; '.join([*waited.last, *lines(self._watch.facts())])}",
                 where=f"{stop.service} of {self.name}",
-                hint="It was left running. Look into its log before another node is stopped",
+                hint="It was left running. Read its log before another node is stopped",
             )
         return {"state": state, "seconds": time.monotonic() - since, "watched": self._watch.facts()}
 
     def _still_to_do(self, cluster: view.Cluster, *, back: bool) -> t.Iterator[tuple[object, float]]:
-        """What to wait for, each with a number that falls as it comes nearer."""
+        """What to wait for, each with a number that falls with progress."""
         for node in cluster.nodes:
             lag = cluster.lag_bytes(node)
             yield (node.key, node.state, lag is None), lag or 0
@@ -284,53 +284,55 @@ class Cluster:
         calm_s = self._watch.calm_s
         return [] if calm_s >= self._calm_s else [f"only for {calm_s:.1f} s there was one master and one epoch"]
 
-    def refuse_to_empty(self, members: Members) -> None:
+    def refuse_to_empty(self, service: ServiceNodes) -> None:
         """ServiceError unless the others have a quorum, from which a node that is started empty gets everything."""
-        cluster = self._look(max(self._size, members.cluster_size or 0, 1))
-        gone = {node.key for node in conditions.taken(cluster, members.stop)}
+        cluster = self._sweep(max(self._size, service.cluster_size or 0, 1))
+        gone = {node.key for node in conditions.nodes_stopped_by(cluster, service.stop)}
         left = [node.name for node in cluster.in_sync if node.key not in gone]
         if cluster.master is None or len(left) < cluster.quorum_size:
             raise ServiceError(
                 f"start_empty is given, but without its own {len(left)} of {cluster.cluster_size} nodes are in sync "
                 f"and {cluster.quorum_size} are needed: what was acknowledged could be lost for ever",
-                where=f"{members.stop.service} of {self.name} was not started",
-                hint="Bring the nodes that have data to quorum first: playbook eventstore.cluster.recover",
+                where=f"{service.stop.service} of {self.name} was not started",
+                hint="Restore the quorum of the nodes that have data first: playbook eventstore.cluster.recover",
             )
 
 
-_RESTLESS = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
+_UNSTABLE = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
 
 
 @contextlib.contextmanager
-def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
+def permit(
+    cluster: StopPolicy | None, service: ServiceNodes, *, hold_s: float, check_mode: bool
+) -> t.Iterator[Permission]:
     """Permit what harms no cluster, or what was asked for by name; ServiceError for all else."""
-    if not members.stop.nodes or (cluster and cluster.override):
+    if not service.stop.nodes or (cluster and cluster.override):
         yield Permission()
     elif cluster:
-        with cluster.permit(members, hold_s=hold_s, check_mode=check_mode) as permission:
+        with cluster.permit(service, hold_s=hold_s, check_mode=check_mode) as permission:
             yield permission
-    elif members.cluster_size == 1:
+    elif service.cluster_size == 1:
         yield Permission()
     else:
-        size = members.cluster_size or "an unknown number of"
+        size = service.cluster_size or "an unknown number of"
         raise ServiceError(
             f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
             "the others keep a quorum cannot be asked",
-            where=members.stop.service,
+            where=service.stop.service,
             hint="Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
-            + ("" if members.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
+            + ("" if service.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
         )
 
 
-def refuse_to_empty(cluster: Cluster | None, members: Members) -> None:
+def refuse_to_empty(cluster: StopPolicy | None, service: ServiceNodes) -> None:
     """ServiceError unless a node of the service can be filled from the others."""
     if cluster is None:
         raise ServiceError(
             "start_empty is given, and cluster is not, so whether the others have a quorum cannot be asked",
-            where=f"{members.stop.service} was not started",
+            where=f"{service.stop.service} was not started",
             hint="Give cluster with name, endpoints and cluster_size",
         )
-    cluster.refuse_to_empty(members)
+    cluster.refuse_to_empty(service)
 
 
-__all__ = ["Cluster", "Members", "Permission", "Seen", "permit", "refuse_to_empty"]
+__all__ = ["Permission", "Seen", "ServiceNodes", "StopPolicy", "permit", "refuse_to_empty"]
