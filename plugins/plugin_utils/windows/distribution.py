@@ -23,6 +23,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.paths import pa
 from ansible_collections.eventstore.cluster.plugins.module_utils.software import installed
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import (
     check_checksum,
+    check_url,
     open_archive,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.installed import MARKER, TEMPORARY
