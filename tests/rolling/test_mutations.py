@@ -22,6 +22,7 @@ GUARD, LEASE, PERMISSION = (
     f"{UTILS}/stopping/permission.py",
 )
 FAMILY = f"{UTILS}/service/family.py"
+DATA, JOURNAL, UPGRADE = f"{UTILS}/service/data.py", f"{UTILS}/files/journal.py", f"{UTILS}/service/upgrade.py"
 STAGED, RECOVERY = f"{UTILS}/service/staged_files.py", f"{UTILS}/recovery.py"
 TESTS = {
     GUARD: "tests/unit/module_utils/stopping/test_conditions.py",
@@ -30,6 +31,9 @@ TESTS = {
     FAMILY: "tests/unit/module_utils/service/test_family.py",
     STAGED: "tests/unit/module_utils/service/test_staged_files.py",
     RECOVERY: "tests/unit/module_utils/test_recovery.py",
+    DATA: "tests/unit/module_utils/service/test_data.py",
+    JOURNAL: "tests/unit/modules/test_es_config_killed.py",
+    UPGRADE: "tests/unit/module_utils/service/test_upgrade.py",
 }
 
 MUTATIONS = [
@@ -48,7 +52,7 @@ MUTATIONS = [
         )
     ),
     # and each part of them that decides.
-    (GUARD, "if not any(addresses & _addresses(node) for node in case.stopped):", "if not case.stopped:"),
+    (GUARD, "if not any(addresses & node.addresses for node in case.stopped):", "if not case.stopped:"),
     (GUARD, "    if len(claimants) > 1:", "    if len(claimants) > 2:"),
     (GUARD, "    elif case.cluster.master is None:", "    elif False:"),
     (GUARD, "len(case.left) < cluster.quorum_size:", "len(case.left) < cluster.quorum_size - 1:"),
@@ -119,6 +123,40 @@ MUTATIONS = [
     (RECOVERY, "        return self.writer > 0", "        return True"),
     (RECOVERY, "(-each.epoch, -each.writer, each.name)", "(-each.writer, each.name)"),
     (RECOVERY, 'if gossip["has_quorum"]:', "if False:"),
+    # No node is started without the data that it had.
+    (DATA, "if each.writer > 0 and not _is_kept", "if not _is_kept"),
+    (DATA, " and not _is_kept(node, here, each)", ""),
+    (DATA, "        return [_left_behind(node, here, each) for each in behind]", "        return []"),
+    (DATA, "if was and not (here or there)", "if False"),
+    (DATA, "self.header == other.header and ", ""),
+    (DATA, "self.writer >= other.writer and ", ""),
+    (DATA, " and self.epoch >= other.epoch", ""),
+    (DATA, "os.path.samefile(node.db, there.directory) or ", ""),
+    (DATA, "None if node.in_memory else find(node.db)", "find(node.db)"),
+    (DATA, "if not chunks and WRITER not in names:", "if WRITER not in names:"),
+    (DATA, "WRITER, names, otherwise=1)", "WRITER, names, otherwise=0)"),
+    (DATA, "filter(None, [was, *used])", "filter(None, [was])"),
+    (DATA, "filter(None, [was, *used])", "filter(None, used)"),
+    (DATA, '"EVENTSTORE_DB" if db.source == layers.ENVIRONMENT else "Db"', '"Db"'),
+    (DATA, '[ -e "$file" ] && exit 0', "exit 0"),
+    (DATA, ' "$dir"/chunk-*; do', "; do"),
+    (DATA, '[ -e "$1" ] || exit 0; ', ""),
+    (DATA, " and not losses(node):", ":"),
+    (DATA, "if noted(node.config) and not", "if not"),
+    # A set of files that a killed run left mixed is known.
+    (JOURNAL, "return noted if path in noted else []", "return []"),
+    (JOURNAL, "{*_read(directory), *paths}", "{*paths}"),
+    (JOURNAL, "set(noted) - set(paths)", "set()"),
+    (JOURNAL, "    if paths:\n        atomic.write", "    if False:\n        atomic.write"),
+    # After an upgrade the version that runs is the one that was wanted.
+    (UPGRADE, "if said and not is_release(said, wanted):", "if False:"),
+    (UPGRADE, "            _refuse_other_version(control, self.files.end)\n", ""),
+    (UPGRADE, "            _wait_for_nodes(control)\n", ""),
+    (UPGRADE, "    if problem:\n        raise", "    if False:\n        raise"),
+    (UPGRADE, "            control.stop(result)\n", ""),
+    (UPGRADE, "                self.files.back()\n", ""),
+    (UPGRADE, "            permitted.keep()\n", ""),
+    (UPGRADE, "if self.revive and not os.access", "if not os.access"),
     (RECOVERY, 'max(plan["cluster_size"], gossip["cluster_size"])', 'plan["cluster_size"]'),
 ]
 

@@ -174,6 +174,8 @@ class Control:
         if self._check_mode:
             return
         self._forget_lost_data(result)
+        for place in self._places:
+            data.follow(place)
         self._provider.start()
         self._wait_until_ready(result, self._provider.pid(), fresh=True)
         self._note_data(result, timeout_s=DATABASE_TIMEOUT_S)

@@ -49,7 +49,7 @@ def refusals(history: t.Sequence[Cluster], stop: Stop) -> list[Problem]:
 
 def nodes_stopped_by(cluster: Cluster, stop: Stop) -> list[Node]:
     """The members of the cluster that the stop takes down."""
-    return [node for node in cluster.nodes if any(_addresses(node) & addresses for addresses in stop.nodes)]
+    return [node for node in cluster.nodes if any(node.addresses & addresses for addresses in stop.nodes)]
 
 
 def missing(cluster: Cluster, stop: Stop) -> list[str]:
@@ -60,7 +60,7 @@ def missing(cluster: Cluster, stop: Stop) -> list[str]:
         for node in back
         if node not in cluster.in_sync or not _is_caught_up(cluster, node)
     ]
-    unseen = [each for each in stop.nodes if not any(each & _addresses(node) for node in back)]
+    unseen = [each for each in stop.nodes if not any(each & node.addresses for node in back)]
     if unseen:
         lacks.append(f"{len(unseen)} of the nodes of {stop.service} do not show in gossip")
     return lacks
@@ -84,15 +84,6 @@ def _ignoring_views_of(cluster: Cluster, gone: t.Sequence[Node]) -> Cluster:
     return Cluster([view for view in cluster.views if view.target not in unheard], cluster.cluster_size)
 
 
-def _addresses(node: Node) -> frozenset[Endpoint]:
-    known = {node.key}
-    if node.target:
-        known.add(node.target.address)
-    if node.member:
-        known |= {node.member.internal_http, node.member.external_http}
-    return frozenset(known)
-
-
 def _is_caught_up(cluster: Cluster, node: Node) -> bool:
     lag = cluster.lag_bytes(node)
     return cluster.single or (lag is not None and lag <= ALLOWED_LAG_BYTES)
@@ -108,7 +99,7 @@ def _behind(cluster: Cluster, node: Node) -> str:
 
 def _its_nodes_are_known(case: Case) -> t.Iterator[Problem]:
     for addresses in case.stop.nodes:
-        if not any(addresses & _addresses(node) for node in case.stopped):
+        if not any(addresses & node.addresses for node in case.stopped):
             shown = ", ".join(str(each) for each in sorted(addresses)) or "none that can be seen"
             yield Problem(
                 "not-a-member",
