@@ -15,6 +15,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import a
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.families import traits
 from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import (
     Handler,
     HttpServer,
@@ -33,8 +34,8 @@ NAMESERVERS = "EVENTSTORE_NAMESERVERS"
 # Faults: seconds that opening the database takes, and a file in Db that names the versions that cannot read it.
 OPENING = "LAB_OPENING_S"
 REFUSING = "lab-refuses"
-# How a start that fails ends: measured on 3.4.0, and 0 on 4.1.4 and 5.0.11, as if all were well.
-FAILED = 1 if VERSION.startswith("3.") else 0
+# How a start that fails ends: with 0 from 4.x on, as if all were well.
+FAILED = traits(VERSION).failed_start
 STAND_IN = "This is the lab's stand-in for an Event Store database node; it is no database."
 MAX_BODY_BYTES = 4 * 1024 * 1024
 

@@ -177,6 +177,7 @@ options:
         description:
           - Seconds for which, after a restart, there must be one master, one epoch, and no start and no end of a node.
             A node that comes back can bring about elections, which end other nodes.
+          - With less than 2 seconds, the next stop of the same play waits for the rest.
         type: float
         default: 2.0
       override:
@@ -193,7 +194,8 @@ options:
       seen:
         description:
           - What another restart has returned as RV(seen), with the seconds since then added. Where the cluster still is
-            like this, they are part of O(cluster.settle). By default, that of the restart before in the same play.
+            like this, they are part of O(cluster.settle). The stop waits until the cluster was calm for 2 seconds. By
+            default, that of the restart before in the same play.
         type: dict
         suboptions:
           state:
@@ -204,6 +206,10 @@ options:
             description: For how long.
             type: float
             required: true
+          calm:
+            description: For how long, up to now, there was one master, one epoch, and no start and no end of a node.
+            type: float
+            default: 0.0
   start_empty:
     description:
       - Where a node has its database is noted in a file beside its configuration, with C(.data) behind the name. A node
@@ -378,6 +384,7 @@ seen:
   sample:
     state: "master 192.168.1.11:2112, epoch 4, in sync: 192.168.1.11:2112 c0c063f9-481d-41e2-aee3-309a9b61c87f"
     seconds: 0.4
+    calm: 1.1
 watched:
   description:
     - What has happened to the cluster since the look before the stop, as C(watched) of
@@ -486,6 +493,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
                 "options": {
                     "state": {"type": "str", "required": True},
                     "seconds": {"type": "float", "required": True},
+                    "calm": {"type": "float", "default": 0.0},
                 },
             },
         },

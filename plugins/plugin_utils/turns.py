@@ -53,7 +53,8 @@ class StopRecord:
             return {}
         try:
             seen, ended = parse_json(self._seen)
-            return {"seen": {**seen, "seconds": seen["seconds"] + time.monotonic() - ended}}
+            since = time.monotonic() - ended
+            return {"seen": {**seen, "seconds": seen["seconds"] + since, "calm": seen["calm"] + since}}
         except (ValueError, TypeError, KeyError):  # a stop that failed, or was killed, has left nothing
             return {}
 

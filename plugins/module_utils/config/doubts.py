@@ -12,7 +12,15 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import a
 def doubts(effective: layers.Effective) -> list[str]:
     """One sentence each, with the option and where its value comes from."""
     rules = (_cluster_dns, _wildcards, _prefixes) if "ClusterSize" in effective else (_cluster_dns, _manager)
+    rules = (_too_new, *rules)
     return [text for rule in rules for text in rule(effective)]
+
+
+def _too_new(effective: layers.Effective) -> t.Iterator[str]:
+    for name, setting in effective.items():
+        doubt = effective.options.doubt(setting.option) if setting.source != layers.DEFAULT else ""
+        if doubt:
+            yield f"{_place(name, setting)}: {doubt}"
 
 
 def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:

@@ -8,6 +8,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, document, later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
@@ -18,7 +19,7 @@ ENVIRONMENT = "Environment Variable"
 COMMAND_LINE = "Command Line"
 
 PREFIX = "EVENTSTORE_"
-REFERENCE = re.compile(r"\$\{env:(\w+)\}")  # since 5.0
+_REFERENCE = re.compile(r"\$\{env:(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Setting:
 class Effective(t.Mapping[str, Setting]):
     """Option name -> Setting, in the order of the dump; ``ignored``: what the server skips or misreads in silence."""
 
-    def __init__(self, settings: t.Mapping[str, Setting], ignored: t.Iterable[str]) -> None:
+    def __init__(self, options: OptionSet, settings: t.Mapping[str, Setting], ignored: t.Iterable[str]) -> None:
+        self.options = options
         self._settings = dict(settings)
         self.ignored = tuple(ignored)
 
@@ -108,7 +110,7 @@ def effective(
     for option in options:
         if option.name not in settings:
             settings[option.name] = Setting(option, t.cast("values.Value", option.default), _default(option), DEFAULT)
-    result = Effective(settings, ignored)
+    result = Effective(options, settings, ignored)
     if options.kind == "database":
         _refuse_start(options, result)
     return result
@@ -255,14 +257,14 @@ def _environment(options: OptionSet, environment: t.Mapping[str, str]) -> tuple[
             continue
         if option.name == "Config":
             ignored.append(f"{where}: its file is not read; only --config on the command line chooses a file")
-        reference = REFERENCE.fullmatch(text) if options.version.startswith("5.") else None
-        if reference:
-            text = environment.get(reference[1], "")
+        named = reference(options.version, text)
+        if named:
+            text = environment.get(named, "")
             if not text:
                 raise ConfigError(
-                    f"{reference[1]} is not set; {option.name} would silently get the server's own default",
+                    f"{named} is not set; {option.name} would silently get the server's own default",
                     where=where,
-                    hint=f"Set {reference[1]}",
+                    hint=f"Set {named}",
                 )
         given.append(_Given(option.name, text, text, ENVIRONMENT, where))
     ignored += [
@@ -271,6 +273,12 @@ def _environment(options: OptionSet, environment: t.Mapping[str, str]) -> tuple[
         if variable.upper().startswith(PREFIX) and variable not in names
     ]
     return given, ignored
+
+
+def reference(version: str, text: str) -> str:
+    """The other variable whose value a server takes in place of ``text``; empty if it takes the text."""
+    match = _REFERENCE.fullmatch(text) if families.traits(version).references else None
+    return match[1] if match else ""
 
 
 def _meant(options: OptionSet, variable: str) -> str:
@@ -319,7 +327,7 @@ def _start_problems(
     if value("DiscoverViaDns") and not value("ClusterDns").strip():
         yield "ClusterDns", "is empty while DiscoverViaDns is true", "Write the DNS name of the cluster"
     alone = value("ClusterSize") > 1 and not value("DiscoverViaDns") and not value("GossipSeed")
-    if alone and not options.version.startswith("3."):  # 3.4 starts, logs an error and stays alone
+    if alone and not families.traits(options.version).starts_alone:
         yield "GossipSeed", "is empty while DiscoverViaDns is false", "Write the addresses of the other nodes"
     internal_tls = value("UseInternalSsl") and value("IntSecureTcpPort")
     if value("UseInternalSsl") and not (internal_tls and value("SslTargetHost") not in ("", "n/a")):
@@ -344,4 +352,5 @@ __all__ = [
     "Setting",
     "config_file",
     "effective",
+    "reference",
 ]

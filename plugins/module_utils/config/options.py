@@ -12,6 +12,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 
 VERSIONS = ("3.4.0", "4.0.3", "4.1.4", "5.0.11")
@@ -24,14 +25,14 @@ CHANGES = ("none", "reload", "restart", "cluster")
 
 # The server's rule for environment names and for the titles of its dump: DisableHTTPCaching -> DISABLE HTTP CACHING.
 _WORD_BOUNDARY = re.compile(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[^A-Z])(?=[A-Z])|(?<=[A-Za-z])(?=[^A-Za-z])")
-_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+){0,2}(?:-[0-9A-Za-z.]+)?")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option. ``since``: the first version known to have it. ``builtin``: only the collection's own manager has it.
+    """One option. ``builtin``: only the collection's own manager has it. ``change`` is one of CHANGES.
 
-    ``default`` of a path is the one on Linux. ``change`` is one of CHANGES.
+    ``since``: the version that it came with, or where ``after`` says which one had it not yet, the first one seen with
+    it. ``default`` of a path is the one on Linux.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Option:
     allowed: tuple[str, ...] = ()
     secret: bool = False
     since: str = "3.4.0"
+    after: str = ""
     builtin: bool = False
     path: bool = False
     change: str = "restart"
@@ -77,6 +79,13 @@ class OptionSet:
         close = difflib.get_close_matches(re.sub(r"[-_ ]", "", name).lower(), self._options, 1)
         return self._options[close[0]].name if close else None
 
+    def doubt(self, option: Option) -> str:
+        """Why this version may be without the option, though a later one has it; empty if it has it."""
+        if families.has(self.version, option.since, after=option.after) is not None:
+            return ""
+        known = f"{option.after} has it not, {option.since} has it, of {self.version} it is not known"
+        return f"{option.name} may be unknown to the server, which then does not start: {known}"
+
     def extended(self, names: t.Iterable[str]) -> OptionSet:
         """The same with more options, of which nothing is known, so taken as text."""
         return OptionSet(self.kind, self.version, [*self, *(Option(name, "string", None) for name in names)])
@@ -85,31 +94,26 @@ class OptionSet:
 def option_set(kind: str, version: str) -> OptionSet:
     """The options of ``kind`` (``database`` or ``manager``) in ``version``, any 3.x to 5.x.
 
-    Tables are known for VERSIONS. Another version gets the table of its own major.minor family, else the newest that is
-    not newer, else (3.0 to 3.3) the oldest. A patch release can lack an option that a later one of its family added.
+    With them are those of which it is not known whether they came with this or with a later release: see ``doubt``.
     """
     if kind not in KINDS:
         raise ConfigError(f"the kind of node is {kind!r}, expected {' or '.join(KINDS)}")
-    table = _DATABASE if kind == "database" else _MANAGER
-    family = _family(version)
-    return OptionSet(kind, version, (option for option in table if _family(option.since) <= max(family, (3, 4))))
-
-
-def _family(version: str) -> tuple[int, int]:
-    match = _VERSION.fullmatch(version)
-    if not match or not 3 <= int(match[1]) <= 5:
+    if not families.traits(version).managers:
         raise ConfigError(
             f"version {version!r} is not supported",
             hint=f"Give a version from 3.x to 5.x as text, such as {', '.join(VERSIONS)}",
         )
-    return int(match[1]), int(match[2])
+    table = _DATABASE if kind == "database" else _MANAGER
+    has = ((option, families.has(version, option.since, after=option.after)) for option in table)
+    return OptionSet(kind, version, (option for option, is_there in has if is_there is not False))
 
 
 def _key(name: str) -> str:
     return name.replace("-", "").lower()
 
 
-# Source: ClusterNodeOptions.cs and Opts.cs in the tags oss-v3.4.0, oss-v4.0.3, oss-v4.1.4 and oss-v5.0.11.
+# Source: ClusterNodeOptions.cs and Opts.cs in the tags oss-v3.4.0, oss-v4.0.3, oss-v4.1.4 and oss-v5.0.11; the release
+# notes of 3.5.0, 4.1.1, 5.0.0 and 5.0.10 for the options that have no ``after``.
 _DATABASE = (
     Option("Help", "bool", False, change="none"),
     Option("Version", "bool", False, change="none"),
@@ -140,10 +144,10 @@ _DATABASE = (
     Option("ExtTcpHeartbeatTimeout", "int", 1000),
     Option("IntTcpHeartbeatInterval", "int", 700),
     Option("ExtTcpHeartbeatInterval", "int", 2000),
-    Option("GossipOnSingleNode", "bool", False, since="4.0.3"),
-    Option("ConnectionPendingSendBytesThreshold", "int", 10485760, since="4.0.3"),
-    Option("ConnectionQueueSizeThreshold", "int", 50000, since="5.0.11"),
-    Option("StreamInfoCacheCapacity", "int", 100000, since="5.0.11"),
+    Option("GossipOnSingleNode", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("ConnectionPendingSendBytesThreshold", "int", 10485760, since="4.0.3", after="3.4.0"),
+    Option("ConnectionQueueSizeThreshold", "int", 50000, since="5.0.11", after="4.1.4"),
+    Option("StreamInfoCacheCapacity", "int", 100000, since="5.0.10"),
     Option("Force", "bool", False),
     Option("ClusterSize", "int", 1, change="cluster"),
     Option("NodePriority", "int", 0),
@@ -154,29 +158,29 @@ _DATABASE = (
     Option("StatsOnExt", "bool", True),
     Option("GossipOnExt", "bool", True),
     Option("DisableScavengeMerging", "bool", False),
-    Option("ScavengeHistoryMaxAge", "int", 30, since="4.0.3"),
+    Option("ScavengeHistoryMaxAge", "int", 30, since="4.0.3", after="3.4.0"),
     Option("DiscoverViaDns", "bool", True, change="cluster"),
     Option("ClusterDns", "string", "fake.dns", change="cluster"),
     Option("ClusterGossipPort", "int", 30777, change="cluster"),
     Option("GossipSeed", "endpoint[]", (), change="cluster"),
     Option("StatsPeriodSec", "int", 30),
     Option("CachedChunks", "int", -1),
-    Option("ReaderThreadsCount", "int", 4, since="4.0.3"),
+    Option("ReaderThreadsCount", "int", 4, since="4.0.3", after="3.4.0"),
     Option("ChunksCacheSize", "int64", 536871424),
     Option("MaxMemTableSize", "int", 1000000),
-    Option("HashCollisionReadLimit", "int", 100, since="4.0.3"),
+    Option("HashCollisionReadLimit", "int", 100, since="4.0.3", after="3.4.0"),
     Option("Db", "string", "/var/lib/eventstore", path=True),
     Option("Index", "string", None, path=True),
     Option("MemDb", "bool", False),
     Option("SkipDbVerify", "bool", False),
-    Option("WriteThrough", "bool", False, since="4.0.3"),
-    Option("Unbuffered", "bool", False, since="4.0.3"),
-    Option("ChunkInitialReaderCount", "int", 5, since="4.1.4"),
+    Option("WriteThrough", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("Unbuffered", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("ChunkInitialReaderCount", "int", 5, since="4.1.4", after="4.0.3"),
     Option("RunProjections", "enum", "None", allowed=("None", "System", "All")),
     Option("ProjectionThreads", "int", 3),
     Option("WorkerThreads", "int", 5),
-    Option("ProjectionsQueryExpiry", "int", 5, since="4.1.4"),
-    Option("FaultOutOfOrderProjections", "bool", False, since="5.0.11"),
+    Option("ProjectionsQueryExpiry", "int", 5, since="4.1.4", after="4.0.3"),
+    Option("FaultOutOfOrderProjections", "bool", False, since="5.0.11", after="4.1.4"),
     Option("IntHttpPrefixes", "string[]", ()),
     Option("ExtHttpPrefixes", "string[]", ()),
     Option("EnableTrustedAuth", "bool", False),
@@ -188,33 +192,33 @@ _DATABASE = (
     Option("CertificateFile", "string", "", path=True),
     Option("CertificatePassword", "string", "", secret=True),
     Option("UseInternalSsl", "bool", False, change="cluster"),
-    Option("DisableInsecureTCP", "bool", False, since="4.0.3", change="cluster"),
+    Option("DisableInsecureTCP", "bool", False, since="4.0.3", after="3.4.0", change="cluster"),
     Option("SslTargetHost", "string", "n/a"),
     Option("SslValidateServer", "bool", True),
     Option("AuthenticationType", "string", "internal"),
     Option("AuthenticationConfig", "string", "", path=True),
-    Option("DisableFirstLevelHttpAuthorization", "bool", False, since="5.0.11"),
+    Option("DisableFirstLevelHttpAuthorization", "bool", False, since="5.0.11", after="4.1.4"),
     Option("PrepareTimeoutMs", "int", 2000),
     Option("CommitTimeoutMs", "int", 2000),
     Option("UnsafeDisableFlushToDisk", "bool", False),
-    Option("BetterOrdering", "bool", False, since="4.0.3"),
-    Option("UnsafeIgnoreHardDelete", "bool", False, since="4.0.3"),
-    Option("SkipIndexVerify", "bool", False, since="4.1.4"),
+    Option("BetterOrdering", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("UnsafeIgnoreHardDelete", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("SkipIndexVerify", "bool", False, since="4.1.0"),
     Option("IndexCacheDepth", "int", 16),
-    Option("OptimizeIndexMerge", "bool", False, since="4.1.4"),
+    Option("OptimizeIndexMerge", "bool", False, since="4.1.4", after="4.0.3"),
     Option("GossipIntervalMs", "int", 1000),
     Option("GossipAllowedDifferenceMs", "int", 60000),
     Option("GossipTimeoutMs", "int", 500),
     Option("EnableHistograms", "bool", False),
-    Option("LogHttpRequests", "bool", False, since="4.0.3"),
-    Option("LogFailedAuthenticationAttempts", "bool", False, since="5.0.11"),
-    Option("AlwaysKeepScavenged", "bool", False, since="4.0.3"),
-    Option("SkipIndexScanOnReads", "bool", False, since="4.0.3"),
-    Option("ReduceFileCachePressure", "bool", False, since="5.0.11"),
-    Option("InitializationThreads", "int", 1, since="5.0.11"),
-    Option("StructuredLog", "bool", True, since="5.0.11"),
-    Option("MaxAutoMergeIndexLevel", "int", 2147483647, since="5.0.11"),
-    Option("WriteStatsToDb", "bool", True, since="5.0.11"),
+    Option("LogHttpRequests", "bool", False, since="3.5.0"),
+    Option("LogFailedAuthenticationAttempts", "bool", False, since="5.0.11", after="4.1.4"),
+    Option("AlwaysKeepScavenged", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("SkipIndexScanOnReads", "bool", False, since="4.0.3", after="3.4.0"),
+    Option("ReduceFileCachePressure", "bool", False, since="5.0.11", after="4.1.4"),
+    Option("InitializationThreads", "int", 1, since="5.0.11", after="4.1.4"),
+    Option("StructuredLog", "bool", True, since="5.0.0"),
+    Option("MaxAutoMergeIndexLevel", "int", 2147483647, since="5.0.11", after="4.1.4"),
+    Option("WriteStatsToDb", "bool", True, since="5.0.11", after="4.1.4"),
 )
 
 # The manager is closed source: documents name these options, Opts.cs (3.4.0 to 5.0.11) their defaults. WatchdogState

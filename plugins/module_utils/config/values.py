@@ -174,7 +174,8 @@ def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
         return f"{name} is an option of a {other_kind} node, this is the file of a {options.kind} node"
     newer = option_set(options.kind, VERSIONS[-1]).find(name)
     if newer:
-        return f"{name} came with a version after {options.version}; it is in {newer.since}"
+        exactly = f"{name} came with {newer.since}"
+        return exactly if not newer.after else f"{name} came after {newer.after}; it is in {newer.since}"
     meant = later.meant(options, name)
     return f"{name} is not an option of a {options.kind} node {options.version}{f'; {meant}' if meant else ''}"
 

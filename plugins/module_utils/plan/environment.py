@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, REFERENCE
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, reference
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import COMMAND_LINE_ONLY
@@ -66,11 +66,11 @@ def _ignored(tables: list[OptionSet], name: str) -> Problem | None:
 
 def _value_problem(machine: Machine, option: Option, given: str) -> str:
     """Why the server does not start with the value, or reads another one."""
-    reference = REFERENCE.fullmatch(given) if machine["version"].startswith("5.") else None
-    if reference:
-        given = machine["environment"].get(reference[1], "")
+    named = reference(machine["version"], given)
+    if named:
+        given = machine["environment"].get(named, "")
         if not isinstance(given, str) or not given:
-            return f"{reference[1]} is not set, so that {option.name} would get the server's own default"
+            return f"{named} is not set, so that {option.name} would get the server's own default"
     try:
         values.check_value(option, given)
     except ValueError as error:

@@ -47,6 +47,13 @@ def read_options(
     return {name: plain(value) for name, value in checked.values.items() if options.find(name)}
 
 
+def doubts(kind: str, version: str, names: t.Iterable[str]) -> list[str]:
+    """Of which options it is not known whether this version has them, as sentences."""
+    options = _option_set(kind, version)
+    found = (option for option in map(options.find, names) if option)
+    return [doubt for doubt in map(options.doubt, found) if doubt]
+
+
 def default_log(version: str) -> str:
     """Where a database node on Linux logs when nobody says where."""
     option = _option_set("database", version).find("Log")
@@ -60,4 +67,4 @@ def environment_names(kind: str, version: str) -> dict[str, str]:
 
 _option_set = functools.lru_cache(maxsize=None)(option_set)
 
-__all__ = ["default_log", "environment_names", "read_options"]
+__all__ = ["default_log", "doubts", "environment_names", "read_options"]

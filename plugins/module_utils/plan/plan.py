@@ -13,7 +13,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import T
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan import environment, lint
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import several_clusters
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, read_options
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import default_log, doubts, read_options
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import (
     Machine,
     Problem,
@@ -177,7 +177,7 @@ def _host(
         },
         "nodes": [],
         "manager": None,
-        "notes": [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))],
+        "notes": _notes(machine["version"], nodes, manager),
     }
     for node in nodes:
         discovery = (
@@ -252,6 +252,14 @@ def _written(options: Options, unsaid_log: str | None = None) -> list[str]:
 
 def _unique(*lists: t.Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(filter(None, itertools.chain(*lists))))
+
+
+def _notes(version: str, nodes: list[_Server], manager: _Server | None) -> list[str]:
+    found = [f"{node.name}: {doubt}" for node in nodes if (doubt := addresses.client_doubt(node.options))]
+    servers = [("database", node) for node in nodes] + ([("manager", manager)] if manager else [])
+    for kind, server in servers:
+        found += (f"{server.name}: {doubt}" for doubt in doubts(kind, version, server.options))
+    return found
 
 
 def _urlacls(nodes: list[_Server], manager: _Server | None) -> list[str]:

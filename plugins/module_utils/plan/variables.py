@@ -13,6 +13,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import has_credentials
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
@@ -84,11 +85,13 @@ def _at_least_one(value: int, _windows: bool) -> str:
 
 
 def _version(value: str, _windows: bool) -> str:
-    if re.fullmatch(r"[345]\.\d+\.\d+(-[0-9A-Za-z.]+)?", value):
-        return ""
-    if re.match(r"\d\d\.", value):
+    if not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?", value):
+        return f"is {value!r}, not a version with three numbers such as 3.4.0"
+    if not families.is_supported(value):
+        return f"is {value!r}, a version of which nothing is known; this collection deploys 3.x, 4.x and 5.x"
+    if not families.traits(value).managers:
         return f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x"
-    return f"is {value!r}, not a version with three numbers such as 3.4.0"
+    return ""
 
 
 def _ip(value: str, _windows: bool) -> str:

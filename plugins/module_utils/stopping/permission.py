@@ -26,7 +26,8 @@ if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 
 SWEEP_TIMEOUT_S = 2.0
-# For so long a cluster has to stay as it is after a rejoin. Its elections came within 1.6 s (measured on 5.0.11).
+# For so long a cluster has to stay as it is after a rejoin, before another stop of the same play too. The next election
+# came 1.0 s after that of the rejoin, and ended a node 1.6 s later (measured on 5.0.11).
 CALM_S = 2.0
 # Margin: a lease outlives its holder's next renewal by this much.
 LEASE_S = 60.0
@@ -37,8 +38,9 @@ ATTEMPTS = 3
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-# ``state``: conditions.fingerprint of a cluster; ``seconds``: since when it is the same; ``watched``: what has happened
-# since the sweep before the stop (gossip.watch); or empty.
+# ``state``: conditions.fingerprint of a cluster; ``seconds``: for so long it is the same; ``calm``: for so long there
+# was one master and epoch, and no node started or ended; ``watched``: what has happened since the sweep before the stop
+# (gossip.watch); or empty.
 Seen = dict[str, t.Any]
 
 
@@ -84,9 +86,13 @@ class StopPolicy:
         self._in_sync: frozenset[Endpoint] = frozenset()
         self._break: str = given.get("break_lease") or ""
         self._decided_at = float("-inf")
-        seen: Seen = given.get("seen") or {"state": "", "seconds": 0.0}
+        seen: Seen = given.get("seen") or {"state": "", "seconds": 0.0, "calm": CALM_S}
+        now = time.monotonic() if began is None else began
         self._seen_state = seen["state"]
-        self._seen_since: float = (time.monotonic() if began is None else began) - seen["seconds"]
+        self._seen_since: float = now - seen["seconds"]
+        self._calm_since: float = now - seen.get("calm", 0.0)
+        # A restart of this play was just before, and its elections may still follow.
+        self._owed_s = CALM_S if given.get("seen") else 0.0
         managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
         self._lease_client: LeaseClient | None = None
         if managers:
@@ -111,15 +117,15 @@ class StopPolicy:
             raise ServiceError("endpoints are missing", where="cluster", hint="Give those of all its nodes")
         size = max(self._size, service.cluster_size or 0, 1)
         if check_mode:
-            self._decide(service.stop, size, settle_s=0, wait_s=0)
+            self._decide(service.stop, size, check_mode=True)
             yield Permission()
             return
         if self._lease_client and self._break:
             self._lease_client.end(self._break)
-        seconds = min(MAX_S, hold_s + self._wait_s + self._settle_s + LEASE_S)
+        seconds = min(MAX_S, hold_s + self._wait_s + max(self._settle_s, self._owed_s) + LEASE_S)
 
         def decide() -> None:
-            self._decide(service.stop, size, settle_s=self._settle_s, wait_s=self._wait_s)
+            self._decide(service.stop, size)
 
         self._watch = Watch(address for addresses in service.stop.nodes for address in addresses)
         with self._lease(seconds) as warnings:
@@ -182,37 +188,44 @@ class StopPolicy:
         self._watch.add(cluster, time.monotonic())
         return cluster
 
-    def _decide(self, stop: conditions.Stop, size: int, *, settle_s: float, wait_s: float) -> None:
-        """Return when the cluster can do without these nodes, and no election or restart was within the settle time."""
+    def _decide(self, stop: conditions.Stop, size: int, *, check_mode: bool = False) -> None:
+        """Return when the cluster can do without these nodes, and no election or restart was within the settle time.
+
+        After a restart of this play, when it was calm for CALM_S as well. In check mode it is not waited for.
+        """
+        settle_s, calm_s, wait_s = (0.0, 0.0, 0.0) if check_mode else (self._settle_s, self._owed_s, self._wait_s)
         history: list[view.Cluster] = []
-        since = asked_at = 0.0
+        since = calm_since = asked_at = 0.0
 
         def look() -> list[Problem]:
-            nonlocal since, asked_at
+            nonlocal since, calm_since, asked_at
             asked_at = time.clock_gettime(_CLOCK)  # the answers are from then or later
             history.append(self._sweep(size))
             problems = conditions.refusals(history, stop)
             if any(problem.code == conditions.NOT_SETTLED for problem in problems):
                 del history[:-1]  # the settle time begins again, and sweeps from before it count no longer
-                since = time.monotonic()
+                since = calm_since = time.monotonic()
             elif len(history) == 1:
                 is_as_seen = conditions.fingerprint(history[0]) == self._seen_state
                 since = self._seen_since if is_as_seen else time.monotonic()
+                calm_since = self._calm_since if is_as_seen else since
             del history[1:-1]
             return problems
 
         def may_stop(problems: list[Problem]) -> bool:
-            return not problems and time.monotonic() - since >= settle_s
+            now = time.monotonic()
+            return not problems and now - since >= settle_s and now - calm_since >= calm_s
 
-        waited = wait_until(look, may_stop, timeout_s=settle_s + wait_s)
-        if waited.ok:
-            self._decided_at = asked_at
-            self._in_sync = frozenset(node.key for node in history[-1].in_sync)
-            return
-        problems = waited.last or [_UNSTABLE]
-        names = ", ".join(node.name for node in conditions.nodes_stopped_by(history[-1], stop)) or "its database nodes"
+        waited = wait_until(look, may_stop, timeout_s=max(settle_s, calm_s) + wait_s)
+        if not waited.ok:
+            raise self._refusal(history[-1], stop, waited.last or [_UNSTABLE])
+        self._decided_at = asked_at
+        self._in_sync = frozenset(node.key for node in history[-1].in_sync)
+
+    def _refusal(self, cluster: view.Cluster, stop: conditions.Stop, problems: list[Problem]) -> ServiceError:
+        names = ", ".join(node.name for node in conditions.nodes_stopped_by(cluster, stop)) or "its database nodes"
         reasons = "; ".join(problem.text for problem in problems)
-        raise ServiceError(
+        return ServiceError(
             f"not stopped: it would take down {names}, but {reasons}",
             where=f"{stop.service} of {self.name}",
             hint=f"{problems[0].hint}. To lose the quorum on purpose, type the cluster's name: override: {self.name}",
@@ -262,7 +275,8 @@ class StopPolicy:
                 where=f"{stop.service} of {self.name}",
                 hint="It was left running. Read its log before another node is stopped",
             )
-        return {"state": state, "seconds": time.monotonic() - since, "watched": self._watch.facts()}
+        seconds, calm_s = time.monotonic() - since, self._watch.calm_s
+        return {"state": state, "seconds": seconds, "calm": calm_s, "watched": self._watch.facts()}
 
     def _still_to_do(self, cluster: view.Cluster, *, back: bool) -> t.Iterator[tuple[object, float]]:
         """What to wait for, each with a number that falls with progress."""

@@ -4,22 +4,19 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
+from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, OptionSet, option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
-
-_MANAGED = Version(20, 0, 0)  # the tables of options end before it
-_REFERENCES = Version(5, 0, 0)  # since then ${env:NAME} in an environment variable stands for another one
-_REFERENCE = re.compile(r"\$\{env:\w+\}")
 
 
 def findings(hosts: t.Mapping[str, t.Any], start: Version, ends: t.Iterable[Version]) -> list[str]:
     """What each of the versions ``ends`` does not know, or reads otherwise than the one before it, as sentences."""
     found: dict[str, list[str]] = {}
     for end in ends:
-        if end >= _MANAGED:
+        if not families.traits(str(end)).managers:
             text = (
                 f"{end}: configuration for 20.x and later is not managed by this collection: write it by hand, from the"
                 " vendor's upgrade guide"
@@ -28,10 +25,7 @@ def findings(hosts: t.Mapping[str, t.Any], start: Version, ends: t.Iterable[Vers
             break
         for server, kind, each in _servers(hosts):
             options = option_set(kind, str(end))
-            texts = [*_unknown(options, each["options"])]
-            if start < _REFERENCES <= end:
-                texts += _references(options, each["environment"])
-            for text in texts:
+            for text in (*_unknown(options, each["options"]), *_references(options, str(start), each["environment"])):
                 found.setdefault(f"{end}: {text}", []).append(server)
         start = end
     return [f"{text} ({', '.join(servers)})" if servers else text for text, servers in found.items()]
@@ -53,10 +47,11 @@ def _unknown(options: OptionSet, configured: t.Iterable[str]) -> t.Iterator[str]
             yield f"the server refuses {option.name}, first known in {option.since}: configure it after this hop"
 
 
-def _references(options: OptionSet, environment: t.Mapping[str, str]) -> t.Iterator[str]:
+def _references(options: OptionSet, start: str, environment: t.Mapping[str, str]) -> t.Iterator[str]:
     names = {option.environment_name for option in options}
     for name, value in environment.items():
-        if name in names and _REFERENCE.fullmatch(str(value)):
+        is_new = layers.reference(options.version, str(value)) and not layers.reference(start, str(value))
+        if name in names and is_new:
             yield f"the environment variable {name} was the text {value}; from 5.0 on it is what that variable holds"
 
 

@@ -266,6 +266,13 @@ def test_a_managers_file_is_doubted_too(es_config, path, text, warning):
     assert any(warning in each for each in result["warnings"]), result
 
 
+@pytest.mark.parametrize(("version", "warned"), [("5.0.0", True), ("5.0.11", False)])
+def test_an_option_that_the_patch_release_may_be_without_is_doubted(es_config, version, warned):
+    result = es_config(options={"WriteStatsToDb": False}, version=version)
+    said = any("WriteStatsToDb may be unknown to the server" in each for each in result.get("warnings", []))
+    assert said == warned
+
+
 @pytest.mark.parametrize(
     "text",
     [

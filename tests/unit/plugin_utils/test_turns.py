@@ -1,4 +1,4 @@
-# SPDturns, "PROGRESS_INTERVAL_S"-License-Identifier: GPL-3.0-or-later
+# SPDX-License-Identifier: GPL-3.0-or-later
 """The lock of a controller: stops that keep the quorum take turns, those that may lose it do so together."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ansible_collections.eventstore.cluster.plugins.plugin_utils import turns
 from tests.doubles.gossip.answers import HEALTHY, REFUSED, node
 
 CLUSTER = {"name": "cluster1", "endpoints": ["10.0.0.1:2113", "10.0.0.2:2113", "10.0.0.3:2113"]}
-SEEN = {"state": "master 10.0.0.1:2112, epoch 4", "seconds": 0.5}
+SEEN = {"state": "master 10.0.0.1:2112, epoch 4", "seconds": 0.5, "calm": 1.0}
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,7 @@ def test_what_one_stop_has_seen_comes_to_the_next_one_of_the_play():
         seen = last.seen_by("alice@a:1")["seen"]
     assert seen["state"] == SEEN["state"]
     assert 0.5 < seen["seconds"] < 5
+    assert 1.0 < seen["calm"] < 5.5
     with turns.stop_lock(CLUSTER, "alice@a:1:node3", shared=False) as last:
         assert last.seen_by("alice@a:1") == {}  # node2 has left nothing
 
@@ -43,7 +44,7 @@ def test_what_another_play_has_seen_is_not_taken(another):
         assert last.seen_by("alice@a:1") == {}
 
 
-@pytest.mark.parametrize("left", ["[", "{}", "[1, 2]", "[{}, 2]", '[{"seconds": 1}, "x"]'])
+@pytest.mark.parametrize("left", ["[", "{}", "[1, 2]", "[{}, 2]", '[{"seconds": 1}, "x"]', '[{"seconds": 1}, 2]'])
 def test_what_a_killed_stop_has_left_is_nothing(home, left):
     (home / "eventstore.cluster").mkdir()
     (home / "eventstore.cluster" / f"{turns._keys(CLUSTER)[0]}.lock").write_text(f"alice@a:1:node1\n{left}")

@@ -506,3 +506,12 @@ def test_whatever_comes_in_problems_come_out(machines, nodes, database, manager)
         if nodes:
             variables.setdefault("eventstore_nodes", nodes)
     assert all(problem["hint"] for problem in plan(machines)["problems"])
+
+
+@pytest.mark.parametrize(("version", "count"), [("5.0.3", 1), ("5.0.11", 0)])
+def test_an_option_that_a_patch_release_may_be_without_is_a_note(version, count):
+    shared = {"eventstore_version": version, "eventstore_database_options": {"WriteStatsToDb": False}}
+    made = planned(three(shared))
+    notes = made["hosts"]["node1"]["notes"]
+    assert [note for note in notes if note.startswith("database: WriteStatsToDb may be unknown")] == notes
+    assert len(notes) == count

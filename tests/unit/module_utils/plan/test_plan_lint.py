@@ -846,7 +846,7 @@ WRONG = [
         machines(node2=environment(EVENTSTORE_STRUCTURED_LOG="false")),
         ["environment-ignored"],
         ["EVENTSTORE_STRUCTURED_LOG"],
-        "It came with 5.0.11",
+        "It came with 5.0.0",
         id="of a later version",
     ),
     pytest.param(

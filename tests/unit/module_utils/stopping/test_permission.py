@@ -35,6 +35,13 @@ NODE3 = permission.ServiceNodes(Stop("es-cluster1", (frozenset({Endpoint("10.0.0
 NODE2 = permission.ServiceNodes(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.2", 2112)}),)), 3)
 
 
+@pytest.fixture(autouse=True)
+def calm_s(monkeypatch):
+    """What a restart owes to the next stop of its play."""
+    monkeypatch.setattr(permission, "CALM_S", 0.05)
+    return permission.CALM_S
+
+
 @pytest.fixture
 def sweeps(monkeypatch):
     """What the next sweeps see; the last one stays."""
@@ -148,12 +155,54 @@ def test_views_that_come_to_agree_are_no_election(monkeypatch):
 
 def test_what_the_restart_before_has_seen_is_part_of_the_settle_time(sweeps):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.fingerprint(view.Cluster(WHOLE, 3)), "seconds": 60.0}
+    seen = {"state": conditions.fingerprint(view.Cluster(WHOLE, 3)), "seconds": 60.0, "calm": 60.0}
     permit(cluster(settle=60.0, seen=seen))
     assert len(sweeps[1]) == 1
     sweeps[1].clear()
     permit(cluster(seen={**seen, "seconds": 0.02}))
     assert len(sweeps[1]) > 1
+
+
+@pytest.mark.parametrize(
+    ("restarted", "calm", "waits"),
+    [(WHOLE, 60.0, False), (WHOLE, 0.01, True), (WHOLE, None, True), (ELECTED, 60.0, True)],
+    ids=["calm since", "too short", "not told", "another master since"],
+)
+def test_after_a_restart_of_the_play_the_next_stop_waits_for_what_is_left_of_the_calm(
+    sweeps, calm_s, restarted, calm, waits
+):
+    sweeps[0][:] = [WHOLE]
+    seen = {"state": conditions.fingerprint(view.Cluster(restarted, 3)), "seconds": 60.0}
+    began = time.monotonic()
+    permit(cluster(settle=0.0, seen=seen if calm is None else {**seen, "calm": calm}))
+    assert (len(sweeps[1]) > 1) == waits
+    assert not waits or time.monotonic() - began >= calm_s - 0.01
+
+
+def test_without_a_restart_before_no_calm_is_owed_and_check_mode_never_waits(sweeps, monkeypatch):
+    sweeps[0][:] = [WHOLE]
+    permit(cluster(settle=0.0))
+    monkeypatch.setattr(permission, "CALM_S", 60.0)
+    seen = {"state": conditions.fingerprint(view.Cluster(WHOLE, 3)), "seconds": 0.0, "calm": 0.0}
+    permit(cluster(settle=60.0, seen=seen), check_mode=True)
+    assert len(sweeps[1]) == 2
+
+
+def test_elections_of_the_calm_that_is_owed_begin_it_again(sweeps, monkeypatch):
+    monkeypatch.setattr(permission, "CALM_S", 0.4)
+    seen = {"state": conditions.fingerprint(view.Cluster(WHOLE, 3)), "seconds": 60.0, "calm": 60.0}
+    disagree = [*WHOLE, manager(1, cluster_of("Master", "Slave"))]
+    sweeps[0][:] = [disagree, ELECTED, WHOLE]
+    began = time.monotonic()
+    permit(cluster(settle=0.0, seen=seen))
+    assert time.monotonic() - began >= permission.CALM_S
+
+
+def test_a_restart_hands_over_for_how_long_it_was_calm(sweeps):
+    sweeps[0][:] = [WHOLE]
+    seen = permit(cluster(calm=0.1)).wait_until_back(lambda: "")
+    assert seen["calm"] >= 0.1
+    assert seen["state"] == conditions.fingerprint(view.Cluster(WHOLE, 3))
 
 
 def test_what_was_seen_is_worth_nothing_once_something_else_was_seen(sweeps):

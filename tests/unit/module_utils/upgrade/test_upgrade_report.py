@@ -228,7 +228,7 @@ def test_options_of_the_target_that_a_version_on_the_way_refuses():
     made = planned(eventstore_version="5.0.11", eventstore_database_options={"StructuredLog": False})
     said = text(gossip(*["4.0.3"] * 3), "5.0.11", made)
     assert (
-        "4.1.4: the server refuses StructuredLog, first known in 5.0.11: configure it after this hop (node1/database,"
+        "4.1.4: the server refuses StructuredLog, first known in 5.0.0: configure it after this hop (node1/database,"
         " node2/database, node3/database)" in said
     )
     assert "5.0.11: the server refuses" not in said
