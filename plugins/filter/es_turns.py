@@ -24,7 +24,7 @@ options:
     required: true
   hostvars:
     description:
-      - The variable C(hostvars), in which the roles C(manager) and C(database) have registered what
+      - The variable C(hostvars), in which the role C(services) has registered what
         M(eventstore.cluster.es_service) returned.
     type: dict
     required: true

@@ -41,15 +41,16 @@ ASKED = {
 RESTART = """
     - name: Restart
       ansible.builtin.include_role:
-        name: eventstore.cluster.manager
-        tasks_from: restart
-      vars: {manager_restart_all: true}
+        name: eventstore.cluster.services
+        tasks_from: state
+      vars: {services_state: restarted}
 """
 STOP = """
     - name: Stop
       ansible.builtin.include_role:
-        name: eventstore.cluster.manager
-        tasks_from: stop
+        name: eventstore.cluster.services
+        tasks_from: state
+      vars: {services_state: stopped}
 """
 
 
@@ -72,7 +73,7 @@ def whole(site: Site):
 
 
 def start(site: Site) -> None:
-    play = write(site, "start", "", STOP.replace("stop", "start").replace("Stop", "Start"))
+    play = write(site, "start", "", STOP.replace("stopped", "started").replace("Stop", "Start"))
     started = site.play(play)
     assert started.returncode == 0, started.stdout + started.stderr
     wait_for(lambda: has_full_cluster(NET))

@@ -33,9 +33,10 @@ KEYWORDS = {
     "host_pinned": "strategy: host_pinned",
     "unreachable ignored": "ignore_unreachable: true\nignore_errors: true",
 }
-INCLUDE = (
-    "    - name: {task}\n      ansible.builtin.include_role: {{name: eventstore.cluster.{role}, tasks_from: {task}}}\n"
-)
+INCLUDE = "    - name: Include\n      ansible.builtin.include_role: {name: eventstore.cluster.%s, tasks_from: %s}\n"
+PLAN = INCLUDE % ("preflight", "plan")
+START = INCLUDE % ("services", "state")
+STOP = START + "      vars: {services_state: stopped}\n"
 # A role cannot be a handler, so here is the module as an operator writes it.
 HANDLER = """    - name: Restart
       eventstore.cluster.es_service:
@@ -69,7 +70,6 @@ LOSSES = {
 @pytest.fixture(scope="module", params=NETS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     made = Site(tmp_path_factory.mktemp("matrix"), NETS[request.param], eventstore_cluster_mode=request.param)
-    made.role = "manager" if request.param == "managers" else "database"
     try:
         made.deploy()
         yield made
@@ -80,7 +80,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture
 def whole(site: Site):
     if not has_full_cluster(site.net):
-        started = site.play(write(site, "start", "", INCLUDE.format(task="start", role=site.role)))
+        started = site.play(write(site, "start", "", START))
         assert started.returncode == 0, started.stdout + started.stderr
         wait_for(lambda: has_full_cluster(site.net))
     return site
@@ -104,7 +104,7 @@ def nodes(site: Site) -> list[str]:
     ids=map(str, itertools.product(KEYWORDS, LOSSES)),
 )
 def test_a_stop(whole: Site, keywords: str, loss: str) -> None:
-    play = write(whole, "stop", keywords, INCLUDE.format(task="stop", role=whole.role) + loss)
+    play = write(whole, "stop", keywords, STOP + loss)
     with Watcher(nodes(whole)) as watcher:
         whole.play(play, *AT_ONCE)
     assert watcher.worst == 1, watcher.worst_nodes
@@ -116,7 +116,7 @@ def test_a_restart_by_handlers(whole: Site, keywords: str) -> None:
         "    - name: Change\n      ansible.builtin.command: {cmd: 'true'}\n"
         "      changed_when: true\n      notify: Restart\n"
     )
-    changed += INCLUDE.format(task="plan", role="preflight")
+    changed += PLAN
     play = write(whole, "handler", keywords, changed, HANDLER)
     with Watcher(nodes(whole)) as watcher:
         done = whole.play(play, "-f", "50")
@@ -137,7 +137,7 @@ def test_a_restart_by_handlers(whole: Site, keywords: str) -> None:
     ids=" ".join,
 )
 def test_what_an_operator_types(whole: Site, arguments: tuple[str, ...]) -> None:
-    play = write(whole, "stop", "ignore_errors: true", INCLUDE.format(task="stop", role=whole.role))
+    play = write(whole, "stop", "ignore_errors: true", STOP)
     with Watcher(nodes(whole)) as watcher:
         whole.play(play, *AT_ONCE, *arguments)
     assert watcher.worst <= 1, watcher.worst_nodes

@@ -12,13 +12,16 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.versions import
 Facts = t.Mapping[str, t.Any]
 
 
-def stand(
+def status(
     gossip: Facts, plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
 ) -> dict[str, t.Any]:
     """``problems``: why it stops here, empty if it can go on; ``lines``: each machine, and what to do next.
 
     ``running``: nodes that answer in the new version. ``hop``: as it was planned, empty if all nodes had the version.
     ``looks``: machine -> what was seen on it, of all that can be reached. ``failures``: machine -> why it failed.
+    ``upgrading``: machines with nodes that the hop is for; ``first``: those that start the version before the others,
+    none where a node answers in it. ``stopped`` and ``begun``: see the functions of these names. ``left_out``: why it
+    cannot go on with these machines only, else empty.
     """
     versions = {each["name"]: each["es_version"] for each in gossip["members"] if each["es_version"]}
     running = [name for name, version in versions.items() if is_release(version, plan["version"])]
@@ -31,7 +34,37 @@ def stand(
         who = ", ".join(f"{name} ({versions[name]})" for name in old)
         problems.append(f"{who} runs; with nodes of {plan['version']} it cannot be one cluster")
     machines = [f"{host} {_where(looks.get(host), failures.get(host))}" for host in plan["hosts"]]
-    return {"problems": problems, "lines": [*machines, *_next(plan, hop, looks, running)], "running": running}
+    upgrading = list(dict.fromkeys(name.partition("/")[0] for name in hop.get("nodes", ())))
+    others = [host for host in plan["hosts"] if host not in upgrading]
+    return {
+        "problems": problems,
+        "lines": [*machines, *_next(plan, hop, looks, running)],
+        "running": running,
+        "upgrading": upgrading,
+        "first": [] if running else [*others, *upgrading][:1],
+        "stopped": stopped(looks),
+        "begun": begun(looks),
+        "left_out": left_out(plan, looks),
+    }
+
+
+def stopped(looks: t.Mapping[str, Facts]) -> list[str]:
+    """Machines where no planned service runs; an interrupted turn leaves one."""
+    return [host for host, look in looks.items() if not look["running"]]
+
+
+def begun(looks: t.Mapping[str, Facts]) -> bool:
+    """Whether a full stop was interrupted: it began from a healthy cluster, and machines are stopped."""
+    return bool(stopped(looks)) and any(look.get("full_stop_begun") for look in looks.values())
+
+
+def left_out(plan: Facts, looks: t.Collection[str]) -> str:
+    """Why an upgrade cannot go on with these machines only; empty if they are all."""
+    missing = ", ".join(sorted(set(plan["hosts"]) - set(looks)))
+    return missing and (
+        f"Not upgraded: {missing} would be left out, and an upgrade takes all machines. No node was stopped. Run it"
+        " without --limit, with every machine in reach."
+    )
 
 
 def _where(look: Facts | None, failure: str | None) -> str:
@@ -67,4 +100,4 @@ def _next(plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequ
         yield from doors
 
 
-__all__ = ["stand"]
+__all__ = ["begun", "left_out", "status", "stopped"]

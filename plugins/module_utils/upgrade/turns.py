@@ -10,8 +10,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch im
 
 Facts = t.Mapping[str, t.Any]
 
-# In results of es_service that roles have registered.
-REGISTERED = ("manager_service", "database_services")
+# What es_service returned for each service, as the role services has registered it.
+REGISTERED = "services_results"
 
 
 def turns(results: t.Mapping[str, Facts], after: Facts) -> list[str]:
@@ -31,11 +31,9 @@ def alarms(watched: Facts) -> list[str]:
 
 
 def _watched(variables: Facts) -> t.Iterator[Facts]:
-    for name in REGISTERED:
-        registered = variables.get(name) or {}
-        for result in registered.get("results", [registered]):
-            if result.get("watched"):
-                yield result["watched"]
+    for result in (variables.get(REGISTERED) or {}).get("results", []):
+        if result.get("watched"):
+            yield result["watched"]
 
 
 def happened(watched: Facts) -> str:

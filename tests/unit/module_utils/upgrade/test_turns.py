@@ -32,9 +32,9 @@ TORN = {
 
 def test_each_turn_in_its_order_and_what_came_after():
     hostvars = {
-        "node1": {"manager_service": {"watched": TORN}, "eventstore_version": "5.0.11"},
-        "node2": {"database_services": {"results": [{"watched": CALM}, {"skipped": True}, {"changed": False}]}},
-        "node3": {"manager_service": {"changed": False}},
+        "node1": {"services_results": {"results": [{"watched": TORN}]}, "eventstore_version": "5.0.11"},
+        "node2": {"services_results": {"results": [{"watched": CALM}, {"skipped": True}, {"changed": False}]}},
+        "node3": {"services_results": {"results": [{"changed": False}]}},
     }
     torn = (
         "1 election: epoch 5 to 6, master node1/database, then node2/database; node1/database and node2/database were"
@@ -49,7 +49,7 @@ def test_each_turn_in_its_order_and_what_came_after():
 
 
 def test_where_nothing_was_restarted_there_is_nothing_to_say():
-    assert es_turns(["node1"], {"node1": {"manager_service": {"changed": False}}}, ELECTION) == []
+    assert es_turns(["node1"], {"node1": {"services_results": {"results": [{"changed": False}]}}}, ELECTION) == []
 
 
 def test_an_alarm_is_what_may_have_lost_writes():

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.eventstore.cluster.plugins.filter.es_upgrade_stand import FilterModule
+from ansible_collections.eventstore.cluster.plugins.filter.es_upgrade_status import FilterModule
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
 
-es_upgrade_stand = FilterModule().filters()["es_upgrade_stand"]
+es_upgrade_status = FilterModule().filters()["es_upgrade_status"]
 HOSTS = ("node1", "node2", "node3")
 PLAN = plan(
     {host: {"eventstore_int_ip": f"192.168.1.1{n}", "eventstore_version": "4.0.3"} for n, host in enumerate(HOSTS)}
@@ -22,9 +22,12 @@ def look(versions, *, runs=False):
     return {"last_versions": versions, "running": [{"pid": 1}] if runs else []}
 
 
-def stand(*answers, looks, failures=(), hop=HOP):
+def status(*answers, looks, failures=(), hop=HOP):
     members = [{"name": f"{host}/database", "es_version": said} for host, said in zip(HOSTS, answers)]
-    return es_upgrade_stand({"members": members}, PLAN, hop, dict(zip(HOSTS, looks)), dict(failures))
+    hostvars = {host: {"preflight_look": look} for host, look in zip(HOSTS, looks)}
+    for host, why in dict(failures).items():
+        hostvars[host]["upgrade_failure"] = why
+    return es_upgrade_status({"members": members}, PLAN, hop, list(hostvars), hostvars)
 
 
 STOPPED = [look(OLD)] * 3
@@ -42,7 +45,7 @@ STOPPED = [look(OLD)] * 3
     ],
 )
 def test_it_stops_where_it_must(answers, looks, failures, problem):
-    problems = stand(*answers, looks=looks, failures=failures)["problems"]
+    problems = status(*answers, looks=looks, failures=failures)["problems"]
     assert len(problems) == (problem is not None)
     assert problem is None or problem in problems[0]
 
@@ -50,13 +53,13 @@ def test_it_stops_where_it_must(answers, looks, failures, problem):
 def test_in_a_roll_nodes_of_the_previous_version_run_rightly():
     answers = ["4.0.3.0", "3.9.4.0", "3.9.4.0"]
     for hop in ({**HOP, "mode": "rolling", "from": "3.9.4"}, {}):
-        result = stand(*answers, looks=STOPPED, hop=hop)
+        result = status(*answers, looks=STOPPED, hop=hop)
         assert (result["problems"], result["running"]) == ([], ["node1/database"])
         assert len(result["lines"]) == 4
 
 
 def test_the_first_machine_failed_and_the_others_can_go_back():
-    lines = stand("", "", "", looks=[look(NEW), look(OLD), look(OLD)], failures={"node1": "it ended"})["lines"]
+    lines = status("", "", "", looks=[look(NEW), look(OLD), look(OLD)], failures={"node1": "it ended"})["lines"]
     assert lines[:3] == [
         "node1 is stopped; 4.0.3 was started there last; it has failed",
         "node2 is stopped; 3.4.0 was started there last",
@@ -70,7 +73,7 @@ def test_the_first_machine_failed_and_the_others_can_go_back():
 
 
 def test_all_are_stopped_and_untouched():
-    lines = stand("", "", "", looks=STOPPED)["lines"]
+    lines = status("", "", "", looks=STOPPED)["lines"]
     assert "--limit node1,node2,node3" in lines[4]
     assert len(lines) == 5
 
@@ -86,7 +89,7 @@ def test_all_are_stopped_and_untouched():
     ids=["a new one runs", "two touched", "out of reach", "unknown"],
 )
 def test_no_way_back_is_promised(answers, looks):
-    lines = stand(*answers, looks=looks)["lines"]
+    lines = status(*answers, looks=looks)["lines"]
     assert any("Going back to 3.4.0 is not planned" in line for line in lines)
     assert not any("--limit" in line for line in lines)
     assert lines[-1] == "it writes records; going back: to 3.9.4 only"
