@@ -30,8 +30,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import last_version
 
 Plan = t.Mapping[str, t.Any]
@@ -113,6 +114,7 @@ def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any
         "absent_group": absent_group,
         "software_installed": installed,
         "running": _running(plan),
+        "nodes": list(_nodes(plan)),
         "last_versions": last_versions,
         "full_stop_mark": str(last_version.full_stop_mark(plan)),
         "full_stop_begun": last_version.full_stop_mark(plan).is_file(),
@@ -529,6 +531,22 @@ def _running(plan: Plan) -> list[dict[str, t.Any]]:
         given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
         found += [{"service": services[path], "config": path, "pid": pid} for path in given if path in services]
     return sorted(found, key=lambda item: t.cast(int, item["pid"]))
+
+
+def _nodes(plan: Plan) -> t.Iterator[dict[str, t.Any]]:
+    """Of each planned database node whether it runs, and the ClusterSize of its process, else of its file."""
+    for node in plan["nodes"]:
+        pids = family.with_config([node["config"]])
+        sizes = [size for size in map(family.cluster_size_of, pids) if size]
+        size = max(sizes) if sizes else size_in(_text(node["config"]))
+        yield {"name": node["name"], "running": bool(pids), "cluster_size": size}
+
+
+def _text(path: str) -> str | None:
+    try:
+        return Path(path).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):  # _files says so
+        return None
 
 
 __all__ = ["look"]

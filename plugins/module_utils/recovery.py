@@ -13,6 +13,8 @@ import base64
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
+
 Facts = t.Mapping[str, t.Any]
 
 # Numbers of 8 bytes, little-endian, in the database's directory: where the newest epoch begins, where the log ends.
@@ -43,18 +45,18 @@ def recover(gossip: Facts, plan: Facts, checkpoints: t.Mapping[str, Facts]) -> d
     missing = [name for name in planned if name not in {each.name for each in found}]
     ranked = sorted(found, key=lambda each: (-each.epoch, -each.writer, each.name))
     size = max(plan["cluster_size"], gossip["cluster_size"])
-    quorum = size // 2 + 1
+    needed = quorum(size)
     full = [each for each in ranked if each.has_data]
     answer: dict[str, t.Any] = {"lines": [], "order": [], "last": [], "problems": []}
     if gossip["has_quorum"]:
         return {**answer, "lines": [f"{plan['cluster_name']} has quorum; there is nothing to recover"]}
     states = {member["name"]: member["state"] for member in gossip["members"] if member["answers"]}
     answer["lines"] = [
-        f"{plan['cluster_name']} has no quorum: {quorum} of {size} nodes have to be in sync",
+        f"{plan['cluster_name']} has no quorum: {needed} of {size} nodes have to be in sync",
         *(_line(each, states, ranked[0]) for each in ranked),
         *(f"{name}: MISSING, its machine could not be reached" for name in missing),
     ]
-    if len(full) < quorum:
+    if len(full) < needed:
         return {**answer, "problems": [_too_few(full, found, missing, size)]}
     hosts = list(dict.fromkeys(each.host for each in full))
     rest = [each.host for each in ranked if not each.has_data]
@@ -63,7 +65,7 @@ def recover(gossip: Facts, plan: Facts, checkpoints: t.Mapping[str, Facts]) -> d
         f"{len(full)} nodes have data, so that one of them has every acknowledged write. Order: {', '.join(hosts)}"
         + (f"; with quorum: {', '.join(rest)}" if rest else "")
     )
-    if len(running) >= quorum:
+    if len(running) >= needed:
         answer["lines"].append(
             f"{len(running)} of them run and do not find each other; a start will not change that. See the problems of"
             " playbook eventstore.cluster.status"

@@ -118,6 +118,17 @@ running:
     - service: es-cluster1
       config: /etc/eventstore/manager.yaml
       pid: 4711
+nodes:
+  description:
+    - Of each planned database node C(name), whether it is C(running), and C(cluster_size), the ClusterSize of its
+      process, else of its configuration file; null if neither is there.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - name: database
+      running: true
+      cluster_size: 3
 last_versions:
   description:
     - The version that each planned service was started in last, whether it runs or not, as its unit or pid file tells.

@@ -13,7 +13,7 @@ import tempfile
 import typing as t
 import zipfile
 
-from ansible_collections.eventstore.cluster.plugins.module_utils import foreign
+from ansible_collections.eventstore.cluster.plugins.module_utils import certificate, foreign
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import (
     document,
     layers,
@@ -39,6 +39,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.windows import 
     services,
     urlacl,
 )
+from tests.doubles import certificates
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "unit/fixtures/gossip"
 OPTIONS = option_set("database", "5.0.11")
@@ -131,10 +132,12 @@ def parsers() -> dict[str, Parser]:
     return {
         "access": Parser(lambda text: (acl.is_for_local_service(text), acl.may_local_service_change(text)), [SDDL]),
         "archive": Parser(_archive, [_zip(), _tar()]),
+        "certificate": Parser(certificate.parse, [certificates.leaf("10.0.0.1", "node1.example.org").der]),
         "document": Parser(lambda text: document.read(text, where="x"), [YAML]),
         "document edit": Parser(_edit, [YAML]),
         "document mask": Parser(lambda text: document.mask(OPTIONS, text), [f"{YAML}CertificatePassword: x\n"]),
         "endpoint": Parser(Endpoint.parse, ["192.168.1.11:2113", "[::1]:2113"]),
+        "endpoint by name": Parser(lambda text: Endpoint.parse(text, names=True), ["node1.example.org:2113"]),
         "gossip": Parser(lambda raw: members.parse(raw, where="x"), gossip),
         "http": Parser(_answer, [HTTP, SIZED]),
         "http request": Parser(head.parse_request, [b"POST /gossip?x=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3"]),

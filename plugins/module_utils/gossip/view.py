@@ -19,6 +19,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import ClusterInfo, Member
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
+from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
@@ -189,7 +190,7 @@ class Cluster:
         voting = sum(1 for node in self.nodes if not node.member or node.member.is_voting)
         self._size_is_given = cluster_size is not None
         self.cluster_size = cluster_size or max(1, voting)
-        self.quorum_size = self.cluster_size // 2 + 1
+        self.quorum_size = quorum(self.cluster_size)
         self.claimants = [node for node in self.nodes if node.claims_master]
         self.master = self._find_master()
         self.in_sync = [node for node in self.nodes if self._is_in_sync(node)]

@@ -30,6 +30,7 @@ class AnswerParser:
         self.reason = ""
         self.headers: dict[str, str] = {}
         self.body = b""
+        self.stays_open = False  # after the whole answer, so that the next one may come
         self._max = max_body_bytes
         self._only_ok = only_ok
         self._buffer = bytearray()
@@ -52,8 +53,18 @@ class AnswerParser:
             return self._read_chunks(self._chunks)
         if self._length is not None and len(self._buffer) >= self._length:
             self.body = bytes(self._buffer[: self._length])
+            self.stays_open = self._may_go_on and len(self._buffer) == self._length
             return True
         return False
+
+    @property
+    def is_untouched(self) -> bool:
+        """Nothing has come yet."""
+        return not self._received
+
+    @property
+    def _may_go_on(self) -> bool:
+        return self.headers.get("connection", "").lower() != "close"
 
     def end(self) -> None:
         """The connection has ended: the answer is whole now, or never: ClosedEarly."""
@@ -106,6 +117,7 @@ class AnswerParser:
                 length = head.parse_length("the size of a chunk", text, self._max, base=16)
                 if length == 0:
                     self.body = b"".join(chunks)
+                    self.stays_open = self._may_go_on and self._buffer[end + 2 :] == b"\r\n"
                     return True
                 if len(self._buffer) < end + 2 + length + 2:
                     return False

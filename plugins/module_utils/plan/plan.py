@@ -20,6 +20,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables 
     differences,
     read_machine,
 )
+from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -73,7 +74,7 @@ def plan(machines: t.Mapping[str, t.Mapping[str, t.Any]]) -> dict[str, t.Any]:
         "cluster_name": cluster["cluster_name"],
         "mode": cluster["cluster_mode"],
         "cluster_size": size,
-        "quorum_size": size // 2 + 1,
+        "quorum_size": quorum(size),
         "provider": cluster["service_provider"],
         "dns": None,
         "endpoints": [],

@@ -123,11 +123,12 @@ def known_as(node: Node) -> frozenset[Endpoint]:
 def cluster_size(node: Node) -> int | None:
     """What the node counts with since its start; None where that cannot be told, as when its file was written since."""
     listeners = [each for each in node if each.held] or node
-    sizes = {_cluster_size(each.pid) for each in listeners}
+    sizes = {cluster_size_of(each.pid) for each in listeners}
     return None if None in sizes else max(filter(None, sizes), default=None)
 
 
-def _cluster_size(pid: int) -> int | None:
+def cluster_size_of(pid: int) -> int | None:
+    """As ``cluster_size``, of one process."""
     path, started = config_file(pid), procfs.started_at(pid)
     if started is None or not procfs.environment_is_visible(pid):
         return None
@@ -230,6 +231,7 @@ __all__ = [
     "backup_before",
     "chosen_file",
     "cluster_size",
+    "cluster_size_of",
     "config_file",
     "effective_of",
     "inspect",

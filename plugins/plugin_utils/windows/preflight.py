@@ -15,6 +15,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import d
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
@@ -45,6 +46,7 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
     _prefetch(host, plan)
     installed = host.kind_of(ntpath.join(software["home"], software["executable"])) == FILE
     running = _running(host, plan)
+    sizes: dict[str, int | None] = {}
     problems = [
         *_session(host),
         *_clock(host),
@@ -53,7 +55,7 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
         *_addresses_and_ports(host, plan, runs=bool(running)),
         *_directories(host, plan),
         *_space(host, plan, installed=installed),
-        *_files(host, plan),
+        *_files(host, plan, sizes),
         *_dns(host, plan),
     ]
     return {
@@ -62,6 +64,10 @@ def look(host: Host, plan: Plan) -> dict[str, t.Any]:
         "notes": list(_notes(host, plan)),
         "software_installed": installed,
         "running": running,
+        "nodes": [
+            {"name": node["name"], "running": bool(running), "cluster_size": sizes.get(node["config"])}
+            for node in plan["nodes"]
+        ],
     }
 
 
@@ -244,10 +250,15 @@ def _space(host: Host, plan: Plan, *, installed: bool) -> Problems:
             )
 
 
-def _files(host: Host, plan: Plan) -> Problems:
-    """Existing files that are damaged: somebody's work may be in them, so they are not overwritten."""
+def _files(host: Host, plan: Plan, sizes: dict[str, int | None]) -> Problems:
+    """Existing files that are damaged and are not overwritten; ``sizes`` gets the ClusterSize of each sound one."""
+
+    def read(text: str, path: str) -> None:
+        document.read(text, where=path)
+        sizes[path] = size_in(text)
+
     for service in _all(plan):
-        yield from _file(host, service["config"], lambda text, path: document.read(text, where=path))
+        yield from _file(host, service["config"], read)
     if plan["manager"]:
         yield from _file(host, plan["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
 

@@ -111,8 +111,14 @@ def look(given: dict[str, t.Any], **answers: list[Step]) -> dict[str, t.Any]:
 def test_a_machine_that_can_run_its_part_has_no_problem() -> None:
     assert look(planned()) == {
         **{"changed": False, "problems": [], "notes": [], "software_installed": False, "running": []},
+        "nodes": [{"name": "database", "running": False, "cluster_size": None}],
     }
     assert look(planned(), **INSTALLED)["software_installed"]
+
+
+def test_the_cluster_size_of_a_node_is_that_of_its_file() -> None:
+    files = [content(path, "ClusterSize: 5\n" if path == CONFIG["database.yaml"] else None) for path in CONFIG.values()]
+    assert look(planned(), files=files)["nodes"] == [{"name": "database", "running": False, "cluster_size": 5}]
 
 
 def test_what_runs_holds_its_own_ports() -> None:
