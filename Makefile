@@ -22,9 +22,9 @@ test: # Every check, the cheapest first
 	@scripts/venv dev
 	@.venv/bin/python scripts/test.py $(T)
 
-test-slow: # The integration tests that make test leaves out, as they take minutes and rarely break
+test-slow: # The tests that make test leaves out, as they take minutes and rarely break
 	@scripts/venv dev
-	@.venv/bin/python -m pytest tests/integration -m slow -n 2 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/python -m pytest tests/unit tests/integration -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 test-matrix: # Unit and integration tests on every supported ansible-core
 	@scripts/test-matrix

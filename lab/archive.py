@@ -15,7 +15,7 @@ import typing as t
 import zipfile
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import deployed_option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
 from ansible_collections.eventstore.cluster.plugins.plugin_utils import zipapp
 
@@ -35,7 +35,7 @@ class Built(t.NamedTuple):
 
 def build(output: Path, *, version: str, python: str) -> Built:
     """Write the archive and beside it ``.sha256`` with the digest alone; equal files are left untouched."""
-    option_set("database", version)
+    deployed_option_set("database", version)
     if not python.startswith("/") or re.search(r"\s", python) or len(python) > LONGEST_INTERPRETER:
         raise DistributionError(
             "the first line of a program holds an absolute path without blanks of at most "

@@ -15,8 +15,8 @@ import clean_tree
 import yaml
 
 SKIPPED = 77
-# The importer's own limit, on a busy computer; the check ansible-lint takes its time and is stricter.
-BUSY = "Timeout on call to ansible-lint"
+# The check ansible-lint is stricter, reads the same files, and takes as long as all the rest of an import.
+WITHOUT_LINT = {"GALAXY_IMPORTER_RUN_ANSIBLE_LINT": "false"}
 
 
 def main() -> int:
@@ -38,13 +38,13 @@ def main() -> int:
     done = subprocess.run(
         [sys.executable, "-m", "galaxy_importer.main", tarball],
         cwd=built,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, **WITHOUT_LINT, "NO_COLOR": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    complaints = [line for line in done.stdout.splitlines() if re.match("(WARNING|ERROR)", line) and BUSY not in line]
+    complaints = [line for line in done.stdout.splitlines() if re.match("(WARNING|ERROR)", line)]
     if done.returncode or complaints or "completed successfully" not in done.stdout:
         print(done.stdout)
         print(*["Galaxy would say:", *complaints], sep="\n  ", file=sys.stderr)

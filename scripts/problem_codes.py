@@ -12,7 +12,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/docsite/rst/problems.rst"
 SOURCES = ROOT / "plugins"
-NAMES = ("Problem", "_problem", "Loss")
 
 HEAD = """\
 ..
@@ -25,8 +24,9 @@ HEAD = """\
 Problem codes
 =============
 
-A problem has a code, a text and a hint. The codes are in ``es_gossip.problems`` and in the results of
-``es_preflight`` and ``es_plan``. Below, ``…`` stands for a name, an address or a number.
+A problem has a code, a text, a hint and, unless the text names it, the host or server that has it. The codes are in
+``es_gossip.problems``, in the results of ``es_preflight`` and ``es_plan``, and in brackets at the end of the message of
+a refused stop. Below, ``…`` stands for a name, an address or a number.
 """
 
 
@@ -39,28 +39,33 @@ class Problem(t.NamedTuple):
 
 
 def problems(path: Path) -> t.Iterator[Problem]:
-    """The problems that a file reports, with the constants of their texts."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMES:
-            code, *texts = [*node.args, *(keyword.value for keyword in node.keywords)]
-            texts = [_text(each) for each in texts][:2]
-        elif isinstance(node, ast.Dict) and {_text(key) for key in node.keys if key} >= {"code", "text", "hint"}:
-            values = {_text(key): value for key, value in zip(node.keys, node.values) if key}
-            code, texts = values["code"], [_text(values["text"]), _text(values["hint"])]
-        else:
+    """The problems that a file reports, with the constants of the file that they name."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    constants = {_name(each.targets[0]): each.value for each in tree.body if isinstance(each, ast.Assign)}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        given = [_text(each, constants) for each in [*call.args, *(keyword.value for keyword in call.keywords)]]
+        if _name(call.func) == "as_problem":  # the error's text and hint
+            given += ["…", "…"]
+        elif _name(call.func) != "Problem":
             continue
-        if isinstance(code, ast.Constant) and len(texts) == 2:
-            yield Problem(str(code.value), *texts)
+        if len(given) >= 3 and given[0] != "…":
+            yield Problem(*given[:3])
 
 
-def _text(node: ast.AST) -> str:
+def _name(node: ast.AST) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _text(node: ast.AST, constants: t.Mapping[str, ast.AST]) -> str:
     """The text of an expression, with a mark for whatever is known at run time only."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(map(_text, node.values))
+        return "".join(_text(each, constants) for each in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _text(node.left) + _text(node.right)
+        return _text(node.left, constants) + _text(node.right, constants)
+    if isinstance(node, ast.Name) and node.id in constants:
+        return _text(constants[node.id], {})
     return "…"
 
 

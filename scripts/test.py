@@ -24,7 +24,7 @@ CHECKS = {
     "shell": "python scripts/shell.py",
     "licences": "reuse lint --lines",
     "changelog": "python scripts/clean_tree.py antsibull-changelog lint",
-    "unit": "python -m pytest tests/unit -n 2 --dist worksteal",
+    "unit": "python -m pytest tests/unit -m 'not slow' -n 2 --dist worksteal",
     "sanity": "python scripts/sanity.py",
     # Where machines cannot be made it says why, and the integration tests skip those with machines too.
     "machines": "scripts/molecule --no-install default",

@@ -38,7 +38,7 @@ class Site:
         (self.inventory / "hosts.yml").write_text(yaml.safe_dump(data))
 
     def play(
-        self, playbook: str, *arguments: str, timeout: float = 240, within: t.Sequence[str] = ()
+        self, playbook: str, *arguments: str, timeout: float = 600, within: t.Sequence[str] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Run a playbook from another directory than the clone's."""
         with self.start(playbook, *arguments, within=within) as process:
@@ -134,7 +134,7 @@ def stored(address: str) -> str:
     return curl(f"http://{address}/streams/test?from=0&count=1000")[1]
 
 
-def wait_for(what: t.Callable[[], t.Any], timeout_s: float = 30.0) -> None:
+def wait_for(what: t.Callable[[], t.Any], timeout_s: float = 90.0) -> None:
     """Wait until the function returns something true; AssertionError if it does not."""
     end = time.monotonic() + timeout_s
     while not what():

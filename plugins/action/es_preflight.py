@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleError
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem, ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import check_checksum, open_archive
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
@@ -35,7 +35,7 @@ class ActionModule(HostAction):
         from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows import preflight
 
         params = self.windows_params({"plan": {"type": "dict", "required": True}})
-        result = preflight.look(host, params["plan"])
+        result = preflight.inspect(host, params["plan"])
         return _named(self._with_archive(result, params["plan"]), task_vars)
 
     def _with_archive(self, result: dict[str, t.Any], plan: t.Any) -> dict[str, t.Any]:
@@ -44,7 +44,7 @@ class ActionModule(HostAction):
             result["problems"] += self._archive_problems(plan["software"])
         return result
 
-    def _archive_problems(self, software: t.Mapping[str, t.Any]) -> t.Iterator[dict[str, str]]:
+    def _archive_problems(self, software: t.Mapping[str, t.Any]) -> t.Iterator[ProblemFacts]:
         given = str(software.get("archive") or "")
         if not given or "://" in given:
             return
@@ -56,18 +56,18 @@ class ActionModule(HostAction):
                 archive.require_version(ntpath.basename(software["home"]))
         except EventStoreError as error:
             hint = error.hint.replace("Nothing was unpacked. ", "")
-            yield {"code": "archive", "text": f"eventstore_archive {error.where}: {error.problem}", "hint": hint}
+            yield Problem("archive", f"eventstore_archive {error.where}: {error.problem}", hint).facts()
         except (AnsibleError, OSError):
-            yield {
-                "code": "archive",
-                "text": f"eventstore_archive {given} cannot be read on the controller",
-                "hint": "Put the file there, or correct the path",
-            }
+            yield Problem(
+                "archive",
+                f"eventstore_archive {given} cannot be read on the controller",
+                "Put the file there, or correct the path",
+            ).facts()
 
 
 def _named(result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
     for problem in [*result.get("problems", []), *result.get("unreached_peers", [])]:
-        problem["text"] = f"{task_vars['inventory_hostname']}: {problem['text']}"
+        problem["where"] = ": ".join(filter(None, (task_vars["inventory_hostname"], problem["where"])))
     return result
 
 
@@ -84,4 +84,4 @@ def _without_secrets(plan: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def _service(service: dict[str, t.Any]) -> dict[str, t.Any]:
     options = {name: value for name, value in service["options"].items() if name in data.WHERE}
-    return {**service, "options": options, "environment": data.where_of(service)}
+    return {**service, "options": options, "environment": data.where_of(service.get("environment") or {})}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import group_problems, strangers
 
 DOCUMENTATION = r"""
@@ -46,7 +47,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The problems, each with C(code), C(text) and C(hint); empty if there are none.
+  description: The problems, each with C(code), C(text), C(hint) and C(where); empty if there are none.
   type: list
   elements: dict
 """
@@ -54,10 +55,10 @@ _value:
 
 def es_group_problems(
     groups: t.Mapping[str, t.Sequence[str]], group: object, hosts: t.Sequence[str], only: bool = False
-) -> list[dict[str, str]]:
+) -> list[ProblemFacts]:
     """Say what is wrong with the group."""
     check = strangers if only else group_problems
-    return [problem._asdict() for problem in check(groups, str(group), hosts)]
+    return [problem.facts() for problem in check(groups, str(group), hosts)]
 
 
 class FilterModule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.status import outcome
 
 DOCUMENTATION = r"""
@@ -57,7 +58,7 @@ _value:
 
 
 def es_outcome(
-    plan: t.Mapping[str, t.Any], done: object, hosts: t.Sequence[str], left: t.Sequence[str], check: bool = False
+    plan: Plan, done: object, hosts: t.Sequence[str], left: t.Sequence[str], check: bool = False
 ) -> list[str]:
     """Say what was done where."""
     return outcome(plan, str(done), hosts, left, check=check)

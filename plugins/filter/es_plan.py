@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ansible half of module_utils/topology."""
+"""Filter es_plan: the variables of an inventory to the plan of a cluster."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from jinja2 import Undefined
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.group import confirmation_warning
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import ANSIBLE_VARIABLES, PREFIX
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.vaulted import decrypted, is_vaulted
 
@@ -57,13 +58,13 @@ _value:
   description:
     - The plan, with C(version), C(cluster_name), C(mode), C(cluster_size), C(quorum_size),
       C(provider), C(dns), C(endpoints), C(hosts) and C(problems).
-    - Each of C(problems) has a C(code), a C(text) that names the place, and a C(hint) that says what to do. With any
-      of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
+    - Each of C(problems) has a C(code), a C(text), a C(hint) that says what to do, and C(where), the host or server.
+      With any of them the plan is not to be used; where a variable cannot be read, C(hosts) and C(endpoints) are empty.
   type: dict
 """
 
 
-def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], version: str = "") -> dict[str, t.Any]:
+def es_plan(hosts: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], version: str = "") -> Plan:
     """Plan the cluster of these hosts; AnsibleFilterError if there is no plan to make."""
     if not isinstance(hosts, (list, tuple)):
         raise AnsibleFilterError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts, problem_lines
 
 DOCUMENTATION = r"""
 name: es_problems
@@ -17,7 +17,7 @@ description:
     into one line each with what is wrong, where, and what to do.
 options:
   _input:
-    description: The problems, each with C(code), C(text) and C(hint).
+    description: The problems, each with C(code), C(text), C(hint) and, where it is not in the text, C(where).
     type: list
     elements: dict
     required: true
@@ -37,7 +37,7 @@ _value:
 """
 
 
-def es_problems(problems: t.Sequence[t.Mapping[str, str]]) -> str:
+def es_problems(problems: t.Sequence[ProblemFacts]) -> str:
     """Write problems as text, each once."""
     return "\n".join(problem_lines(problems))
 

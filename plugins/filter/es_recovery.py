@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import recover
 
 DOCUMENTATION = r"""
@@ -44,14 +46,14 @@ RETURN = r"""
 _value:
   description:
     - C(lines) for an operator, C(order), the machines to start before there is quorum, C(last), those to start after.
-    - C(problems) where nothing must be started, each with C(code), C(text) and C(hint).
+    - C(problems) where nothing must be started, each with C(code), C(text), C(hint) and C(where).
   type: dict
 """
 
 
 def es_recovery(
-    gossip: t.Mapping[str, t.Any],
-    plan: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
+    plan: Plan,
     results: t.Mapping[str, t.Sequence[t.Mapping[str, t.Any]]],
 ) -> dict[str, t.Any]:
     """Say which machines of a cluster without quorum to start, in which order."""

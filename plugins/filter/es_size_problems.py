@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import start_problems
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 DOCUMENTATION = r"""
 name: es_size_problems
@@ -47,21 +49,21 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The problems, each with C(code), C(text) and C(hint); empty if there are none.
+  description: The problems, each with C(code), C(text), C(hint) and C(where); empty if there are none.
   type: list
   elements: dict
 """
 
 
 def es_size_problems(
-    plan: t.Mapping[str, t.Any],
+    plan: Plan,
     looks: t.Mapping[str, t.Mapping[str, t.Any]],
     members: t.Iterable[t.Mapping[str, t.Any]],
-) -> list[dict[str, str]]:
+) -> list[ProblemFacts]:
     """Say why new nodes must not start."""
     seen = {host: look["nodes"] for host, look in looks.items() if "nodes" in look}
     answering = {member["name"] for member in members if member["answers"]}
-    return [problem._asdict() for problem in start_problems(plan, seen, answering)]
+    return [problem.facts() for problem in start_problems(plan, seen, answering)]
 
 
 class FilterModule:

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ansible half of module_utils/status: the table."""
+"""The Ansible half of module_utils/overview: the table."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import table
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.overview import table
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 
 DOCUMENTATION = r"""
 name: es_table
@@ -42,9 +44,9 @@ _value:
 """
 
 
-def es_table(gossip: t.Mapping[str, t.Any], plan: t.Mapping[str, t.Any]) -> list[str]:
+def es_table(gossip: ClusterFacts, plan: Plan) -> list[str]:
     """Write the state of a cluster as lines of text."""
-    return table(gossip, plan)
+    return [line.text for line in table(gossip, plan)]
 
 
 class FilterModule:

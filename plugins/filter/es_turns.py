@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Watched
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import turns
 
 DOCUMENTATION = r"""
@@ -49,9 +50,7 @@ _value:
 """
 
 
-def es_turns(
-    hosts: t.Iterable[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], watched: t.Mapping[str, t.Any]
-) -> list[str]:
+def es_turns(hosts: t.Iterable[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]], watched: Watched) -> list[str]:
     """Say what the turns have brought about."""
     return turns({host: hostvars[host] for host in hosts}, watched)
 

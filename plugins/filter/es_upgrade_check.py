@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.refusals import Asked, check
 
 DOCUMENTATION = r"""
@@ -83,8 +85,8 @@ _value:
 
 
 def es_upgrade_check(
-    gossip: t.Mapping[str, t.Any],
-    plan: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
+    plan: Plan,
     hosts: t.Sequence[str],
     hostvars: t.Mapping[str, t.Mapping[str, t.Any]],
     **asked: t.Any,

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.report import upgrade
 
 DOCUMENTATION = r"""
@@ -64,14 +66,14 @@ _value:
     - C(hops), each with C(from), C(to), C(mode) (V(rolling), V(rolling, master last) or V(stop all)), the C(nodes)
       that do not run C(to) yet, what to do C(before), what is C(one_way) with C(since), C(text) and C(going_back),
       C(notes), C(sources), and C(inferred), which is empty where a document has this hop.
-    - C(problems) where it is refused, each with C(code), C(text) and C(hint); then there are no hops and no lines.
+    - C(problems) where it is refused, each with C(code), C(text), C(hint) and C(where); then no hops and no lines.
   type: dict
 """
 
 
 def es_upgrade_plan(
-    gossip: t.Mapping[str, t.Any],
-    plan: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
+    plan: Plan,
     target: object,
     stopped: t.Mapping[str, t.Mapping[str, str]] | None = None,
     start: object = "",

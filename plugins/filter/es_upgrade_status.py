@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import status
 
 DOCUMENTATION = r"""
@@ -65,8 +67,8 @@ _value:
 
 
 def es_upgrade_status(
-    gossip: t.Mapping[str, t.Any],
-    plan: t.Mapping[str, t.Any],
+    gossip: ClusterFacts,
+    plan: Plan,
     hop: t.Mapping[str, t.Any],
     hosts: t.Sequence[str],
     hostvars: t.Mapping[str, t.Mapping[str, t.Any]],

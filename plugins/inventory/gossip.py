@@ -11,11 +11,12 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.machines import Machine, gather, machines
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import GossipFacts
 
 DOCUMENTATION = r"""
 name: gossip
 short_description: The machines of a running cluster as inventory
-version_added: 2.1.0
+version_added: 2.0.0
 author:
   - The eventstore.cluster founders (@eventstore-cluster)
 description:
@@ -115,11 +116,11 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for machine in machines(gossip):
             self._add(machine, group, names.get(machine.host))
 
-    def _gossip(self, path: str, may_read: bool) -> dict[str, t.Any]:
+    def _gossip(self, path: str, may_read: bool) -> GossipFacts:
         """The fact ``es_gossip``; ``may_read`` is false with ``--flush-cache``, which is to fill the cache again."""
         key, is_cached = self.get_cache_key(path), bool(self.get_option("cache"))
         if may_read and is_cached and key in self._cache:
-            return t.cast("dict[str, t.Any]", self._cache[key])
+            return t.cast("GossipFacts", self._cache[key])
         try:
             gossip = gather(
                 self.get_option("endpoints"),

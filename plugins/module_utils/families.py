@@ -19,6 +19,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.versions import
 LEGACY, ESDB, KURRENT = "legacy", "esdb", "kurrent"
 # How options are read: by the vendor's own library; as flat keys; as keys and sections of plugins.
 RAGS, KEYS, SECTIONS = "rags", "keys", "sections"
+CRASH = 134  # the exit code of a process that an exception ends
 
 # The versions whose options were read from their sources, and the last series of which anything is known.
 SAMPLES = (
@@ -45,7 +46,7 @@ class Traits:
     """What the servers of one version do. The defaults are those of 3.x.
 
     ``refused_option``, ``failed_start``, ``unreadable_file``: exit codes where an option is unknown or cannot be read,
-    where its value stops the start later, and where the configuration file stops it; 134 is a crash. ``truncations``:
+    where its value stops the start later, and where the configuration file stops it. ``truncations``:
     how often a node ends with 0 to cut its log before it joins.
     """
 
@@ -60,6 +61,7 @@ class Traits:
     failed_start: int = 1
     unreadable_file: int = 1
     complains_on: str = "stderr"
+    max_append_size: int = 16767216  # 0: the size of a chunk
     starts_alone: bool = True  # without seeds and DNS: logs an error and goes on
     # -- the network
     managers: bool = True
@@ -113,7 +115,7 @@ _CHANGES: tuple[tuple[str, dict[str, t.Any]], ...] = (
             "complains_on": "stdout",
         },
     ),
-    ("24.6.0", {"reader": SECTIONS, "unreadable_file": 134}),
+    ("24.6.0", {"reader": SECTIONS, "unreadable_file": CRASH}),
     ("24.10.0", {"gossip": "internalHttpEndPointIp", "truncations": 2}),
     ("24.10.6", {"windows_service": True}),
     (
@@ -132,6 +134,7 @@ _CHANGES: tuple[tuple[str, dict[str, t.Any]], ...] = (
         },
     ),
     ("25.0.2", {"windows_service": True}),
+    ("25.1.0", {"max_append_size": 0}),
     ("26.0.0", {"yaml_above_json": True}),
 )
 
@@ -189,6 +192,7 @@ def newest(family: str) -> str:
 
 
 __all__ = [
+    "CRASH",
     "ESDB",
     "KEYS",
     "KURRENT",

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""Whether one machine can run its part of the plan. Looks only: nothing is written, started or stopped.
-
-The plan is that of one machine (``plan.hosts[host]``) with the cluster's ``dns`` and ``provider``.
-"""
+"""Whether one machine can run its part of the plan. Looks only: nothing is written, started or stopped."""
 
 from __future__ import annotations
 
@@ -26,17 +23,25 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     EventStoreError,
     GossipError,
+    Problem,
+    ProblemFacts,
     TopologyError,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records, resolve
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, servers
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import last_version
 
-Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
+
+
+class PeerProblem(ProblemFacts):
+    """A problem with another machine, ``host``."""
+
+    host: str
+
 
 OLDEST_PYTHON = (3, 9)
 # Nodes complain of clocks further apart than GossipAllowedDifferenceMs, 60 s by default.
@@ -52,82 +57,63 @@ NO_ANSWER = f"no answer within {CONNECT_TIMEOUT_S} s"
 SYSTEMD = Path("/run/systemd/system")
 # The one problem that a playbook for upgrades passes over.
 OTHER_VERSION = "other-version"
-NEEDED = (
-    "config_dir",
-    "directories",
-    "dns",
-    "group",
-    "manager",
-    "nodes",
-    "peers",
-    "platform",
-    "provider",
-    "run_dir",
-    "software",
-    "user",
-)
 # Below this port a server needs a right that no service gets.
 UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 FIB_TRIE = Path("/proc/net/fib_trie")
 
 
-def look(plan: Plan, *, controller_time: float | None = None) -> dict[str, t.Any]:
-    """Everything that is wrong (``problems``), what is worth knowing (``notes``), what is there and what runs."""
+def inspect(machine: InspectedMachine, *, controller_time: float | None = None) -> dict[str, t.Any]:
+    """Run all checks: ``problems`` and ``notes`` of the machine, its accounts, software, running and last versions."""
     now = time.time()
-    absent = [name for name in NEEDED if name not in plan]
+    absent = sorted(InspectedMachine.__required_keys__ - set(machine))
     if absent:
         raise TopologyError(
             f"the plan of the machine lacks {', '.join(absent)}",
             where="plan",
             hint="Give hosts[inventory_hostname] of the plan, with dns and provider of the whole plan added",
         )
-    if plan["platform"] != "linux":
+    if machine["platform"] != "linux":
         raise TopologyError(
             "this machine is not Windows, but its variables say so",
             where="ansible_connection, ansible_shell_type",
             hint="Take them out of the inventory, so that the machine's files and paths are planned for Linux",
         )
-    installed = os.access(_executable(plan), os.X_OK) and os.path.isfile(_executable(plan))
-    absent_user, absent_group = _absent_accounts(plan)
-    last_versions = last_version.last_versions(plan)
-    left_behind = list(_data(plan))
+    installed = os.access(_executable(machine), os.X_OK) and os.path.isfile(_executable(machine))
+    absent_user, absent_group = _absent_accounts(machine)
+    last_versions = last_version.last_versions(machine)
+    left_behind = list(_data(machine))
     problems = [
         *_python(),
         *_clock(now, controller_time),
-        *_provider(plan),
-        *_account(plan, absent_user, absent_group),
-        *_foreign_data(plan),
-        *_software(plan, installed=installed),
-        *_addresses_and_ports(plan),
-        *_directories(plan),
-        *_space(plan, installed=installed),
-        *_files(plan),
-        *_dns(plan),
-        *_last_version(plan, last_versions),
-        *([] if plan.get("start_empty") else left_behind),
+        *_provider(machine),
+        *_account(machine, absent_user, absent_group),
+        *_foreign_data(machine),
+        *_software(machine, installed=installed),
+        *_addresses_and_ports(machine),
+        *_directories(machine),
+        *_space(machine, installed=installed),
+        *_files(machine),
+        *_dns(machine),
+        *_last_version(machine, last_versions),
+        *([] if machine.get("start_empty") else left_behind),
     ]
     return {
-        "problems": [problem._asdict() for problem in problems],
-        "notes": list(_notes(plan)),
-        "unreached_peers": list(_unreachable(plan)),
+        "problems": [problem.facts() for problem in problems],
+        "notes": list(_notes(machine)),
+        "unreached_peers": list(_unreachable(machine)),
         "absent_user": absent_user,
         "absent_group": absent_group,
         "software_installed": installed,
-        "running": _running(plan),
-        "nodes": list(_nodes(plan)),
+        "running": _running(machine),
+        "nodes": list(_nodes(machine)),
         "last_versions": last_versions,
-        "full_stop_mark": str(last_version.full_stop_mark(plan)),
-        "full_stop_begun": last_version.full_stop_mark(plan).is_file(),
+        "full_stop_mark": str(last_version.full_stop_mark(machine)),
+        "full_stop_begun": last_version.full_stop_mark(machine).is_file(),
     }
 
 
-def _services(plan: Plan) -> list[dict[str, t.Any]]:
-    return [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
-
-
-def _executable(plan: Plan) -> str:
-    software: dict[str, str] = plan["software"]
-    return os.path.join(software["home"], software["executable"])
+def _executable(machine: InspectedMachine) -> str:
+    return os.path.join(machine["software"]["home"], machine["software"]["executable"])
 
 
 def _python() -> Problems:
@@ -156,14 +142,14 @@ def _clock(now: float, controller_time: float | None) -> Problems:
         )
 
 
-def _provider(plan: Plan) -> Problems:
-    if plan["provider"] == "systemd" and not SYSTEMD.is_dir():
+def _provider(machine: InspectedMachine) -> Problems:
+    if machine["provider"] == "systemd" and not SYSTEMD.is_dir():
         yield Problem(
             "no-systemd",
             "eventstore_service_provider is systemd, and this machine was not started by it",
             "Set eventstore_service_provider: process, or auto",
         )
-    if plan["provider"] == "windows":
+    if machine["provider"] == "windows":
         yield Problem(
             "not-windows",
             "eventstore_service_provider is windows, and this machine is not",
@@ -178,9 +164,9 @@ def _uid(user: str) -> int | None:
         return None
 
 
-def _absent_accounts(plan: Plan) -> tuple[str | None, str | None]:
-    """The user and the group that have to be made before services can run under them."""
-    user, group = plan["user"], plan["group"]
+def _absent_accounts(machine: InspectedMachine) -> tuple[str | None, str | None]:
+    """The user and the group that have to be created before services can run under them; None: not needed."""
+    user, group = machine["user"], machine["group"]
     absent_user = user if user and _uid(user) is None else None
     group = group or absent_user
     try:
@@ -190,10 +176,10 @@ def _absent_accounts(plan: Plan) -> tuple[str | None, str | None]:
     return absent_user, absent_group
 
 
-def _account(plan: Plan, absent_user: str | None, absent_group: str | None) -> Problems:
+def _account(machine: InspectedMachine, absent_user: str | None, absent_group: str | None) -> Problems:
     if os.geteuid() == 0:
         return
-    user = plan["user"]
+    user = machine["user"]
     if absent_user or absent_group:
         yield Problem(
             "no-account",
@@ -209,17 +195,17 @@ def _account(plan: Plan, absent_user: str | None, absent_group: str | None) -> P
         )
 
 
-def _foreign_data(plan: Plan) -> Problems:
-    """Files that the services could not write, of services that ran under another account before."""
-    user = plan["user"]
+def _foreign_data(machine: InspectedMachine) -> Problems:
+    """Files that the services could not write, because another account owns them."""
+    user = machine["user"]
     if not user:
         return
     uid = _uid(user)
-    for directory in dict.fromkeys(path for service in _services(plan) for path in service["directories"]):
-        yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], plan, uid)
-    if plan["manager"]:  # which writes its state file there
-        directory = os.path.join(plan["run_dir"], plan["manager"]["service"])
-        yield from _foreign(directory, _names(directory), plan, uid)
+    for directory in dict.fromkeys(path for service in servers(machine) for path in service["directories"]):
+        yield from _foreign(directory, [name for name in _names(directory) if name != "lost+found"], machine, uid)
+    if machine["manager"]:  # in run_dir the manager owns only its state file; the provider owns the other files
+        directory = os.path.join(machine["run_dir"], machine["manager"]["service"])
+        yield from _foreign(directory, _names(directory), machine, uid)
 
 
 def _names(directory: str) -> list[str]:
@@ -229,19 +215,19 @@ def _names(directory: str) -> list[str]:
         return []
 
 
-def _foreign(directory: str, names: t.Sequence[str], plan: Plan, uid: int | None) -> Problems:
+def _foreign(directory: str, names: t.Sequence[str], machine: InspectedMachine, uid: int | None) -> Problems:
     foreign = []
     for path in (os.path.join(directory, name) for name in names):
         with contextlib.suppress(FileNotFoundError):  # a running node has its own going and coming
             owner = os.lstat(path).st_uid
-            if owner != uid and path not in plan["directories"]:
+            if owner != uid and path not in machine["directories"]:
                 foreign.append((path, accounts.user_name(owner)))
     if foreign:
         path, name = foreign[0]
         yield Problem(
             "foreign-data",
-            f"{path} and {len(foreign) - 1} more belong to {name}, and eventstore_user is {plan['user']}",
-            f"Set eventstore_user: {name}; or, once nothing runs from it, chown -R {plan['user']}: {directory}",
+            f"{path} and {len(foreign) - 1} more belong to {name}, and eventstore_user is {machine['user']}",
+            f"Set eventstore_user: {name}; or, once nothing runs from it, chown -R {machine['user']}: {directory}",
         )
 
 
@@ -249,17 +235,17 @@ def _account_name() -> str:
     return accounts.user_name(os.geteuid())
 
 
-def _software(plan: Plan, *, installed: bool) -> Problems:
-    if not installed and not plan["software"]["archive"]:
+def _software(machine: InspectedMachine, *, installed: bool) -> Problems:
+    if not installed and not machine["software"]["archive"]:
         yield Problem(
             "no-software",
-            f"there is no program {_executable(plan)}, and eventstore_archive is not set",
+            f"there is no program {_executable(machine)}, and eventstore_archive is not set",
             "Set eventstore_archive and eventstore_archive_checksum, or put the software there",
         )
 
 
-def _addresses_and_ports(plan: Plan) -> Problems:
-    endpoints = [Endpoint.parse(text) for service in _services(plan) for text in service["listen"]]
+def _addresses_and_ports(machine: InspectedMachine) -> Problems:
+    endpoints = [Endpoint.parse(text) for service in servers(machine) for text in service["listen"]]
     absent = set()
     for ip in dict.fromkeys(endpoint.host for endpoint in endpoints):
         if _bind(Endpoint(ip, 0)) == errno.EADDRNOTAVAIL:
@@ -271,16 +257,18 @@ def _addresses_and_ports(plan: Plan) -> Problems:
             )
     taken = {endpoint: _bind(endpoint) for endpoint in endpoints if endpoint.host not in absent}
     listening = procfs.listening(procfs.all_pids()) if errno.EADDRINUSE in taken.values() else []
-    lowest = int(UNPRIVILEGED.read_text()) if plan["user"] else 0
+    lowest = int(UNPRIVILEGED.read_text()) if machine["user"] else 0
     for endpoint, error in taken.items():
         if endpoint.port < lowest:
             yield Problem(
                 "port-refused",
-                f"services under {plan['user']} may not listen on {endpoint}",
+                f"services under {machine['user']} may not listen on {endpoint}",
                 f"Use a port above {lowest - 1}",
             )
         if error == errno.EADDRINUSE:
-            yield from _taken(plan, endpoint, [pid for pid, other in listening if procfs.overlap(other, endpoint)])
+            yield from _port_in_use(
+                machine, endpoint, [pid for pid, other in listening if procfs.overlap(other, endpoint)]
+            )
         elif error:
             yield Problem(
                 "port-refused",
@@ -300,8 +288,8 @@ def _bind(endpoint: Endpoint) -> int:
     return 0
 
 
-def _taken(plan: Plan, endpoint: Endpoint, pids: list[int]) -> Problems:
-    strangers = [pid for pid in pids if not _is_ours(plan, procfs.command_line(pid))]
+def _port_in_use(machine: InspectedMachine, endpoint: Endpoint, pids: list[int]) -> Problems:
+    strangers = [pid for pid in pids if not _is_ours(machine, procfs.command_line(pid))]
     if pids and not strangers:
         return
     if strangers:
@@ -314,10 +302,10 @@ def _taken(plan: Plan, endpoint: Endpoint, pids: list[int]) -> Problems:
     yield Problem("port-taken", f"{endpoint} is taken by {holder}", hint)
 
 
-def _is_ours(plan: Plan, command: t.Sequence[str]) -> bool:
-    """Whether a process runs one of our files, or a program of ours, perhaps of an earlier plan or version."""
-    configs = {service["config"] for service in _services(plan)}
-    root = plan["software"]["root"].rstrip("/") + "/"
+def _is_ours(machine: InspectedMachine, command: t.Sequence[str]) -> bool:
+    """Whether a process uses a planned configuration file, or a program below ``software.root``, of any version."""
+    configs = {service["config"] for service in servers(machine)}
+    root = machine["software"]["root"].rstrip("/") + "/"
     return any(word.partition("=")[2] in configs or word in configs or word.startswith(root) for word in command)
 
 
@@ -339,8 +327,10 @@ def _existing(path: str) -> str:
     return path
 
 
-def _directories(plan: Plan) -> Problems:
-    for path in dict.fromkeys([plan["software"]["root"], plan["config_dir"], *plan["directories"], plan["run_dir"]]):
+def _directories(machine: InspectedMachine) -> Problems:
+    for path in dict.fromkeys(
+        [machine["software"]["root"], machine["config_dir"], *machine["directories"], machine["run_dir"]]
+    ):
         existing = _existing(path)
         if not os.path.isdir(existing):
             yield Problem(
@@ -357,9 +347,9 @@ def _directories(plan: Plan) -> Problems:
             )
 
 
-def _last_version(plan: Plan, last_versions: t.Mapping[str, str]) -> Problems:
+def _last_version(machine: InspectedMachine, last_versions: t.Mapping[str, str]) -> Problems:
     """A node that is started in a version that may not follow the one it ran last can spoil its data."""
-    version = os.path.basename(plan["software"]["home"])
+    version = os.path.basename(machine["software"]["home"])
     others = {service: each for service, each in last_versions.items() if each != version}
     for service, each in others.items():
         yield Problem(
@@ -370,7 +360,7 @@ def _last_version(plan: Plan, last_versions: t.Mapping[str, str]) -> Problems:
             f" {version} nevertheless, say so: -e preflight_last_version={version}",
         )
     if not last_versions:
-        for path in last_version.waiting(plan):
+        for path in last_version.waiting(machine):
             yield Problem(
                 OTHER_VERSION,
                 f"{path} waits for an upgrade that was begun, and what ran last is not known",
@@ -379,9 +369,9 @@ def _last_version(plan: Plan, last_versions: t.Mapping[str, str]) -> Problems:
             )
 
 
-def _data(plan: Plan) -> Problems:
-    """A node that would be started without the data it had: its directory was changed, emptied or is not mounted."""
-    for node in plan["nodes"]:
+def _data(machine: InspectedMachine) -> Problems:
+    """Nodes that would start without their data: the directory was changed, emptied or is not mounted."""
+    for node in machine["nodes"]:
         try:
             place = data.planned(node)
             used = data.used_for(node["config"], procfs.all_pids())
@@ -390,15 +380,15 @@ def _data(plan: Plan) -> Problems:
             if before and not found:
                 found = data.index_left_behind(place, before)
         except EventStoreError as error:
-            yield Problem("data-unreadable", f"{error.where}: {error.problem}", error.hint)
+            yield error.as_problem("data-unreadable")
             continue
-        yield from (Problem(*loss) for loss in found)
+        yield from found
 
 
-def _space(plan: Plan, *, installed: bool) -> Problems:
-    needs = [(node["options"]["Db"], CHUNK_BYTES) for node in plan["nodes"]]
+def _space(machine: InspectedMachine, *, installed: bool) -> Problems:
+    needs = [(node["options"]["Db"], CHUNK_BYTES) for node in machine["nodes"]]
     if not installed:
-        needs.append((plan["software"]["root"], SOFTWARE_BYTES))
+        needs.append((machine["software"]["root"], SOFTWARE_BYTES))
     needed: dict[int, int] = {}
     places: dict[int, str] = {}
     for path, size in needs:
@@ -417,13 +407,13 @@ def _space(plan: Plan, *, installed: bool) -> Problems:
             )
 
 
-def _files(plan: Plan) -> Problems:
-    """Existing files that are unreadable or damaged: somebody's work may be in them, so they are not overwritten."""
-    for service in _services(plan):
+def _files(machine: InspectedMachine) -> Problems:
+    """Existing files that are unreadable or damaged; they are never overwritten."""
+    for service in servers(machine):
         if document.HAS_YAML:
             yield from _file(service["config"], lambda text, path: document.read(text, where=path))
-    if plan["manager"]:
-        yield from _file(plan["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
+    if machine["manager"]:
+        yield from _file(machine["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
 
 
 def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
@@ -433,10 +423,12 @@ def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
     except (FileNotFoundError, NotADirectoryError):
         return
     except UnicodeDecodeError as error:
-        yield Problem("file-damaged", f"{path}: expected UTF-8, found {error.reason} at byte {error.start}", hint)
+        yield Problem("file-damaged", f"expected UTF-8, found {error.reason} at byte {error.start}", hint, path)
         return
     except OSError as error:
-        yield Problem("file-unreadable", f"{path}: {error.strerror}", "Set become: true, or correct what is there")
+        yield Problem(
+            "file-unreadable", f"cannot be read: {error.strerror}", "Set become: true, or correct what is there", path
+        )
         return
     if document.is_blank(text):
         return
@@ -446,16 +438,17 @@ def _file(path: str, read: t.Callable[[str, str], object]) -> Problems:
         yield Problem("file-damaged", str(error), hint)
 
 
-def _dns(plan: Plan) -> Problems:
-    if not plan["dns"]:
+def _dns(machine: InspectedMachine) -> Problems:
+    dns = machine["dns"]
+    if not dns:
         return
-    name, nameservers, expected = (plan["dns"][key] for key in ("name", "nameservers", "addresses"))
+    name, expected = dns["name"], dns["addresses"]
     try:
-        found = resolve(name, nameservers=nameservers)
+        found = resolve(name, nameservers=dns["nameservers"])
     except GossipError as error:
-        yield Problem("dns-unresolved", f"{error.where}: {error.problem}", error.hint)
+        yield error.as_problem("dns-unresolved")
         return
-    own = _own_dns_addresses(plan)
+    own = _own_dns_addresses(machine)
     missing, extra = compare_records(found, expected)
     for ip in missing:
         whose = "this machine" if ip in own else "a machine of the plan"
@@ -468,13 +461,13 @@ def _dns(plan: Plan) -> Problems:
         )
 
 
-def _own_dns_addresses(plan: Plan) -> set[str]:
-    return {Endpoint.parse(text).host for service in _services(plan) for text in service["listen"]}
+def _own_dns_addresses(machine: InspectedMachine) -> set[str]:
+    return {Endpoint.parse(text).host for service in servers(machine) for text in service["listen"]}
 
 
-def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
+def _unreachable(machine: InspectedMachine) -> t.Iterator[PeerProblem]:
     """Peers that cannot be reached. Nobody need listen there yet: a refusal, too, comes from the machine itself."""
-    whose = {Endpoint.parse(text): host for host, addresses in plan["peers"].items() for text in addresses}
+    whose = {Endpoint.parse(text): host for host, addresses in machine["peers"].items() for text in addresses}
     found: dict[str, dict[Endpoint, str]] = {}
     for endpoint, reason in _connect(whose).items():
         if reason:
@@ -486,56 +479,56 @@ def _unreachable(plan: Plan) -> t.Iterator[dict[str, str]]:
             f"{', '.join(map(str, reasons))} of {host} cannot be reached from here: {why}",
             f"Open these ports to this machine in the firewall of {host} or on the way there; none is changed here",
         )
-        yield {"host": host, **problem._asdict()}
+        yield {"host": host, **problem.facts()}
 
 
 def _connect(endpoints: t.Iterable[Endpoint]) -> dict[Endpoint, str]:
-    """Why no connection comes about, for all at once; "" if one does, or the machine there refuses it."""
+    """Connect to all at once: endpoint -> why that failed, "" if it connected or the machine refused the connection."""
     with contextlib.ExitStack() as opened, selectors.DefaultSelector() as selector:
         results = {}
         for endpoint in endpoints:
             probe = opened.enter_context(socket.socket())
             probe.setblocking(False)
-            results[endpoint] = _why(probe.connect_ex(endpoint))
+            results[endpoint] = _connect_failure(probe.connect_ex(endpoint))
             if results[endpoint] == NO_ANSWER:
                 selector.register(probe, selectors.EVENT_WRITE, endpoint)
         deadline = time.monotonic() + CONNECT_TIMEOUT_S
         while selector.get_map() and time.monotonic() < deadline:
             for key, _events in selector.select(deadline - time.monotonic()):
                 probe = t.cast(socket.socket, key.fileobj)
-                results[key.data] = _why(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+                results[key.data] = _connect_failure(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
                 selector.unregister(probe)
         return results
 
 
-def _why(error: int) -> str:
+def _connect_failure(error: int) -> str:
     if error in (0, errno.ECONNREFUSED):
         return ""
     return NO_ANSWER if error == errno.EINPROGRESS else os.strerror(error)
 
 
-def _notes(plan: Plan) -> t.Iterator[str]:
+def _notes(machine: InspectedMachine) -> t.Iterator[str]:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if plan["provider"] == "process" and files < FEW_FILES:
+    if machine["provider"] == "process" and files < FEW_FILES:
         yield f"a process may open {files} files here, and a busy node needs more: raise nofile in limits.conf"
-    yield from plan.get("notes", ())
+    yield from machine["notes"]
 
 
-def _running(plan: Plan) -> list[dict[str, t.Any]]:
+def _running(machine: InspectedMachine) -> list[dict[str, t.Any]]:
     """Which of the planned services run already, by the file they were started with."""
-    services = {service["config"]: service["service"] for service in _services(plan)}
+    names = {service["config"]: service["service"] for service in servers(machine)}
     found = []
     for pid in procfs.all_pids():
         words = procfs.command_line(pid)
         given = [after for word, after in zip(words, words[1:]) if word == "--config"]
         given += [word.partition("=")[2] for word in words if word.startswith("--config=")]
-        found += [{"service": services[path], "config": path, "pid": pid} for path in given if path in services]
+        found += [{"service": names[path], "config": path, "pid": pid} for path in given if path in names]
     return sorted(found, key=lambda item: t.cast(int, item["pid"]))
 
 
-def _nodes(plan: Plan) -> t.Iterator[dict[str, t.Any]]:
+def _nodes(machine: InspectedMachine) -> t.Iterator[dict[str, t.Any]]:
     """Of each planned database node whether it runs, and the ClusterSize of its process, else of its file."""
-    for node in plan["nodes"]:
+    for node in machine["nodes"]:
         pids = family.with_config([node["config"]])
         sizes = [size for size in map(family.cluster_size_of, pids) if size]
         size = max(sizes) if sizes else size_in(_text(node["config"]))
@@ -549,4 +542,4 @@ def _text(path: str) -> str | None:
         return None
 
 
-__all__ = ["look"]
+__all__ = ["inspect"]

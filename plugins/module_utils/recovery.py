@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""A cluster without quorum: which nodes have data, up to where, who is missing, and which to start first.
+"""A cluster without quorum: which nodes have data and how far each log goes, which are missing, which to start first.
 
 A write that was acknowledged is on a majority of the nodes. So where a majority of them has its data, one of them has
 every such write, and servers elect the one that has come furthest. A node whose directory was emptied counts for the
@@ -13,9 +13,13 @@ import base64
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ProblemFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import quorum
 
-Facts = t.Mapping[str, t.Any]
+# Machine -> node -> file -> its content in base64.
+Checkpoints = t.Mapping[str, t.Mapping[str, t.Mapping[str, str]]]
 
 # Numbers of 8 bytes, little-endian, in the database's directory: where the newest epoch begins, where the log ends.
 EPOCH, WRITER = "epoch.chk", "writer.chk"
@@ -35,10 +39,10 @@ class Position:
         return self.writer > 0
 
 
-def recover(gossip: Facts, plan: Facts, checkpoints: t.Mapping[str, Facts]) -> dict[str, t.Any]:
+def recover(gossip: ClusterFacts, plan: Plan, checkpoints: Checkpoints) -> dict[str, t.Any]:
     """``lines`` that explain, ``order``: machines to start before there is quorum, ``last``: after; or ``problems``.
 
-    ``checkpoints``: machine -> node -> file -> its content in base64, of all machines that could be reached.
+    ``checkpoints``: of all machines that could be reached.
     """
     found = [_position(host, node, files) for host, nodes in checkpoints.items() for node, files in nodes.items()]
     planned = [each["name"] for each in plan["endpoints"] if each["kind"] == "database"]
@@ -90,16 +94,16 @@ def _line(each: Position, states: t.Mapping[str, str], first: Position) -> str:
     return f"{each.name}: {state}, epoch at {each.epoch}, log up to {each.writer}{behind}"
 
 
-def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> dict[str, str]:
+def _too_few(full: t.Sequence[Position], found: t.Sequence[Position], missing: list[str], size: int) -> ProblemFacts:
     empty = [each.name for each in found if not each.has_data]
     who = [*(f"{name} (machine not reached)" for name in missing), *(f"{name} (no data)" for name in empty)]
-    return {
-        "code": "writes-at-risk",
-        "text": f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
+    return Problem(
+        "writes-at-risk",
+        f"nothing was started: {len(full)} of {size} nodes have data, and a majority is needed, for a write may"
         f" have been acknowledged by the others alone: {', '.join(who)}",
-        "hint": "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
+        "Bring these machines back, or restore the directory of such a node from its backup. A cluster that has"
         " never run is begun by playbook eventstore.cluster.site",
-    }
+    ).facts()
 
 
 __all__ = ["EPOCH", "WRITER", "recover"]

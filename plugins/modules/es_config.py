@@ -14,6 +14,8 @@ description:
     all problems reported at once. The server itself reports only the first, and reads many wrong values in silence; to
     3.x to 5.x V(no) and V(off) are true.
   - Also works out which value each option has in the end, after defaults, file, environment and command line.
+  - From 21.6 on it says whether the server starts. What stops a start is an error, with the exit code of the server and
+    the stream that has its reason. The C(--what-if) of these servers does not find most of that.
 extends_documentation_fragment:
   - ansible.builtin.files
   - eventstore.cluster.attributes
@@ -73,15 +75,18 @@ options:
         elements: list
   version:
     description:
-      - The version of the server, such as V(3.4.0), from 3.x to 5.x.
-      - The options of 3.4.0, 4.0.3, 4.1.4 and 5.0.11 are known. Another version is taken for the one of these with the
-        same first two numbers, else for the newest one before it.
+      - The version of the server, such as V(3.4.0) or V(24.10.4), from 3.x to 5.x and from 20.6 to 26.1. From 20.6 on
+        there is only O(kind=database).
+      - The options of 3.4.0, 4.0.3, 4.1.4, 5.0.11, 20.10.6, 21.10.11, 22.10.5, 23.10.6, 24.10.4, 25.0.0, 25.1.4 and
+        26.1.0 are known. Where it is not known whether another release has an option, there is a warning.
       - Required unless O(state=absent).
     type: str
   options:
     description:
       - The options and their values, written in this order.
       - Case and dashes do not count in names; they are written as the server declares them.
+      - From 24.6 on a section of the server or its plugins, such as C(Licensing), is a dictionary, with
+        O(exclusive=true). The server passes over a section that it does not know; here that is an error.
     type: dict
     default: {}
   exclusive:
@@ -180,6 +185,23 @@ EXAMPLES = r"""
     options:
       StatsPeriodSec: 240
 
+- name: Write the configuration of a KurrentDB node
+  eventstore.cluster.es_config:
+    path: /etc/kurrentdb/kurrentdb.conf
+    kind: database
+    version: 26.1.0
+    options:
+      Db: /srv/kurrentdb
+      Log: /var/log/kurrentdb
+      NodeIp: 192.168.1.11
+      ReplicationIp: 192.168.1.11
+      ClusterSize: 3
+      DiscoverViaDns: false
+      GossipSeed: ["es2.example.org:2113", "es3.example.org:2113"]
+      CertificateFile: /etc/kurrentdb/node.crt
+      CertificatePrivateKeyFile: /etc/kurrentdb/node.key
+      TrustedRootCertificatesPath: /etc/kurrentdb/ca
+
 - name: See what wins when the node is started with an environment and a command line
   eventstore.cluster.es_config:
     path: /etc/eventstore/database.yaml
@@ -215,7 +237,7 @@ path:
 effective:
   description:
     - For each option the value with which the node works, and where it comes from, one of V(<DEFAULT>), V(Config File),
-      V(Environment Variable) and V(Command Line).
+      V(Environment Variable) and V(Command Line); from 21.6 on V(Yaml) and V(Environment Variables).
     - Defaults of paths are those on Linux.
   returned: success
   type: dict

@@ -301,6 +301,7 @@ ansible_facts:
             - code: no-answer
               text: "node3/database (192.168.1.13:2113) does not answer: connection refused"
               hint: Nothing listens there. On node3 look whether the database node runs
+              where: ""
 """
 
 from ansible.module_utils.basic import AnsibleModule

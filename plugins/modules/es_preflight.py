@@ -72,13 +72,17 @@ problems:
       type: str
       sample: port-taken
     text:
-      description: What was expected, what was found, and where.
+      description: What was expected and what was found.
       type: str
-      sample: "node1: 192.168.1.11:2113 is taken by process 4711 (python3 -m http.server)"
+      sample: 192.168.1.11:2113 is taken by process 4711 (python3 -m http.server)
     hint:
       description: What to do.
       type: str
       sample: Stop process 4711, or plan another port
+    where:
+      description: Name of the host, and the file or address where the text does not name it.
+      type: str
+      sample: node1
   sample: []
 notes:
   description: What is worth knowing and stands in nobody's way.
@@ -152,7 +156,7 @@ full_stop_begun:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import look
+from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import inspect
 
 
 def main() -> None:
@@ -161,7 +165,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = look(module.params["plan"], controller_time=module.params["controller_time"])
+        result = inspect(module.params["plan"], controller_time=module.params["controller_time"])
     except EventStoreError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)

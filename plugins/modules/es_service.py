@@ -328,6 +328,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+codes:
+  description: The problem codes for which a stop or an empty start was refused; the page of problem codes lists them.
+  returned: failure
+  type: list
+  elements: str
+  sample: [no-majority]
 status:
   description: The state in the words of the provider; in check mode the one that was found.
   returned: success
@@ -390,6 +396,8 @@ watched:
     - What has happened to the cluster since the look before the stop, as C(watched) of
       M(eventstore.cluster.es_gossip_facts). The wanted restart is not in it. Also shown as one line, and as a warning
       where data may be lost.
+    - C(stopped_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the stop was sent, and until the
+      restarted nodes answered and were in sync. One that was not seen is left out.
   returned: after a restart that O(cluster) was asked for
   type: dict
   sample:
@@ -405,6 +413,9 @@ watched:
     no_quorum_s: 0.0
     restarted: []
     ended: []
+    stopped_s: 3.1
+    answered_s: 5.6
+    in_sync_s: 9.8
 commands:
   description: The commands that changed something, or would have in check mode.
   returned: on Windows, changed
@@ -433,7 +444,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet, deployed_option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import tells_of_secret
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     ConfigError,
@@ -448,7 +459,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.service import 
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.daemon import ProcessProvider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.running import Running
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.processes import Running
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import StagedFiles
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.states import PRESENT, STOPS, Outcome
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.upgrade import Upgrade
@@ -621,7 +632,7 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
     if params["state"] != "restarted":
         raise ServiceError("an upgrade is a restart", where="upgrade", hint="Use state: restarted")
     old = {**params, "executable": given["executable"] or params["executable"], "arguments": given["arguments"]}
-    options = option_set(params["kind"], given["from"])
+    options = deployed_option_set(params["kind"], given["from"])
     definition = _definition(old)
     running = Running(
         definition,
@@ -636,7 +647,7 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
-    options = option_set(params["kind"], params["version"])
+    options = deployed_option_set(params["kind"], params["version"])
     definition = _definition(params)
     provider = _provider(params, definition)
     upgrade = _upgrade(module)
@@ -716,7 +727,7 @@ def main() -> None:
     try:
         result = run(module)
     except EventStoreError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), codes=list(error.codes))
     module.exit_json(**result)
 
 

@@ -49,7 +49,7 @@ class HostAction(ActionBase):
             host.require_plain_task()
             result = self.on_windows(host, task_vars)
         except EventStoreError as error:
-            raise AnsibleActionFail(str(error)) from error
+            raise AnsibleActionFail(str(error), result={"codes": list(error.codes)}) from error
         if not self._task.diff:
             result.pop("diff", None)
         return {**result, "commands": host.commands} if host.commands else result

@@ -122,7 +122,7 @@ def progress_shown(cluster: t.Mapping[str, t.Any], host: str) -> t.Iterator[None
     def show() -> None:
         progress = Progress()
         while not over.wait(PROGRESS_INTERVAL_S):
-            found = view.Cluster(facts.ask(targets, PROGRESS_INTERVAL_S / 2), cluster_size)
+            found = view.ClusterView(facts.ask(targets, PROGRESS_INTERVAL_S / 2), cluster_size)
             for line in progress.lines(found, time.monotonic()):
                 display.display(f"{host}: {line}")
 

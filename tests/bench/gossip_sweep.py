@@ -80,7 +80,7 @@ def main() -> int:
             hanging.append(seconds)
         targets = [view.Target(Endpoint(address(number), PORT), kind=view.DATABASE) for number in range(COUNT)]
         start = time.perf_counter()
-        facts.report(view.Cluster(facts.ask(targets, 10.0)))
+        facts.report(view.ClusterView(facts.ask(targets, 10.0)))
         whole_s = time.perf_counter() - start
     own_s, curl_s, hanging_s = (statistics.median(values) for values in (times["sweep"], times["curl"], hanging))
     print(f"sweep of {COUNT}: {own_s * 1000:.0f} ms, curl --parallel: {curl_s * 1000:.0f} ms")

@@ -78,7 +78,7 @@ def _option(raw: str) -> None:
         option = OPTIONS.find(name)
         if option:
             with contextlib.suppress(foreign.FormatError):
-                values.parse(option, raw)
+                values.parse(option, raw, OPTIONS.traits)
     with contextlib.suppress(EventStoreError):
         values.check(OPTIONS, {"ClusterSize": raw, "IntIp": raw, "GossipSeed": [raw], raw: raw}, refuse_unknown=False)
 

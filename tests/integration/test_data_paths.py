@@ -98,6 +98,7 @@ def test_a_changed_path_is_refused_before_anything_is_written(site: Site, variab
     assert not (site.lab / "node1/new").exists()
 
 
+@pytest.mark.slow
 @KEEPS
 @ONE_MODE
 def test_an_index_that_would_be_left_behind_is_refused(site: Site) -> None:
@@ -108,6 +109,7 @@ def test_an_index_that_would_be_left_behind_is_refused(site: Site) -> None:
     shutil.rmtree(site.lab / "node2/data/index")
 
 
+@pytest.mark.slow
 @ONE_MODE
 def test_data_that_were_moved_are_found_at_the_new_place(site: Site, event: str) -> None:
     assert site.play(*STOP).returncode == 0
@@ -126,6 +128,7 @@ def test_data_that_were_moved_are_found_at_the_new_place(site: Site, event: str)
     site.deploy()
 
 
+@pytest.mark.slow
 @KEEPS
 def test_a_file_that_something_else_has_changed_is_refused_at_the_restart_and_at_the_start(site: Site) -> None:
     path = site.lab / "node3/config/database.yaml"
@@ -177,6 +180,7 @@ def test_one_machine_with_a_new_disk_is_filled_from_the_others_when_it_is_named(
     assert set(changed(again.stdout).values()) == {0}, again.stdout
 
 
+@pytest.mark.slow
 @ONE_MODE
 def test_removed_services_leave_the_note_and_removed_data_take_it_along(site: Site) -> None:
     assert site.play("playbooks/remove.yml", "-e", "stop_cluster=cluster1").returncode == 0

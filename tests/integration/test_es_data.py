@@ -61,7 +61,7 @@ class Place:
         )
         command = ["unshare", "-m", "bash", "-c", script, "bash", MODULE, json.dumps(args)]
         paths = os.pathsep.join([str(ROOT / "collections"), os.environ.get("PYTHONPATH", "")])
-        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": paths}, timeout=60)
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": paths}, timeout=240)
         result = json.loads((self.folder.parent / "result").read_text())
         return Outcome(result, sorted((self.folder.parent / "left").read_text().split()))
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""es_distribution through ansible-playbook: check, run, check again, run again, and everything that must be refused."""
+"""es_distribution: check, run, check again, run again, and everything that must be refused.
+
+The real action plugin and module with real files, in this process; three plays show that Ansible does the same.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,84 @@ import http.server
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import threading
 import typing as t
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
+from ansible.errors import AnsibleActionFail, AnsibleFileNotFound
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.shell import sh
+
+from ansible_collections.eventstore.cluster.plugins.action import es_distribution
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Play(t.NamedTuple):
-    """One task on localhost: its result, and what ansible-playbook printed."""
+class Done(t.NamedTuple):
+    """What one es_distribution task gave back."""
 
     result: dict[str, t.Any]
-    output: str
 
 
-def play(directory: Path, *arguments: str, **options: t.Any) -> Play:
-    """Run one es_distribution task on localhost, and have its result shown as one word."""
+class InProcess(es_distribution.ActionModule):
+    """The action plugin; one directory is controller and host: files are copied, the module runs in this process."""
+
+    def __init__(self, directory: Path, run_module: t.Callable[..., dict[str, t.Any]], task: t.Any) -> None:
+        connection = MagicMock()
+        connection._shell = sh.ShellModule()
+        connection._shell.tmpdir = None
+        super().__init__(task, connection, MagicMock(), DataLoader(), MagicMock(), MagicMock())
+        self._directory = directory
+        self._run_module = run_module
+
+    def _find_needle(self, _dirname: str, needle: str) -> str:
+        path = self._directory / needle
+        if not path.exists():
+            raise AnsibleFileNotFound(f"Could not find or access '{needle}'")
+        return str(path)
+
+    def _execute_module(self, *, module_args: dict[str, t.Any], **_more: t.Any) -> dict[str, t.Any]:
+        return self._run_module("es_distribution", module_args, check=self._task.check_mode, diff=True)
+
+    def _make_tmp_path(self, _user: t.Any = None) -> None:
+        self._connection._shell.tmpdir = str(self._directory / "remote" / "task")
+        Path(self._connection._shell.tmpdir).mkdir(parents=True)
+
+    def _transfer_file(self, local_path: str, remote_path: str) -> None:
+        shutil.copy(local_path, remote_path)
+
+    def _fixup_perms2(self, *_paths: t.Any, **_more: t.Any) -> None:
+        pass
+
+
+class Play(t.Protocol):
+    def __call__(self, directory: Path, *arguments: str, **options: t.Any) -> Done:
+        """Run one es_distribution task, in check mode with ``--check``."""
+
+
+@pytest.fixture
+def play(run_module) -> Play:
+    def run(directory: Path, *arguments: str, **options: t.Any) -> Done:
+        task = MagicMock(args=options, check_mode="--check" in arguments, diff=True, async_val=0)
+        action = InProcess(directory, run_module, task)
+        try:
+            return Done(action.run_on_posix({}))
+        except AnsibleActionFail as error:
+            return Done({"failed": True, "msg": str(error)})
+        finally:
+            shutil.rmtree(action._connection._shell.tmpdir or directory / "none", ignore_errors=True)
+
+    return run
+
+
+def play_in_ansible(directory: Path, *arguments: str, **options: t.Any) -> Done:
+    """Run it by ansible-playbook on localhost, and have its result shown as one word."""
     tasks = [
         {"name": "Unpack", "eventstore.cluster.es_distribution": options, "register": "it", "ignore_errors": True},
         {"name": "Show the result", "ansible.builtin.debug": {"msg": "RESULT:{{ it | to_json | b64encode }}"}},
@@ -50,12 +110,12 @@ def play(directory: Path, *arguments: str, **options: t.Any) -> Play:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    shown, _marker, result = ran.stdout.partition("RESULT:")
-    return Play(json.loads(base64.b64decode(result.partition('"')[0])), shown)
+    _shown, _marker, result = ran.stdout.partition("RESULT:")
+    return Done(json.loads(base64.b64decode(result.partition('"')[0])))
 
 
 def make_archive(path: Path, program: str = "program", name: str = "eventstored", version: str = "3.4.0") -> str:
@@ -79,7 +139,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "versions" / "3.4.0"
 
 
-def test_check_run_check_run(tmp_path: Path, home: Path) -> None:
+def test_check_run_check_run(play: Play, tmp_path: Path, home: Path) -> None:
     options = {"src": "a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home)}
     unpacked = {".es_distribution.json", "eventstored", "web", "web/index.html"}
     after = {"versions": [str(home)], "entries": ["eventstored", "web/"], "programs": [], "directories": []}
@@ -114,7 +174,7 @@ def test_check_run_check_run(tmp_path: Path, home: Path) -> None:
     assert not play(tmp_path, home=str(home), state="absent").result["changed"]
 
 
-def test_brings_a_program_alone_with_the_archive_and_again(tmp_path: Path, home: Path) -> None:
+def test_brings_a_program_alone_with_the_archive_and_again(play: Play, tmp_path: Path, home: Path) -> None:
     built, dest = tmp_path / "built.pyz", home.parent / "manager.pyz"
     built.write_text("first")
     options = {
@@ -141,7 +201,9 @@ def test_brings_a_program_alone_with_the_archive_and_again(tmp_path: Path, home:
     assert "Put the file there, or mend the path" in play(tmp_path, **options).result["msg"]
 
 
-def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(tmp_path: Path, home: Path) -> None:
+def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(
+    play: Play, tmp_path: Path, home: Path
+) -> None:
     for version in ("3.0.0", "3.1.0"):
         checksum = make_archive(tmp_path / f"{version}.tar.gz", version=version)
         play(tmp_path, src=f"{version}.tar.gz", checksum=checksum, home=str(home.with_name(version)))
@@ -161,7 +223,7 @@ def test_continues_after_an_interrupted_run_and_keeps_the_number_of_versions(tmp
     assert not play(tmp_path, **options).result["changed"]
 
 
-def test_refuses_another_archive_of_the_same_version(tmp_path: Path, home: Path) -> None:
+def test_refuses_another_archive_of_the_same_version(play: Play, tmp_path: Path, home: Path) -> None:
     first = make_archive(tmp_path / "a.tar.gz")
     play(tmp_path, src="a.tar.gz", checksum=first, home=str(home))
     second = make_archive(tmp_path / "b.tar.gz", program="other")
@@ -195,7 +257,9 @@ ASKED = "that was asked for: expected"
         ({"src": None, "url": "file:///etc/passwd"}, "is no http or https address"),
     ],
 )
-def test_refuses_and_writes_nothing(tmp_path: Path, home: Path, options: dict[str, t.Any], message: str) -> None:
+def test_refuses_and_writes_nothing(
+    play: Play, tmp_path: Path, home: Path, options: dict[str, t.Any], message: str
+) -> None:
     options = json.loads(json.dumps(options).replace("{directory}", str(tmp_path)))
     made = {"src": "a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home), **options}
     refused = play(tmp_path, **{name: value for name, value in made.items() if value is not None})
@@ -223,7 +287,7 @@ def server(tmp_path: Path) -> t.Iterator[str]:
         thread.join()
 
 
-def test_downloads_on_the_host(tmp_path: Path, home: Path, server: str) -> None:
+def test_downloads_on_the_host(play: Play, tmp_path: Path, home: Path, server: str) -> None:
     options = {"url": f"{server}/a.tar.gz", "checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home)}
     missing = play(tmp_path, **{**options, "url": f"{server}/b.tar.gz"})
     assert f"{server}/b.tar.gz: expected status 200, got 404" in missing.result["msg"]
@@ -239,7 +303,7 @@ def test_downloads_on_the_host(tmp_path: Path, home: Path, server: str) -> None:
     assert not play(tmp_path, **options).result["changed"]
 
 
-def test_makes_directories(tmp_path: Path, home: Path) -> None:
+def test_makes_directories(play: Play, tmp_path: Path, home: Path) -> None:
     data, log = tmp_path / "data" / "node", tmp_path / "log"
     log.mkdir()
     (log / "kept").touch()
@@ -253,7 +317,7 @@ def test_makes_directories(tmp_path: Path, home: Path) -> None:
     assert (log / "kept").exists()
 
 
-def test_takes_an_archive_that_is_on_the_host(tmp_path: Path, home: Path) -> None:
+def test_takes_an_archive_that_is_on_the_host(play: Play, tmp_path: Path, home: Path) -> None:
     options = {"checksum": make_archive(tmp_path / "a.tar.gz"), "home": str(home), "remote_src": True}
     absent = play(tmp_path, src=str(tmp_path / "b.tar.gz"), **options)
     assert f"{tmp_path}/b.tar.gz: cannot be read: No such file or directory" in absent.result["msg"]
@@ -261,3 +325,21 @@ def test_takes_an_archive_that_is_on_the_host(tmp_path: Path, home: Path) -> Non
     assert not home.parent.exists()
     assert play(tmp_path, src=str(tmp_path / "a.tar.gz"), **options).result["changed"]
     assert (home / "eventstored").read_text() == "program"
+
+
+def test_in_a_play_it_does_the_same(tmp_path: Path, home: Path) -> None:
+    built, dest = tmp_path / "built.pyz", home.parent / "manager.pyz"
+    built.write_text("first")
+    options = {
+        "src": "a.tar.gz",
+        "checksum": make_archive(tmp_path / "a.tar.gz"),
+        "home": str(home),
+        "programs": [{"src": str(built), "dest": str(dest)}],
+    }
+    checked = play_in_ansible(tmp_path, "--check", **options)
+    assert checked.result["diff"]["after"]["entries"] == ["eventstored", "web/"]
+    assert not home.parent.exists()
+    assert play_in_ansible(tmp_path, **options).result["changed"]
+    assert (dest.read_text(), (home / "eventstored").read_text()) == ("first", "program")
+    assert not play_in_ansible(tmp_path, **options).result["changed"]
+    assert [path for path in (tmp_path / "remote").rglob("*") if path.is_file()] == []

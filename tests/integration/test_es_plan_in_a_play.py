@@ -36,7 +36,7 @@ def plan_of(tmp_path):
         command = [sys.executable, "-m", "ansible.cli.playbook", "-i", tmp_path / "hosts.json", tmp_path / "play.yml"]
         extra = json.dumps({"plan_file": str(tmp_path / "plan"), "ansible_python_interpreter": sys.executable})
         done = subprocess.run(
-            [*command, "-e", extra], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            [*command, "-e", extra], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
         )
         return done, json.loads((tmp_path / "plan").read_text()) if done.returncode == 0 else None
 
@@ -101,7 +101,7 @@ def test_inline_vaulted_values_are_texts(tmp_path, vaulted, version):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

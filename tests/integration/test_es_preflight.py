@@ -78,7 +78,7 @@ def only(result, code):
     assert codes(result) == [code]
     problem = result["problems"][0]
     assert problem["hint"]
-    return problem["text"]
+    return ": ".join(filter(None, (problem["where"], problem["text"])))
 
 
 def tree(path):
@@ -157,7 +157,7 @@ def test_a_stranger_on_all_addresses(machine, look):
 def test_a_port_that_nobody_visible_holds(machine, look, monkeypatch):
     given = machine()
     endpoint = given["nodes"][0]["listen"][0]
-    monkeypatch.setattr(preflight.processes, "listening", lambda _pids: [])
+    monkeypatch.setattr(preflight.procfs, "listening", lambda _pids: [])
     with listener(endpoint):
         result = look(given)
         assert "cannot see" in only(result, "port-taken")

@@ -56,7 +56,7 @@ def run(tmp_path: Path, *arguments: str, machines: int = 3) -> subprocess.Comple
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 

@@ -51,7 +51,7 @@ def play(tmp_path: pathlib.Path) -> Play:
             env={**named, **variables, "ANSIBLE_HOME": str(tmp_path / "home"), **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 

@@ -25,7 +25,7 @@ ACCEPT = (*TO, "-e", f"upgrade_accept={NEW}")
 FULL_STOP = ("-e", "upgrade_shortest=true", "-e", f"upgrade_accept={OLD}", "-e", "stop_cluster=cluster1")
 
 
-@pytest.fixture(scope="module", params=["managers", "nodes"])
+@pytest.fixture(scope="module", params=["managers", pytest.param("nodes", marks=pytest.mark.slow)])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory):
     mode = request.param
     made = Site(tmp_path_factory.mktemp("upgrade"), NET, eventstore_version=OLD, eventstore_cluster_mode=mode)
@@ -64,6 +64,7 @@ def state(site: Site) -> dict[str, object]:
     return {"files": files, "pids": {each.pid for each in site.processes("")}}
 
 
+SLOW = pytest.mark.slow
 # What the planner says is the same without managers.
 ONE_MODE = pytest.mark.parametrize("site", ["managers"], indirect=True)
 
@@ -78,9 +79,14 @@ ONE_MODE = pytest.mark.parametrize("site", ["managers"], indirect=True)
             ["Hop 1 of 1: 4.0.3 -> 4.1.4, rolling, slaves first, master last", "ONE WAY", "Stop all pro"],
         ),
         (TO, 2, ["what cannot be undone after it (1)", f"-e upgrade_accept={NEW}", "ONE WAY"]),
-        ((*ACCEPT, "--limit", "node1"), 2, ["node2, node3 would be left out"]),
-        (("-e", "eventstore_version=3.9.4"), 2, ["3.9.4 would be a downgrade"]),
-        (("-e", "eventstore_version=5.0.11"), 2, ["is 2 hops away", "Set eventstore_version to 4.1.4 first"]),
+        pytest.param((*ACCEPT, "--limit", "node1"), 2, ["node2, node3 would be left out"], marks=SLOW),
+        pytest.param(("-e", "eventstore_version=3.9.4"), 2, ["3.9.4 would be a downgrade"], marks=SLOW),
+        pytest.param(
+            ("-e", "eventstore_version=5.0.11"),
+            2,
+            ["is 2 hops away", "Set eventstore_version to 4.1.4 first"],
+            marks=SLOW,
+        ),
         (
             (*ACCEPT, "-e", '{"eventstore_database_options": {"SkipIndexVerfy": true, "Db2": "x"}}'),
             2,
@@ -102,6 +108,7 @@ def test_what_is_only_said(site: Site, arguments: tuple[str, ...], status: int, 
     assert state(site) == before
 
 
+@pytest.mark.slow
 @ONE_MODE
 @pytest.mark.parametrize("playbook", ["site.yml", "playbooks/rolling_restart.yml"])
 def test_nothing_else_changes_the_version(site: Site, playbook: str) -> None:
@@ -113,6 +120,7 @@ def test_nothing_else_changes_the_version(site: Site, playbook: str) -> None:
     assert state(site) == before
 
 
+@pytest.mark.slow
 @ONE_MODE
 def test_a_machine_that_fails_comes_back_on_its_old_version_and_the_roll_stops(site: Site) -> None:
     """Both slaves refuse, so whichever is first stops the roll."""
@@ -169,6 +177,7 @@ def test_an_archive_that_says_it_is_another_version_is_refused_before_anything_i
     assert state(site) == before
 
 
+@pytest.mark.slow
 def test_a_machine_that_runs_another_version_than_the_wanted_one_goes_back_and_the_roll_stops(
     site: Site, archive_of_another_version
 ) -> None:

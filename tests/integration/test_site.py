@@ -32,6 +32,14 @@ def site(tmp_path_factory: pytest.TempPathFactory):
         made.remove()
 
 
+@pytest.fixture
+def deployed(site: Site) -> Site:
+    """The site with all that runs on it; the tests that are slow do not come after those that deploy."""
+    if not site.processes("eventstored"):
+        site.deploy()
+    return site
+
+
 def test_check_mode_on_bare_machines_tells_what_it_would_do_and_writes_nothing(site: Site) -> None:
     done = site.play("site.yml", "--check", "--diff")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -86,7 +94,9 @@ def test_check_mode_on_deployed_machines_says_that_nothing_would_change(site: Si
     assert "+++" not in done.stdout
 
 
-def test_a_machine_that_is_not_reached_is_not_said_to_be_deployed(site: Site) -> None:
+@pytest.mark.slow
+def test_a_machine_that_is_not_reached_is_not_said_to_be_deployed(deployed: Site) -> None:
+    site = deployed
     away = site.folder / "away.yml"
     node2 = {"ansible_connection": "ssh", "ansible_host": f"{NET}.12", "ansible_port": 9}
     away.write_text(yaml.safe_dump({"eventstore": {"hosts": {"node2": node2}}}))
@@ -121,7 +131,9 @@ def test_a_killed_manager_is_started_again_and_finds_its_node_running(site: Site
     assert site.node("node1").pid == node
 
 
-def test_a_killed_manager_and_its_killed_node_come_back_with_one_run(site: Site) -> None:
+@pytest.mark.slow
+def test_a_killed_manager_and_its_killed_node_come_back_with_one_run(deployed: Site) -> None:
+    site = deployed
     event = str(uuid.uuid4())
     assert append(f"{NET}.13:2113", event) == 201
     site.manager("node3").send_signal(signal.SIGKILL)
@@ -131,7 +143,9 @@ def test_a_killed_manager_and_its_killed_node_come_back_with_one_run(site: Site)
     wait_for(lambda: event in stored(f"{NET}.13:2113"), 5)
 
 
-def test_without_two_nodes_the_quorum_role_says_which_why_and_what_to_do(site: Site) -> None:
+@pytest.mark.slow
+def test_without_two_nodes_the_quorum_role_says_which_why_and_what_to_do(deployed: Site) -> None:
+    site = deployed
     stopped = site.play("playbooks/stop.yml", "--limit", "node2,node3", "-e", "stop_cluster=cluster1")
     assert stopped.returncode == 0, stopped.stdout + stopped.stderr
     playbook = site.folder / "quorum.yml"
@@ -183,8 +197,12 @@ def test_stop_leaves_no_process_and_remove_leaves_only_data(site: Site) -> None:
     assert kept == ["node1/config/database.yaml.data"]  # where the data are, which a later deployment must not miss
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
-def test_data_on_a_mount_are_removed_and_the_mount_stays(site: Site) -> None:
+def test_data_on_a_mount_are_removed_and_the_mount_stays(deployed: Site) -> None:
+    site = deployed
+    site.play("playbooks/stop.yml", "-e", "stop_cluster=cluster1")
+    site.play("playbooks/remove.yml")
     mounted = (
         'cd "$1"; shift; mount -t tmpfs none node1/data; touch node1/data/chunk\n'
         "mv node2/data node2/disk; ln -s disk node2/data\n"
@@ -202,6 +220,7 @@ def test_data_on_a_mount_are_removed_and_the_mount_stays(site: Site) -> None:
     assert set(changed(site.play("playbooks/remove.yml", *REMOVE_DATA).stdout).values()) == {0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "net", "variables", "nodes", "managers"),
     [

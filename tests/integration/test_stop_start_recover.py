@@ -19,6 +19,7 @@ HOSTS = ("node1", "node2", "node3")
 NODES = [f"{NET}.{last}:2113" for last in (11, 12, 13)]
 STOP = ("playbooks/stop.yml", "-e", "stop_cluster=cluster1")
 NEW = "4.0.3"
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,7 @@ def test_recover_explains_and_starts_the_highest_first(stopped: Site) -> None:
     assert set(changed(again.stdout).values()) == {0}
 
 
+@pytest.mark.slow
 def test_recover_starts_an_emptied_node_after_the_others(stopped: Site) -> None:
     shutil.rmtree(stopped.lab / "node2/data")
     (stopped.lab / "node2/data").mkdir()
@@ -142,11 +144,17 @@ def configurations(site: Site) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("playbook", "arguments", "status", "words"),
     [
-        (UPGRADE, ("--check", *TO), 0, ["Hop 1 of 1: 3.4.0 -> 4.0.3, STOP ALL nodes", "ONE WAY"]),
+        pytest.param(
+            *(UPGRADE, ("--check", *TO), 0, ["Hop 1 of 1: 3.4.0 -> 4.0.3, STOP ALL nodes", "ONE WAY"]), marks=SLOW
+        ),
         (UPGRADE, TO, 2, ["type its name: -e stop_cluster=cluster1"]),
-        (UPGRADE, (*TO, "-e", "stop_cluster=cluster1"), 2, [f"-e upgrade_accept={NEW}"]),
-        (UPGRADE, (*NAMED, "--limit", "node1"), 2, ["node2, node3 would be left out"]),
-        (UPGRADE, ("-e", "eventstore_version=3.9.4", *STOP[1:]), 2, ["this hop rolls", "rolling_upgrade takes it"]),
+        pytest.param(UPGRADE, (*TO, "-e", "stop_cluster=cluster1"), 2, [f"-e upgrade_accept={NEW}"], marks=SLOW),
+        pytest.param(UPGRADE, (*NAMED, "--limit", "node1"), 2, ["node2, node3 would be left out"], marks=SLOW),
+        pytest.param(
+            *(UPGRADE, ("-e", "eventstore_version=3.9.4", *STOP[1:]), 2),
+            ["this hop rolls", "rolling_upgrade takes it"],
+            marks=SLOW,
+        ),
         ("playbooks/rolling_upgrade.yml", NAMED, 2, ["this hop cannot roll", "full_stop_upgrade takes it"]),
     ],
     ids=["check", "not named", "not accepted", "limit", "rolls", "cannot roll"],
@@ -163,6 +171,7 @@ def test_what_a_full_stop_only_says(
     assert has_full_cluster(NET)
 
 
+@pytest.mark.slow
 def test_a_full_stop_begins_from_a_healthy_cluster_only(site: Site) -> None:
     """What is beside its files is no sign of a stop that was permitted before."""
     assert site.play("playbooks/stop.yml", "--limit", "node3").returncode == 0
@@ -176,6 +185,7 @@ def test_a_full_stop_begins_from_a_healthy_cluster_only(site: Site) -> None:
     start(site)
 
 
+@pytest.mark.slow
 def test_a_full_stop_goes_on_where_it_was_interrupted_and_loses_nothing(site: Site) -> None:
     """Killed when all is stopped; then the first machine refuses, then another one; then it comes to its end."""
     for host in ("node1", "node3"):

@@ -79,6 +79,7 @@ def test_a_healthy_cluster_is_called_healthy(site: Site) -> None:
     assert "cluster1 has quorum, 3 of 3 nodes in sync" in shown.stdout
 
 
+@pytest.mark.slow
 def test_its_nodes_are_restarted_one_at_a_time(site: Site) -> None:
     before = {host: site.node(host).pid for host in ("node1", "node2", "node3")}
     changed = options(StatsPeriodSec=44)

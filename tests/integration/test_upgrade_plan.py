@@ -39,15 +39,22 @@ def machine_files(site: Site) -> dict[str, str]:
     }
 
 
-PLANS: list[tuple[str, str, t.Sequence[str]]] = [
-    ("3.9.4", "from 3.4.0 to 3.9.4 in 1 hop, never all nodes down", ["Hop 1 of 1: 3.4.0 -> 3.9.4, rolling"]),
-    (
+PLANS = [
+    pytest.param(
+        *("3.9.4", "from 3.4.0 to 3.9.4 in 1 hop, never all nodes down", ["Hop 1 of 1: 3.4.0 -> 3.9.4, rolling"]),
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(
         "4.0.3",
         "from 3.4.0 to 4.0.3 in 2 hops, never all nodes down",
         ["Or in 1 hop, 1 of them with all nodes down: 3.4.0 -> 4.0.3 (stop all)"],
+        marks=pytest.mark.slow,
     ),
     ("5.0.11", "from 3.4.0 to 5.0.11 in 4 hops", ["Stop all projections", "from 5.0.0 on: it writes version 2"]),
-    ("20.10.6", "1 of them with all nodes down", ["Managers are gone", "is not managed by this collection"]),
+    pytest.param(
+        *("20.10.6", "1 of them with all nodes down", ["Managers are gone", "is not managed by this collection"]),
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
@@ -61,6 +68,7 @@ def test_the_plan_of_what_runs(site: Site, target: str, headline: str, more: t.S
     assert (machine_files(site), {each.pid for each in site.processes("")}) == (files, pids)
 
 
+@pytest.mark.slow
 def test_check_mode_plans_just_the_same(site: Site) -> None:
     done = site.play("playbooks/upgrade_plan.yml", "--check", "-e", "upgrade_to=5.0.11")
     assert done.returncode == 0, done.stdout
@@ -68,6 +76,7 @@ def test_check_mode_plans_just_the_same(site: Site) -> None:
     assert set(changed(done.stdout).values()) == {0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -83,6 +92,7 @@ def test_refused(site: Site, arguments: list[str], text: str) -> None:
     assert "Hop" not in output
 
 
+@pytest.mark.slow
 def test_refused_while_a_node_does_not_answer(site: Site) -> None:
     manager, node = site.manager("node3"), site.node("node3")
     manager.send_signal(signal.SIGSTOP)  # or it would start the node again

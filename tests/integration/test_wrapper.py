@@ -9,6 +9,7 @@ import pytest
 from tests.lab_site import Site, has_full_cluster, wait_for
 from tests.watcher import Watcher
 
+pytestmark = pytest.mark.slow
 NET = "127.0.106"
 HOSTS = ("node1", "node2", "node3")
 NODES = [f"{NET}.{last}:2113" for last in (11, 12, 13)]

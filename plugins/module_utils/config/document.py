@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import OptionSet
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import tells_of_secret
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 
 try:
@@ -50,16 +52,26 @@ class Item:
 
 @dataclass(frozen=True)
 class Document:
-    """``items`` in the order of the file, two spellings of one option included; ``ignored``: what the server skips."""
+    """``items`` in the order of the file, two spellings of one option included; ``ignored``: what the server skips.
+
+    ``sections``: names of keys with settings below them, their first and last lines.
+    """
 
     where: str
     items: tuple[Item, ...]
     ignored: tuple[str, ...]
+    sections: tuple[tuple[str, int, int], ...] = ()
 
 
-def read(text: str, *, where: str) -> Document:
-    """Read ``text`` as the server does; ConfigError where the server refuses or crashes."""
+def read(text: str, *, where: str, keyed: bool = False) -> Document:
+    """Read ``text`` as the server does; ConfigError where the server refuses or crashes.
+
+    ``keyed``: as servers from 21.6 on do. An empty file, entries with a colon in a list and a value of nothing are fine
+    then, and the same key in another case is not.
+    """
     roots = _compose(text, where)
+    if not roots and keyed:
+        return Document(where, (), ())
     if not roots:
         raise ConfigError("the file holds nothing but comments, with which the server crashes", where=where)
     root = roots[0]
@@ -68,24 +80,34 @@ def read(text: str, *, where: str) -> Document:
             "expected lines of the form 'Option: value'; the server crashes on a list, a single value or nothing",
             where=f"{where}, line {root.start_mark.line + 1}",
         )
-    for each in roots:
-        _refuse_unread(each, where)
+    for each in roots[:1] if keyed else roots:
+        _refuse_unread(each, where, keyed=keyed)
     items = []
     ignored = []
+    sections = []
     for key, value in root.value:
         line = key.start_mark.line + 1
-        if isinstance(value, yaml.MappingNode):
-            ignored.append(f"{where}, line {line}: {key.value} has nested settings, which the server skips")
+        if isinstance(value, yaml.MappingNode) or (keyed and _has_mappings(value)):
+            end = value.end_mark
+            sections.append((str(key.value), line, max(end.line if end.column == 0 else end.line + 1, line)))
             continue
         last = value.value[-1] if isinstance(value, yaml.SequenceNode) and value.value else value
         end = (value if isinstance(value, yaml.SequenceNode) and value.flow_style else last).end_mark
         # A block scalar ends where the next line begins.
         last_line = end.line if end.column == 0 and end.line >= line else end.line + 1
-        items.append(Item(key.value, _raw(key, value, where), line, last_line, end.column))
+        items.append(Item(key.value, _raw(key, value, where, keyed=keyed), line, last_line, end.column))
+    if not keyed:
+        ignored = [
+            f"{where}, line {line}: {name} has nested settings, which the server skips" for name, line, _end in sections
+        ]
     if len(roots) > 1:
         line = roots[1].start_mark.line + 1
         ignored.append(f"{where}, line {line}: a second document begins, and the server reads only the first")
-    return Document(where, tuple(items), tuple(ignored))
+    return Document(where, tuple(items), tuple(ignored), tuple(sections))
+
+
+def _has_mappings(node: t.Any) -> bool:
+    return isinstance(node, yaml.SequenceNode) and any(not isinstance(each, yaml.ScalarNode) for each in node.value)
 
 
 def is_blank(text: str) -> bool:
@@ -112,7 +134,7 @@ def _compose(text: str, where: str) -> list[t.Any]:
         raise ConfigError(f"not valid YAML: {type(error).__name__}", where=where) from None
 
 
-def _refuse_unread(root: t.Any, where: str) -> None:
+def _refuse_unread(root: t.Any, where: str, *, keyed: bool) -> None:
     """Refuse what PyYAML accepts and the server's YamlDotNet does not, or what has no form as text."""
     seen: set[int] = set()
     nodes = [(root, False)]
@@ -123,7 +145,7 @@ def _refuse_unread(root: t.Any, where: str) -> None:
         seen.add(id(node))
         place = f"{where}, line {node.start_mark.line + 1}"
         if isinstance(node, yaml.ScalarNode):
-            if in_flow and node.style is None and re.search("[:?]", node.value):
+            if in_flow and not keyed and node.style is None and re.search("[:?]", node.value):
                 raise ConfigError(
                     "an entry with ':' or '?' in a list in brackets has no quotes; the server finds an unexpected ':'",
                     where=place,
@@ -141,19 +163,20 @@ def _refuse_unread(root: t.Any, where: str) -> None:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
                 raise ConfigError("a key is not a plain name", where=f"{where}, line {line}")
-            if key.value in first_lines:
+            name = key.value.lower() if keyed else key.value
+            if name in first_lines:
                 raise ConfigError(
                     f"{key.value} stands here a second time; the server refuses a duplicate key",
                     where=f"{where}, line {line}",
-                    hint=f"The first one is in line {first_lines[key.value]}: remove one of them",
+                    hint=f"The first one is in line {first_lines[name]}: remove one of them",
                 )
-            first_lines[key.value] = line
+            first_lines[name] = line
             nodes += [(key, flow), (value, flow)]
 
 
-def _raw(key: t.Any, value: t.Any, where: str) -> str | tuple[str, ...]:
+def _raw(key: t.Any, value: t.Any, where: str, *, keyed: bool) -> str | tuple[str, ...]:
     if isinstance(value, yaml.ScalarNode):
-        return str(value.value)
+        return "" if keyed and value.tag == "tag:yaml.org,2002:null" else str(value.value)
     for entry in value.value:
         if not isinstance(entry, yaml.ScalarNode):
             raise ConfigError(
@@ -185,7 +208,7 @@ def edit(text: str, checked: t.Mapping[str, values.Value], *, options: OptionSet
     changed one by one.
     """
     text = text.removeprefix("\ufeff")
-    document = Document(where, (), ()) if is_blank(text) else read(text, where=where)
+    document = Document(where, (), ()) if is_blank(text) else read(text, where=where, keyed=options.keyed)
     lines = text.splitlines(keepends=True)
     newline = "\r\n" if "\r\n" in text else "\n"
     if lines and not lines[-1].endswith(("\n", "\r")):
@@ -208,8 +231,9 @@ def edit(text: str, checked: t.Mapping[str, values.Value], *, options: OptionSet
 def _verify_edit(document: Document, edited: str, checked: t.Mapping[str, values.Value], options: OptionSet) -> None:
     kept = [(item.key, item.raw) for item in document.items if _name(options, item.key) not in checked]
     try:
-        found = read(edited, where=document.where)
-        if kept == [(item.key, item.raw) for item in found.items if _name(options, item.key) not in checked]:
+        found = read(edited, where=document.where, keyed=options.keyed)
+        same = [name for name, *_lines in document.sections] == [name for name, *_lines in found.sections]
+        if same and kept == [(item.key, item.raw) for item in found.items if _name(options, item.key) not in checked]:
             first: dict[str, Item] = {}
             for item in found.items:
                 first.setdefault(_name(options, item.key), item)
@@ -234,7 +258,7 @@ def _reads_as(options: OptionSet, name: str, item: Item, value: values.Value) ->
     if option is None:
         return item.raw == value
     try:
-        return values.parse(option, joined(item.raw)) == value
+        return values.parse(option, joined(item.raw), options.traits) == value
     except ValueError:
         return False
 
@@ -249,6 +273,8 @@ def _line(name: str, value: values.Value) -> str:
 
 
 def _scalar_or_list(value: values.Value) -> str:
+    if isinstance(value, dict):  # a section: a mapping in one line, which is YAML too
+        return json.dumps(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(_quoted(str(item)) for item in value) + "]"
     if isinstance(value, bool):
@@ -265,11 +291,15 @@ def mask(options: OptionSet, text: str) -> str:
     """``text`` with the values of secret options hidden; none of it where a secret cannot be told from the rest."""
     secrets = {option.name.lower() for option in options if option.secret}
     try:
-        items = [] if is_blank(text) else read(text, where="").items
+        found = Document("", (), ()) if is_blank(text) else read(text, where="", keyed=options.keyed)
     except ConfigError:
         return _NOT_SHOWN if _mentions(secrets, text) else text
     lines = text.splitlines(keepends=True)
-    for item in reversed(items):
+    for name, first, last in found.sections:
+        # What is below a key is the plugins': a password, a token or a key has one of these words in its name.
+        if any(tells_of_secret(line) for line in lines[first - 1 : last]):
+            lines[first - 1 : last] = [f"{name}: {MASK}\n", *[""] * (last - first)]
+    for item in reversed(found.items):
         if item.key.replace("-", "").lower() in secrets:
             lines[item.line - 1 : item.last_line] = [f"{item.key}: {MASK}\n"]
     for number, line in enumerate(lines):

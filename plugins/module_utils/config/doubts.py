@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, layers, values
 
 
 def doubts(effective: layers.Effective) -> list[str]:
     """One sentence each, with the option and where its value comes from."""
     rules = (_cluster_dns, _wildcards, _prefixes) if "ClusterSize" in effective else (_cluster_dns, _manager)
+    if not effective.options.traits.managers:
+        rules = (_cluster_dns, _old_names)
     rules = (_too_new, *rules)
     return [text for rule in rules for text in rule(effective)]
 
@@ -21,6 +24,17 @@ def _too_new(effective: layers.Effective) -> t.Iterator[str]:
         doubt = effective.options.doubt(setting.option) if setting.source != layers.DEFAULT else ""
         if doubt:
             yield f"{_place(name, setting)}: {doubt}"
+
+
+def _old_names(effective: layers.Effective) -> t.Iterator[str]:
+    version = effective.options.version
+    for name, setting in effective.items():
+        option = setting.option
+        if setting.source == layers.DEFAULT or not option.deprecated or not families.has(version, option.deprecated):
+            continue
+        until = f"; later versions than {option.until} do not start with it" if option.until else ""
+        what = f"the old name of {option.renamed}" if option.renamed else "deprecated"
+        yield f"{_place(name, setting)}: {what}{until}"
 
 
 def _cluster_dns(effective: layers.Effective) -> t.Iterator[str]:

@@ -15,6 +15,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import C
 
 DEFAULT = "<DEFAULT>"
 CONFIG_FILE = "Config File"
+YAML = "Yaml"  # the same, from 21.6 on
+FILES = (CONFIG_FILE, YAML)
 ENVIRONMENT = "Environment Variable"
 COMMAND_LINE = "Command Line"
 
@@ -82,6 +84,10 @@ def effective(
 
     ConfigError where the server refuses or crashes, with place and a way out.
     """
+    if options.keyed:
+        from ansible_collections.eventstore.cluster.plugins.module_utils.config import keyed
+
+        return keyed.effective(options, file=file, file_name=file_name, environment=environment, arguments=arguments)
     environment = environment or {}
     given, ignored = _command_line(options, arguments)
     from_environment, more = _environment(options, environment)
@@ -106,12 +112,16 @@ def effective(
         if option.type == "bool" and winner.text is not None and winner.text.lower() not in _BOOLEANS:
             ignored.append(f"{winner.where}: {winner.text!r} is true to the server; only false and 0 are false to it")
         hides = tuple((each.source, each.raw) for each in hidden)
-        settings[option.name] = Setting(option, _convert(option, winner), winner.raw, winner.source, hides)
+        settings[option.name] = Setting(option, _convert(options, option, winner), winner.raw, winner.source, hides)
     for option in options:
         if option.name not in settings:
             settings[option.name] = Setting(option, t.cast("values.Value", option.default), _default(option), DEFAULT)
     result = Effective(options, settings, ignored)
-    if options.kind == "database":
+    if not options.traits.managers:
+        from ansible_collections.eventstore.cluster.plugins.module_utils.config import start
+
+        start.check(result)
+    elif options.kind == "database":
         _refuse_start(options, result)
     return result
 
@@ -138,7 +148,7 @@ def _unknown(options: OptionSet, each: _Given) -> ConfigError:
     return ConfigError(f"not an option of a {options.kind} node {options.version}", where=each.where, hint=hint)
 
 
-def _convert(option: Option, given: _Given) -> values.Value:
+def _convert(options: OptionSet, option: Option, given: _Given) -> values.Value:
     if given.text is None and option.type != "bool":
         raise ConfigError(
             f"{option.name} has no value; the server reads {given.raw} and cannot convert it",
@@ -148,25 +158,14 @@ def _convert(option: Option, given: _Given) -> values.Value:
     if given.text is None:
         return given.raw == "True"
     try:
-        value = values.parse(option, given.text)
+        value = values.parse(option, given.text, options.traits)
     except ValueError as error:
-        raise ConfigError(str(error), where=given.where, hint=_EXPECTED[option.type]) from None
+        raise ConfigError(str(error), where=given.where, hint=values.EXPECTED[option.type]) from None
     if "Port" in option.name and isinstance(value, int) and not 0 <= value <= 65535:
         raise ConfigError(
             f"{value} is not a port; the server crashes", where=given.where, hint="Write a number from 1 to 65535"
         )
     return value
-
-
-_EXPECTED = {
-    "int": "Write a whole number",
-    "int64": "Write a whole number",
-    "double": "Write a number",
-    "ip": "Write an IPv4 address; names are not resolved here",
-    "endpoint[]": "Write IP:PORT with an IPv4 address, several as ['192.168.1.11:30777', '192.168.1.12:30777']"
-    " or with commas and no blanks",
-    "enum": "Write one of the values of the option",
-}
 
 
 def _default(option: Option) -> str:
@@ -176,8 +175,14 @@ def _default(option: Option) -> str:
 # -- command line --------------------------------------------------------------------------------------------------
 
 
-def config_file(options: OptionSet, arguments: t.Sequence[str]) -> str | None:
-    """The file that ``--config`` on the command line chooses; nothing else chooses one."""
+def config_file(
+    options: OptionSet, arguments: t.Sequence[str], environment: t.Mapping[str, str] | None = None
+) -> str | None:
+    """The file that ``--config`` on the command line chooses; from 21.6 on a variable of the environment can too."""
+    if options.keyed:
+        from ansible_collections.eventstore.cluster.plugins.module_utils.config import keyed
+
+        return keyed.config_file(options, arguments, environment or {})
     for name, value, _stray in _switches(options, arguments):
         # The server looks the word up before it removes dashes: --con-fig sets the option and chooses no file.
         if name.lower() == "config" and value not in (None, "", "+", "-"):
@@ -348,6 +353,8 @@ __all__ = [
     "CONFIG_FILE",
     "DEFAULT",
     "ENVIRONMENT",
+    "FILES",
+    "YAML",
     "Effective",
     "Setting",
     "config_file",

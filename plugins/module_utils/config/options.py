@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""Every option of database nodes and of managers, 3.x-5.x: name, type, default, spellings.
+"""Every option of database nodes and of managers: name, type, default, spellings.
 
 From 3.4 to 5.0 options were only added, none renamed, removed or given another default, so one table serves them all.
+Those from 20.6 on are in ``modern``, which is imported only for such a version.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
@@ -32,7 +33,9 @@ class Option:
     """One option. ``builtin``: only the collection's own manager has it. ``change`` is one of CHANGES.
 
     ``since``: the version that it came with, or where ``after`` says which one had it not yet, the first one seen with
-    it. ``default`` of a path is the one on Linux.
+    it; ``until``: the last series with it. ``default`` of a path is the one on Linux; ``later``: versions from which on
+    it is another one. ``renamed``: the name to write from the version ``deprecated`` on. ``environment_only``: a server
+    that finds it elsewhere does not start.
     """
 
     name: str
@@ -42,6 +45,11 @@ class Option:
     secret: bool = False
     since: str = "3.4.0"
     after: str = ""
+    until: str = ""
+    later: tuple[tuple[str, object], ...] = ()
+    renamed: str = ""
+    deprecated: str = ""
+    environment_only: bool = False
     builtin: bool = False
     path: bool = False
     change: str = "restart"
@@ -65,6 +73,8 @@ class OptionSet:
     def __init__(self, kind: str, version: str, options: t.Iterable[Option]) -> None:
         self.kind = kind
         self.version = version
+        self.traits = families.traits(version)
+        self.keyed = self.traits.reader != families.RAGS
         self._options = {_key(option.name): option for option in options}
 
     def __iter__(self) -> t.Iterator[Option]:
@@ -80,11 +90,30 @@ class OptionSet:
         return self._options[close[0]].name if close else None
 
     def doubt(self, option: Option) -> str:
-        """Why this version may be without the option, though a later one has it; empty if it has it."""
-        if families.has(self.version, option.since, after=option.after) is not None:
+        """Why this version may be without the option, though another one has it; empty if it has it."""
+        if _has(option, self.version) is not None:
             return ""
-        known = f"{option.after} has it not, {option.since} has it, of {self.version} it is not known"
-        return f"{option.name} may be unknown to the server, which then does not start: {known}"
+        without = f"{option.after} has it not, {option.since} has it" if option.after else f"{option.until} has it"
+        return (
+            f"{option.name} may be unknown to the server, which then does not start: {without}, of {self.version} it is"
+            " not known"
+        )
+
+    @property
+    def sections(self) -> list[str]:
+        """The keys of a file below which the server and its plugins have settings."""
+        if self.traits.reader != families.SECTIONS:
+            return []
+        from ansible_collections.eventstore.cluster.plugins.module_utils.config import modern
+
+        return [name for since, names in modern.SECTIONS.items() if families.has(self.version, since) for name in names]
+
+    def section_problem(self, name: str) -> str:
+        """Why settings below this key do nothing; empty where they do."""
+        if name.lower() in map(str.lower, self.sections):
+            return ""
+        close = difflib.get_close_matches(name, self.sections, 1)
+        return f"no section that {self.version} knows{f'; did you mean {close[0]}?' if close else ''}"
 
     def extended(self, names: t.Iterable[str]) -> OptionSet:
         """The same with more options, of which nothing is known, so taken as text."""
@@ -92,20 +121,49 @@ class OptionSet:
 
 
 def option_set(kind: str, version: str) -> OptionSet:
-    """The options of ``kind`` (``database`` or ``manager``) in ``version``, any 3.x to 5.x.
+    """The options of ``kind`` (``database`` or ``manager``) in ``version``, any 3.x to 5.x or 20.6 to 26.1.
 
     With them are those of which it is not known whether they came with this or with a later release: see ``doubt``.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"the kind of node is {kind!r}, expected {' or '.join(KINDS)}")
+    there = (option for option in table(kind, version) if _has(option, version) is not False)
+    return OptionSet(kind, version, (_in_version(option, version) for option in there))
+
+
+def deployed_option_set(kind: str, version: str) -> OptionSet:
+    """The options of a server that this collection deploys and operates, 3.x to 5.x."""
     if not families.traits(version).managers:
         raise ConfigError(
-            f"version {version!r} is not supported",
-            hint=f"Give a version from 3.x to 5.x as text, such as {', '.join(VERSIONS)}",
+            f"version {version!r} is not deployed or operated by this collection, only 3.x to 5.x",
+            hint="es_config writes and checks its files, and es_gossip_facts reads its gossip",
         )
-    table = _DATABASE if kind == "database" else _MANAGER
-    has = ((option, families.has(version, option.since, after=option.after)) for option in table)
-    return OptionSet(kind, version, (option for option, is_there in has if is_there is not False))
+    return option_set(kind, version)
+
+
+def table(kind: str, version: str) -> t.Sequence[Option]:
+    """The options that any version of the same kind of server has or had."""
+    if kind not in KINDS:
+        raise ConfigError(f"the kind of node is {kind!r}, expected {' or '.join(KINDS)}")
+    if families.traits(version).managers:
+        return _DATABASE if kind == "database" else _MANAGER
+    if kind == "manager":
+        raise ConfigError(
+            f"{version} has no manager: there are none from 20.x on",
+            hint="Give kind: database, or a version from 3.x to 5.x",
+        )
+    from ansible_collections.eventstore.cluster.plugins.module_utils.config import modern
+
+    return modern.OPTIONS
+
+
+def _has(option: Option, version: str) -> bool | None:
+    return families.has(version, option.since, after=option.after, until=option.until)
+
+
+def _in_version(option: Option, version: str) -> Option:
+    for since, default in option.later:
+        if families.has(version, since):
+            option = replace(option, default=default)
+    return option
 
 
 def _key(name: str) -> str:
@@ -251,4 +309,4 @@ _MANAGER = (
     Option("LeaseClients", "string[]", (), builtin=True),
 )
 
-__all__ = ["CHANGES", "KINDS", "VERSIONS", "Option", "OptionSet", "option_set"]
+__all__ = ["CHANGES", "KINDS", "VERSIONS", "Option", "OptionSet", "deployed_option_set", "option_set"]

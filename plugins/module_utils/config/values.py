@@ -11,6 +11,7 @@ import typing as t
 import unicodedata
 from dataclasses import dataclass
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import (
     KINDS,
@@ -22,7 +23,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config.options 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, FormatError
 
-Value = t.Union[bool, int, float, str, tuple[str, ...], tuple[Endpoint, ...], None]
+Value = t.Union[bool, int, float, str, tuple[str, ...], tuple[Endpoint, ...], dict[str, t.Any], None]
 
 _INTEGER = re.compile(r"[\t-\r ]*([+-]?[0-9]+)[\t-\r ]*")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
@@ -30,6 +31,7 @@ _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\[^\\/]+[\\/]")
 _LIMITS = {"int": 2**31, "int64": 2**63}
 # The names under which the server's messages know the types.
 _SERVER_TYPES = {
+    "bool": "Boolean",
     "int": "Int32",
     "int64": "Int64",
     "double": "Double",
@@ -39,13 +41,27 @@ _SERVER_TYPES = {
 }
 
 
-def parse(option: Option, raw: str) -> Value:
+# What to write where the server cannot read a value.
+EXPECTED = {
+    "bool": "Write true or false",
+    "int": "Write a whole number",
+    "int64": "Write a whole number",
+    "double": "Write a number",
+    "ip": "Write an IPv4 address; names are not resolved here",
+    "endpoint[]": "Write IP:PORT with an IPv4 address, several as ['192.168.1.11:30777', '192.168.1.12:30777']"
+    " or with commas and no blanks",
+    "enum": "Write one of the values of the option",
+}
+
+
+def parse(option: Option, raw: str, traits: families.Traits) -> Value:
     """The value the server makes of ``raw``; a list comes here as the server sees it, joined by commas.
 
-    FormatError where the server refuses the text. Lists are tuples, ``endpoint[]`` a tuple of Endpoint.
+    FormatError where the server refuses the text. Lists are tuples, ``endpoint[]`` a tuple of Endpoint. ``traits``: of
+    the server that reads it.
     """
     try:
-        return _READERS[option.type](option, raw)
+        return _reader(option, traits)(option, raw)
     except (ValueError, OSError):
         shown = "" if option.secret else f" {raw!r}"
         raise FormatError(f"the value{shown} could not be converted to {_SERVER_TYPES[option.type]}") from None
@@ -119,7 +135,55 @@ _READERS: dict[str, t.Callable[[Option, str], Value]] = {
 }
 
 
-def plain(value: Value) -> bool | int | float | str | list[str] | None:
+# -- from 21.6 on --------------------------------------------------------------------------------------------------
+
+
+def _keyed_bool(_option: Option, raw: str) -> bool:
+    if raw.strip().lower() not in ("true", "false"):
+        raise ValueError
+    return raw.strip().lower() == "true"
+
+
+def _keyed_int(option: Option, raw: str) -> int:
+    """.NET's converter of numbers: decimal, or hexadecimal behind 0x, # or &h."""
+    match = re.fullmatch(r"(?:0[xX]|#|&[hH])([0-9A-Fa-f]{1,16})", raw.strip())
+    return _parse_int(option, str(int(match[1], 16))) if match else _parse_int(option, raw)
+
+
+def _keyed_ip(option: Option, raw: str) -> str:
+    return str(ipaddress.IPv6Address(raw)) if ":" in raw else _parse_ip(option, raw)
+
+
+def _keyed_endpoints(_option: Option, raw: str) -> tuple[Endpoint, ...]:
+    """Names and addresses, split at commas; blanks and empty entries do not count. No IPv6 in any form."""
+    return tuple(_keyed_endpoint(item.strip()) for item in raw.split(",") if item.strip())
+
+
+def _keyed_endpoint(text: str) -> Endpoint:
+    host, colon, port = text.rpartition(":")
+    if not colon or not re.fullmatch(r"[^:/\[\]; \t]+", host) or not re.fullmatch(r"[0-9]{1,5}", port):
+        raise ValueError
+    if int(port) > 65535:
+        raise ValueError
+    return Endpoint(host, int(port))
+
+
+_KEYED: dict[str, t.Callable[[Option, str], Value]] = {
+    **_READERS,
+    "bool": _keyed_bool,
+    "int": _keyed_int,
+    "int64": _keyed_int,
+    "ip": _keyed_ip,
+    "endpoint[]": _keyed_endpoints,
+}
+
+
+def _reader(option: Option, traits: families.Traits) -> t.Callable[[Option, str], Value]:
+    is_new = traits.reader != families.RAGS or (option.type == "endpoint[]" and traits.names_as_addresses)
+    return (_KEYED if is_new else _READERS)[option.type]
+
+
+def plain(value: Value) -> bool | int | float | str | list[str] | dict[str, t.Any] | None:
     """``value`` in the types of JSON."""
     return [str(item) for item in value] if isinstance(value, tuple) else value
 
@@ -145,6 +209,11 @@ def check(
     for key, given in wanted.items():
         name = str(key)
         option = options.find(name)
+        if isinstance(given, dict) and not option:
+            wrong = options.section_problem(name)
+            problems += [f"{name}: has settings below it, but is {wrong}"] if wrong else []
+            values[name] = given
+            continue
         why = _why_unknown(options, name, option)
         if why:
             unknown[name] = why
@@ -152,7 +221,7 @@ def check(
         if written in values:
             problems.append(f"{written} is given twice, the second time as {name}; keep one")
         try:
-            values[written] = check_value(option, given) if option else _check_any(given)
+            values[written] = check_value(option, given, options.traits) if option else _check_any(given)
         except ValueError as error:
             problems.append(f"{name}: {error}")
             values[written] = None
@@ -169,21 +238,28 @@ def check(
 def _why_unknown(options: OptionSet, name: str, option: Option | None) -> str:
     if option:
         return f"{name} is an option of the built-in manager, the vendor's does not know it" if option.builtin else ""
-    other_kind = next(kind for kind in KINDS if kind != options.kind)
-    if option_set(other_kind, options.version).find(name):
-        return f"{name} is an option of a {other_kind} node, this is the file of a {options.kind} node"
-    newer = option_set(options.kind, VERSIONS[-1]).find(name)
-    if newer:
-        exactly = f"{name} came with {newer.since}"
-        return exactly if not newer.after else f"{name} came after {newer.after}; it is in {newer.since}"
+    if options.traits.managers:
+        other_kind = next(kind for kind in KINDS if kind != options.kind)
+        if option_set(other_kind, options.version).find(name):
+            return f"{name} is an option of a {other_kind} node, this is the file of a {options.kind} node"
+        newer = option_set(options.kind, VERSIONS[-1]).find(name)
+        if newer:
+            exactly = f"{name} came with {newer.since}"
+            return exactly if not newer.after else f"{name} came after {newer.after}; it is in {newer.since}"
     meant = later.meant(options, name)
     return f"{name} is not an option of a {options.kind} node {options.version}{f'; {meant}' if meant else ''}"
 
 
-def check_value(option: Option, given: object) -> Value:
+def check_value(option: Option, given: object, traits: families.Traits) -> Value:
     """The value that is to be written for ``option``; ValueError says what is wrong and what to write."""
+    if option.environment_only:
+        raise ValueError("can only be set by an environment variable; the server does not start with it in a file")
     if given is None:
         raise ValueError("has no value; leave the option out, or give '' for an empty text")
+    if traits.names_as_addresses and option.type in _WITH_NAMES:
+        return _WITH_NAMES[option.type](option, given)
+    if traits.reader != families.RAGS and option.type == "bool":
+        return _check_strict_bool(given)
     return _CHECKS[option.type](option, given)
 
 
@@ -202,9 +278,15 @@ def _check_bool(option: Option, given: object) -> bool:
     if isinstance(given, str) and given.lower() in ("true", "false"):
         return given.lower() == "true"
     raise ValueError(
-        f"{given!r} is not true or false; the server would read {str(parse(option, str(given))).lower()}"
+        f"{given!r} is not true or false; the server would read {str(_parse_bool(option, str(given))).lower()}"
         " (to it only false and 0 are false)"
     )
+
+
+def _check_strict_bool(given: object) -> bool:
+    if str(given).lower() not in ("true", "false") or not isinstance(given, (bool, str)):
+        raise ValueError(f"{given!r} is not true or false; the server does not start with it")
+    return str(given).lower() == "true"
 
 
 def _check_int(option: Option, given: object) -> int:
@@ -245,6 +327,29 @@ def _check_ip(_option: Option, given: object) -> str:
         if ":" in text:
             hint = "; 3.x to 5.x have no seeds in IPv6, so nodes could not find each other"
         raise ValueError(f"{text!r} is not an IPv4 address{hint}") from None
+
+
+def _check_any_ip(_option: Option, given: object) -> str:
+    text = _check_text(given)
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is not an IP address; a name goes into an option such as NodeHostAdvertiseAs"
+        ) from None
+
+
+def _check_seeds(option: Option, given: object) -> tuple[Endpoint, ...]:
+    endpoints = []
+    for text in _check_strings(option, given):
+        try:
+            endpoint = Endpoint.parse(text, names=True)
+        except ValueError as error:
+            raise ValueError(f"{error}; an entry looks like es1.example.org:2113") from None
+        if ":" in endpoint.host:
+            raise ValueError(f"{text!r} is IPv6, which the server does not read in {option.name}")
+        endpoints.append(endpoint)
+    return tuple(endpoints)
 
 
 def _check_endpoints(option: Option, given: object) -> tuple[Endpoint, ...]:
@@ -298,7 +403,7 @@ def _check_string(option: Option, given: object) -> str:
 def _check_text(given: object, *, secret: bool = False) -> str:
     shown = "the value" if secret else repr(given)
     if not isinstance(given, str):
-        raise ValueError(f"{shown} is not a text; put it in quotes")
+        raise ValueError(f"{shown} is not a string; put it in quotes")
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") or char in "\ufeff\ufffe\uffff" for char in given):
         raise ValueError(
             f"{shown} has a control character or a line break; a path of Windows in double quotes becomes that:"
@@ -340,4 +445,6 @@ _CHECKS: dict[str, t.Callable[[Option, object], Value]] = {
     "enum": _check_enum,
 }
 
-__all__ = ["Checked", "Value", "check", "check_value", "dns_name_problem", "parse", "plain"]
+_WITH_NAMES: dict[str, t.Callable[[Option, object], Value]] = {"ip": _check_any_ip, "endpoint[]": _check_seeds}
+
+__all__ = ["EXPECTED", "Checked", "Value", "check", "check_value", "dns_name_problem", "parse", "plain"]

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The dump of options that a server prints at each start and with --what-if: read from 3.x to 25.x, written as 3.x.
+"""The dump of options that a server prints at each start and with --what-if: read from 3.x to 26.x, written as 3.x.
 
-3.4 to 20.10: a TAB before each line; 21.10, 22.10: five blanks; from 23.10: in groups. A title is an option's name in
-capital words. What stands behind it is the raw text, not the value that the server makes of it.
+3.4 to 20.10: a TAB before each line; 21.10, 22.10: five blanks; from 23.10: in groups, and all values begin in one
+column, which is another one in each series. A title is an option's name in capital words. What stands behind it is the
+raw text, not the value that the server makes of it. With LogConsoleFormat Json there are no such lines.
 """
 
 from __future__ import annotations
 
+import collections
 import re
 import typing as t
 
@@ -22,22 +24,24 @@ _HEADING = re.compile(r"\s*(?:\[[^\]]*\]\s*)?(?:MODIFIED|DEFAULT) OPTIONS:\s*")
 _START = re.compile(r"(\s+)([A-Z0-9][A-Z0-9 ]*):")
 _SOURCE = re.compile(r"\((<DEFAULT>|[^()<>]+)\)\s*")
 _WIDTH = 25  # of a title and its colon up to 20.10, behind which one blank stands; later layouts align by their longest
+_VALUE = re.compile(r"\s+[A-Z0-9][A-Z0-9 ]*: +(?=\S)")
 _EMPTY = "<empty>"
 
 
 def parse(text: str) -> dict[str, tuple[str, str]]:
     """Title -> raw value and source, as they stand in the dump; ConfigError where there is no dump.
 
-    A value can have line breaks, and blanks at its edges; from 21.10 on those before it cannot be told.
+    A value can have line breaks, and blanks at its edges.
     """
     found: dict[str, tuple[str, str]] = {}
     in_dump, title, lines = False, "", [""]
+    column = _column(text)
     for line in text.split("\n"):
         start = _START.match(line) if in_dump else None
         if _HEADING.fullmatch(line):
             in_dump, title = True, ""
         elif start:  # what was open before had no source: it is the title of a group
-            title, lines = start[2], [_behind(line, start)]
+            title, lines = start[2], [_behind(line, start, column)]
         else:
             lines.append(line)
         last, source = _cut(lines[-1]) if title else ("", "")
@@ -54,10 +58,17 @@ def parse(text: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _behind(line: str, start: re.Match[str]) -> str:
+def _column(text: str) -> int:
+    """Where most values begin: those of which nothing is in the way, as most are defaults."""
+    starts = collections.Counter(match.end() for match in map(_VALUE.match, text.splitlines()) if match)
+    return starts.most_common(1)[0][0] if starts else 0
+
+
+def _behind(line: str, start: re.Match[str], column: int) -> str:
     """What stands behind a title, without what aligns it."""
-    column = max(start.end(), len(start[1]) + _WIDTH) + 1
-    is_aligned = start[1] == "\t" and line[start.end() : column].isspace()
+    if start[1] == "\t":
+        column = max(start.end(), len(start[1]) + _WIDTH) + 1
+    is_aligned = line[start.end() : column].isspace()
     return line[column:] if is_aligned else line[start.end() :].lstrip()
 
 

@@ -50,7 +50,8 @@ def desire_all(params: Params, current: Current) -> list[Desired]:
     found: list[Desired] = []
     for each in each_file(params):
         path = each["path"]
-        before, damaged = current(path, functools.partial(refuse_damaged, where=path))
+        keyed = option_set(each["kind"], each["version"]).keyed
+        before, damaged = current(path, functools.partial(refuse_damaged, where=path, keyed=keyed))
         found.append(desire(each, before, damaged=damaged))
         if each.get("nodes") is not None:
             listed = _watchdog_path(each, found[-1])
@@ -115,7 +116,7 @@ def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desi
     options = option_set(params["kind"], params["version"])
     checked, warnings = _checked(params, options)
     if params["unknown_options"] != "error":
-        kept = () if before is None or document.is_blank(before) else document.read(before, where=path).items
+        kept = () if before is None or document.is_blank(before) else _read(options, before, path)
         options = options.extended(
             name for name in [*checked.unknown, *(item.key for item in kept)] if not options.find(name)
         )
@@ -136,17 +137,17 @@ def desire(params: Params, before: str | None, *, damaged: bool = False) -> Desi
         path=path,
         text=text,
         result=result,
-        has_secret=any(each.option.secret and layers.CONFIG_FILE in _sources(each) for each in effective.values()),
+        has_secret=_has_secret(effective, checked.values),
         before=DAMAGED if damaged else document.mask(options, before or ""),
         after=document.mask(options, text),
         warnings=warnings,
     )
 
 
-def refuse_damaged(text: str | None, *, where: str) -> None:
-    """ConfigError if the server could not read the file."""
+def refuse_damaged(text: str | None, *, where: str, keyed: bool = False) -> None:
+    """ConfigError if the server could not read the file; ``keyed`` as in ``document.read``."""
     if text is not None and not document.is_blank(text):
-        document.read(text, where=where)
+        document.read(text, where=where, keyed=keyed)
 
 
 def refuse_damaged_watchdog(text: str | None, *, where: str) -> None:
@@ -159,7 +160,7 @@ def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     found = {
         text
         for each in each_file(params)
-        for name, value in each["options"].items()
+        for name, value in _flat(each["options"])
         if is_secret_option(str(name))
         for text in _texts(value)
     }
@@ -181,6 +182,14 @@ def secrets(params: t.Mapping[str, t.Any]) -> set[str]:
     return found - {""}
 
 
+def _flat(options: t.Mapping[t.Any, t.Any]) -> t.Iterator[tuple[t.Any, t.Any]]:
+    """Options, and what is below sections, by their names."""
+    for name, value in options.items():
+        yield name, value
+        if isinstance(value, dict):
+            yield from _flat(value)
+
+
 def _texts(value: object) -> t.Iterator[str]:
     if isinstance(value, dict):
         value = list(value.values())
@@ -193,7 +202,7 @@ def _texts(value: object) -> t.Iterator[str]:
 
 def _new_text(params: Params, options: OptionSet, before: str | None, wanted: dict[str, values.Value]) -> str:
     whole = params["exclusive"] or before is None
-    if not wanted and (whole or document.is_blank(before or "")):
+    if not wanted and not options.keyed and (whole or document.is_blank(before or "")):
         raise ConfigError(
             "the file would hold no option, and the server crashes on an empty file or one of comments only",
             where=params["path"],
@@ -212,18 +221,21 @@ def _checked(params: Params, options: OptionSet) -> tuple[values.Checked, list[s
 
 
 def _effective(params: Params, options: OptionSet, text: str) -> layers.Effective:
-    chosen = layers.config_file(options, params["arguments"])
+    environment = {name: str(value) for name, value in params["environment"].items()}
+    chosen = layers.config_file(options, params["arguments"], environment)
     if chosen is not None and chosen != params["path"]:
+        is_argument = layers.config_file(options, params["arguments"]) is not None
+        by, where = ("--config", "arguments") if is_argument else ("a variable", "environment")
         raise ConfigError(
-            f"--config chooses {chosen}, not the file that is written, {params['path']}",
-            where="arguments",
+            f"{by} chooses {chosen}, not the file that is written, {params['path']}",
+            where=where,
             hint="Use the same path in both",
         )
     return layers.effective(
         options,
         file=text,
         file_name=params["path"],
-        environment={name: str(value) for name, value in params["environment"].items()},
+        environment=environment,
         arguments=params["arguments"],
     )
 
@@ -235,14 +247,24 @@ def _shown(setting: layers.Setting, value: object) -> object:
 def _shadowed(effective: layers.Effective) -> dict[str, dict[str, object]]:
     shadowed = {}
     for name, setting in effective.items():
-        in_file = [raw for source, raw in setting.hides if source == layers.CONFIG_FILE]
-        if in_file and setting.source != layers.CONFIG_FILE and name != "Config":
+        in_file = [raw for source, raw in setting.hides if source in layers.FILES]
+        if in_file and setting.source not in layers.FILES and name != "Config":
             shadowed[name] = {
                 "in_file": _shown(setting, in_file[0]),
                 "value": _shown(setting, values.plain(setting.value)),
                 "source": setting.source,
             }
     return shadowed
+
+
+def _read(options: OptionSet, text: str, path: str) -> tuple[document.Item, ...]:
+    return document.read(text, where=path, keyed=options.keyed).items
+
+
+def _has_secret(effective: layers.Effective, wanted: t.Mapping[str, object]) -> bool:
+    in_sections = any(tells_of_secret(str(wanted[name])) for name in wanted if isinstance(wanted[name], dict))
+    in_file = (each for each in effective.values() if _sources(each) & set(layers.FILES))
+    return in_sections or any(each.option.secret for each in in_file)
 
 
 def _sources(setting: layers.Setting) -> set[str]:

@@ -8,12 +8,12 @@ import time
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import CONFIRM_AFTER_S, Doubts, report
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import GossipFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
@@ -27,19 +27,17 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "from": {"type": "str", "choices": ["controller", "target"], "default": "controller"},
 }
 
-Facts = dict[str, t.Any]
-
 _FOR_EVER = float("inf")
 
 # With one of these, somebody that was asked did not answer for itself.
 _SILENT = frozenset({"no-answer", "not-itself", "wildcard-address", "master-silent", "gossip-not-ready"})
 
-_CONDITIONS: dict[str, t.Callable[[Facts], bool]] = {
+_CONDITIONS: dict[str, t.Callable[[GossipFacts], bool]] = {
     "answered": lambda facts: not any(problem["code"] in _SILENT for problem in facts["problems"]),
-    "quorum": lambda facts: bool(facts["has_quorum"]),
-    "healthy": lambda facts: bool(facts["healthy"]),
+    "quorum": lambda facts: facts["has_quorum"],
+    "healthy": lambda facts: facts["healthy"],
     # Calm needs two sweeps: the first one cannot tell what has just happened.
-    "steady": lambda facts: bool(facts["healthy"]) and facts["watched"]["calm_s"] > 0,
+    "steady": lambda facts: facts["healthy"] and facts["watched"]["calm_s"] > 0,
 }
 _FAILURES = {
     "answered": "not every endpoint answers for itself",
@@ -55,7 +53,7 @@ FACTS_VERBOSITY = 3
 class ConditionNotMet(GossipError):
     """What ``until`` asks for did not come true; ``facts`` are the last ones."""
 
-    def __init__(self, problem: str, facts: Facts) -> None:
+    def __init__(self, problem: str, facts: GossipFacts) -> None:
         super().__init__(problem)
         self.facts = facts
 
@@ -65,7 +63,7 @@ def told(error: ConditionNotMet, verbosity: int) -> dict[str, t.Any]:
     return {"ansible_facts": {"es_gossip": error.facts}} if verbosity >= FACTS_VERBOSITY else {}
 
 
-def gather(params: t.Mapping[str, t.Any]) -> Facts:
+def gather(params: t.Mapping[str, t.Any]) -> GossipFacts:
     """Ask all endpoints, again and again until the condition holds; ConditionNotMet if it does not in time."""
     targets = read_endpoints(params["endpoints"])
     _refuse_numbers(params)
@@ -107,13 +105,13 @@ class _Look:
         self._watch = Watch()
         self._doubts = Doubts()
 
-    def __call__(self) -> Facts:
-        cluster = view.Cluster(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
+    def __call__(self) -> GossipFacts:
+        cluster = view.ClusterView(ask(self._targets, self._params["timeout"]), self._params["cluster_size"])
         now = time.monotonic()
         self._watch.add(cluster, now)
         return {**report(cluster, self._doubts, now), "watched": self._watch.facts()}
 
-    def is_over(self, facts: Facts) -> bool:
+    def is_over(self, facts: GossipFacts) -> bool:
         """It was watched for long enough, and long enough to be sure of what may be told only then."""
         return facts["watched"]["seconds"] >= self._params["watch"] and not self._doubts.open
 
@@ -175,4 +173,4 @@ def _address(text: t.Any, where: str) -> Endpoint:
         ) from None
 
 
-__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "Facts", "ask", "gather", "read_endpoints", "told"]
+__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "ask", "gather", "read_endpoints", "told"]

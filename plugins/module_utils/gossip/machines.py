@@ -16,8 +16,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError, GossipError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, members, view
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import resolve
-
-Server = t.Mapping[str, t.Any]
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import (
+    GossipFacts,
+    MemberFacts,
+    ServerFacts,
+)
 
 UNREACHABLE = "unreachable"
 
@@ -27,8 +30,8 @@ class Machine:
     """The servers with the internal address ``host``, as the fact ``es_gossip`` has them."""
 
     host: str
-    nodes: list[Server] = field(default_factory=list)
-    manager: Server | None = None
+    nodes: list[MemberFacts] = field(default_factory=list)
+    manager: ServerFacts | None = None
 
     @property
     def groups(self) -> list[str]:
@@ -41,13 +44,13 @@ class Machine:
 
     def variables(self) -> dict[str, t.Any]:
         """What gossip says of the machine, as host variables; none of them is a setting of the roles."""
-        first: Server = self.nodes[0] if self.nodes else {}
+        first = self.nodes[0] if self.nodes else None
         return {
             "es_internal_ip": self.host,
             "es_roles": self.groups,
-            "es_state": first.get("state", ""),
-            "es_version": first.get("es_version", ""),
-            "es_lag_bytes": first.get("lag_bytes"),
+            "es_state": first["state"] if first else "",
+            "es_version": first["es_version"] if first else "",
+            "es_lag_bytes": first["lag_bytes"] if first else None,
             "es_nodes": [dict(node) for node in self.nodes],
             "es_manager": dict(self.manager) if self.manager else {},
         }
@@ -60,7 +63,7 @@ def role(state: str) -> str:
     return "slave" if state in members.SLAVES else state.lower()
 
 
-def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), timeout_s: float) -> facts.Facts:
+def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), timeout_s: float) -> GossipFacts:
     """Ask the endpoints (``IP:PORT`` or ``NAME:PORT``) which servers there are, and then all servers.
 
     Gives the fact ``es_gossip``; GossipError if no endpoint answers with gossip.
@@ -68,7 +71,7 @@ def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), tim
     params = {name: option.get("default") for name, option in facts.ARGUMENT_SPEC.items()}
     addresses = [address for text in endpoints for address in _addresses(text, nameservers, timeout_s)]
     targets = facts.read_endpoints([str(address) for address in dict.fromkeys(addresses)])
-    cluster = view.Cluster(facts.ask(targets, timeout_s))
+    cluster = view.ClusterView(facts.ask(targets, timeout_s))
     if not cluster.trusted:
         said = "; ".join(f"{each.target.label}: {each.text or each.error}" for each in cluster.views)
         raise GossipError(
@@ -79,7 +82,7 @@ def gather(endpoints: t.Sequence[str], *, nameservers: t.Sequence[str] = (), tim
     return facts.gather({**params, "timeout": timeout_s, "endpoints": _all_servers(cluster)})
 
 
-def machines(gossip: facts.Facts) -> list[Machine]:
+def machines(gossip: GossipFacts) -> list[Machine]:
     """The machines of the fact ``es_gossip``, sorted by address, names last."""
     found: dict[str, Machine] = {}
     for node in gossip["members"]:
@@ -96,7 +99,7 @@ def _order(machine: Machine) -> tuple[int, int, str]:
     return address.version, int(address), ""
 
 
-def _host(server: Server) -> str:
+def _host(server: ServerFacts) -> str:
     """The internal address; a server that listens everywhere has only that at which it was asked."""
     internal, asked = (Endpoint.parse(server[name], names=True).host for name in ("internal", "address"))
     return asked if is_ip(internal) and ipaddress.ip_address(internal).is_unspecified else internal
@@ -110,7 +113,7 @@ def _addresses(text: str, nameservers: t.Sequence[str], timeout_s: float) -> lis
     return [Endpoint(ip, port) for ip in resolve(name, nameservers=nameservers, timeout_s=timeout_s)]
 
 
-def _all_servers(cluster: view.Cluster) -> list[dict[str, str]]:
+def _all_servers(cluster: view.ClusterView) -> list[dict[str, str]]:
     """All servers that the views list, as entries of ``endpoints``; each is asked where gossip says it listens."""
     nodes = [(node, view.DATABASE) for node in cluster.nodes]
     return [
@@ -120,7 +123,7 @@ def _all_servers(cluster: view.Cluster) -> list[dict[str, str]]:
     ]
 
 
-def _entry(node: view.Node, kind: str) -> dict[str, str]:
+def _entry(node: view.ServerView, kind: str) -> dict[str, str]:
     address = str(node.target.address if node.target else node.seen[0][1].external_http)
     known = kind if node.member else ""
     host = node.key.host

@@ -8,7 +8,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import Cluster, Node
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -19,11 +19,11 @@ class Progress:
     def __init__(self) -> None:
         self._first: dict[Endpoint, tuple[float, int]] = {}
 
-    def lines(self, cluster: Cluster, now: float) -> list[str]:
+    def lines(self, cluster: ClusterView, now: float) -> list[str]:
         """One line for each node of the endpoints that is not in sync."""
         return [self._line(cluster, node, now) for node in cluster.asked if node not in cluster.in_sync]
 
-    def _line(self, cluster: Cluster, node: Node, now: float) -> str:
+    def _line(self, cluster: ClusterView, node: ServerView, now: float) -> str:
         text = f"{node.name} is {node.state if node.answers else 'silent'}"
         lag = cluster.lag_bytes(node) if node.answers else None
         if lag is None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What is wrong with a cluster, in words an operator can act on, and everything as the facts ``es_gossip``.
+"""The problems of a cluster, in sentences that an operator can act on, and the facts ``es_gossip``.
 
 Each rule is one function of the whole cluster; its order in ``RULES`` is the order of importance.
 
@@ -14,12 +14,20 @@ import itertools
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import (
+    ClusterFacts,
+    MasterFacts,
+    MemberFacts,
+    ServerFacts,
+    ViewFacts,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import (
     MANAGER,
     NOT_GOSSIP,
-    Cluster,
-    Node,
+    ClusterView,
+    ServerView,
     View,
     lets_gossip_hang,
     live_states,
@@ -35,16 +43,8 @@ ALLOWED_CLOCK_SKEW_S = 60.0
 ALLOWED_LAG_BYTES = 16 * 1024 * 1024
 
 
-class Problem(t.NamedTuple):
-    """``code`` for conditions, ``text`` with names and addresses, ``hint``: what to do."""
-
-    code: str
-    text: str
-    hint: str
-
-
 class Doubt(t.NamedTuple):
-    """A problem that is told only when it stays; ``nodes``: of whom, ``meanwhile``: what is told until then."""
+    """A problem that is reported only if it persists; ``nodes`` have it; ``meanwhile`` is reported until then."""
 
     nodes: tuple[Endpoint, ...]
     problem: Problem
@@ -62,14 +62,14 @@ CONFIRM_AFTER_S = 4.0
 
 
 class Doubts:
-    """Tells which doubts have been in every sweep for ``CONFIRM_AFTER_S``; ``open``: some have not been yet."""
+    """Confirms the doubts that were in every sweep for ``CONFIRM_AFTER_S``; ``open``: some are not confirmed yet."""
 
     def __init__(self) -> None:
         self.open = False
         self._since: dict[tuple[object, ...], float] = {}
 
     def settle(self, findings: t.Sequence[Finding], now: float) -> list[Problem]:
-        """The problems as they may be told after this sweep at ``now``, on the monotonic clock."""
+        """The problems to report after this sweep; ``now`` is on the monotonic clock."""
         names = [finding.name for finding in findings if isinstance(finding, Doubt)]
         self._since = {name: self._since.get(name, now) for name in names}
         sure = {name for name, since in self._since.items() if now - since >= CONFIRM_AFTER_S}
@@ -87,8 +87,8 @@ UNREACHABLE = "Unreachable"
 MAX_NAMES = 10
 
 
-def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> dict[str, t.Any]:
-    """Give the facts, in plain types. ``doubts``: of the sweeps before; without it no doubt is settled."""
+def report(cluster: ClusterView, doubts: Doubts | None = None, now: float = 0.0) -> ClusterFacts:
+    """The facts of one sweep. ``doubts``: those of earlier sweeps; without it no doubt is confirmed."""
     problems = (doubts or Doubts()).settle([finding for rule in RULES for finding in rule(cluster)], now)
     by_state: dict[str, list[str]] = {}
     for node in cluster.nodes:
@@ -103,16 +103,16 @@ def report(cluster: Cluster, doubts: Doubts | None = None, now: float = 0.0) -> 
         "healthy": cluster.has_quorum and cluster.agreed and all(problem.code in ADVICE for problem in problems),
         "master": _node_facts(cluster.master) if cluster.master else None,
         "members": [_member_facts(cluster, node) for node in cluster.nodes],
-        "managers": [{**_node_facts(node), **_liveness(node)} for node in cluster.managers],
+        "managers": [_server_facts(node) for node in cluster.managers],
         "unresolved_seeds": [str(seed) for seed in cluster.seeds],
         "nodes_by_state": by_state,
         "clock_skew_s": round(cluster.clock_skew_s, 3),
         "views": [_view_facts(cluster, view) for view in cluster.views],
-        "problems": [problem._asdict() for problem in problems],
+        "problems": [problem.facts() for problem in problems],
     }
 
 
-def _node_facts(node: Node) -> dict[str, t.Any]:
+def _node_facts(node: ServerView) -> MasterFacts:
     external = node.member.external_http if node.member else None
     return {
         "name": node.name,
@@ -122,16 +122,20 @@ def _node_facts(node: Node) -> dict[str, t.Any]:
     }
 
 
-def _liveness(node: Node) -> dict[str, bool]:
-    return {"is_alive": node.is_alive, "asked": node.target is not None, "answers": node.answers}
-
-
-def _member_facts(cluster: Cluster, node: Node) -> dict[str, t.Any]:
-    member = node.member
+def _server_facts(node: ServerView) -> ServerFacts:
     return {
         **_node_facts(node),
+        "is_alive": node.is_alive,
+        "asked": node.target is not None,
+        "answers": node.answers,
+    }
+
+
+def _member_facts(cluster: ClusterView, node: ServerView) -> MemberFacts:
+    member = node.member
+    return {
+        **_server_facts(node),
         "state": node.state,
-        **_liveness(node),
         "in_sync": node in cluster.in_sync,
         "lag_bytes": cluster.lag_bytes(node),
         "es_version": node.view.es_version if node.view else "",
@@ -145,7 +149,7 @@ def _member_facts(cluster: Cluster, node: Node) -> dict[str, t.Any]:
     }
 
 
-def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
+def _view_facts(cluster: ClusterView, view: View) -> ViewFacts:
     offset = view.clock_offset_s
     return {
         "name": view.target.name or str(view.target.address),
@@ -163,7 +167,7 @@ def _view_facts(cluster: Cluster, view: View) -> dict[str, t.Any]:
     }
 
 
-def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_quorum(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.has_quorum:
         return
     if len(cluster.claimants) > 1:
@@ -184,7 +188,7 @@ def _no_quorum(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
+def _cluster_size(cluster: ClusterView) -> t.Iterator[Finding]:
     """Four nodes with ClusterSize 3 are as healthy as three, until a cut: then both halves elect a master, and
     acknowledge (measured, 5 of 5 cuts of 3.4.0 and 4.1.4). A clone, too, has a vote.
     """
@@ -206,7 +210,7 @@ def _cluster_size(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
+def _several_masters(cluster: ClusterView) -> t.Iterator[Finding]:
     if len(cluster.claimants) < 2:
         return
     claims = f"{len(cluster.claimants)} nodes say that they are master: {_join(n.label for n in cluster.claimants)}"
@@ -221,7 +225,7 @@ def _several_masters(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _which_to_stop(cluster: Cluster) -> str:
+def _which_to_stop(cluster: ClusterView) -> str:
     groups = {master.name: _followers(cluster, master) for master in cluster.claimants}
     alone = [master for master, names in groups.items() if not names]
     if 0 < len(alone) < len(groups):
@@ -237,12 +241,12 @@ def _which_to_stop(cluster: Cluster) -> str:
     )
 
 
-def _followers(cluster: Cluster, master: Node) -> list[str]:
+def _followers(cluster: ClusterView, master: ServerView) -> list[str]:
     others = [node for node in cluster.nodes if node.view and not node.claims_master]
     return [node.name for node in others if node.view and node.view.masters == {master.key}]
 
 
-def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
+def _own_cluster(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.single:
         return
     for node in cluster.asked:
@@ -265,12 +269,12 @@ def _own_cluster(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _hides_gossip(node: Node) -> bool:
-    """It speaks of itself in /info, and lets /gossip hang."""
+def _hides_gossip(node: ServerView) -> bool:
+    """It answers /info, and /gossip hangs."""
     return bool(node.view and node.view.state and not node.own and lets_gossip_hang(node.view))
 
 
-def _silent_in_gossip(cluster: Cluster, node: Node, view: View) -> Problem:
+def _silent_in_gossip(cluster: ClusterView, node: ServerView, view: View) -> Problem:
     return Problem(
         "no-answer",
         f"{node.label} answers /info (it is {view.state}), but not /gossip: {view.text}{_seen(cluster, node)}",
@@ -279,7 +283,7 @@ def _silent_in_gossip(cluster: Cluster, node: Node, view: View) -> Problem:
     )
 
 
-def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
+def _silent_master(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.master:
         return  # the others have elected one, and have not all heard of it yet
     for node in cluster.asked:
@@ -313,22 +317,22 @@ def _silent_master(cluster: Cluster) -> t.Iterator[Finding]:
 
 
 def _is_stuck(view: View) -> bool:
-    """The kernel takes connections for it, and the process does not answer them."""
+    """The kernel accepts connections, and the process does not answer."""
     return view.error == sweep.TIMEOUT and "connected" in view.text
 
 
-def _seen_alive(node: Node) -> bool:
+def _seen_alive(node: ServerView) -> bool:
     return any(member.is_alive for _view, member in node.seen)
 
 
-def _seen_as_master(node: Node) -> list[View]:
+def _seen_as_master(node: ServerView) -> list[View]:
     return [view for view, member in node.seen if member.is_master and member.is_alive]
 
 
-def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_answer(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in [*cluster.asked, *cluster.managers]:
         view = node.view
-        if view is None or view.cluster or node is cluster.master or (_seen_as_master(node) and not cluster.master):
+        if view is None or view.gossip or node is cluster.master or (_seen_as_master(node) and not cluster.master):
             continue
         if not _hides_gossip(node):
             text = f"{node.label} does not answer: {view.text}{_seen(cluster, node)}"
@@ -351,21 +355,21 @@ def _no_answer(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _wildcard(cluster: Cluster) -> t.Iterator[Finding]:
+def _wildcard(cluster: ClusterView) -> t.Iterator[Finding]:
     """A node with IntIp 0.0.0.0 and AddInterfacePrefixes false gives that to the others (Program.cs)."""
     for view in cluster.views:
-        if view.cluster and addresses.is_any(view.cluster.server.host):
+        if view.gossip and addresses.is_any(view.gossip.server.host):
             yield Problem(
                 "wildcard-address",
-                f"{view.target.label} gives {view.cluster.server} as its own address, which no other machine can reach",
+                f"{view.target.label} gives {view.gossip.server} as its own address, which no other machine can reach",
                 f"On {view.target.host or view.target.address.host} set IntIp to the machine's address, or "
                 "IntIpAdvertiseAs to the one at which the others reach it",
             )
 
 
-def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
+def _impostor(cluster: ClusterView) -> t.Iterator[Finding]:
     for view in cluster.impostors:
-        server = view.cluster.server if view.cluster else None
+        server = view.gossip.server if view.gossip else None
         if server is None or addresses.is_any(server.host):
             continue
         yield Problem(
@@ -377,8 +381,8 @@ def _impostor(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
-    """What is wrong with an address that a server gives as its own."""
+def _whose(cluster: ClusterView, view: View, server: Endpoint) -> str:
+    """Why the address that a server gives as its own is wrong, as the end of a sentence."""
     if not view.own:
         return "but lists no such member"
     others = [each for each in cluster.views if each is not view]
@@ -386,15 +390,15 @@ def _whose(cluster: Cluster, view: View, server: Endpoint) -> str:
         if server in (other.target.address, other.target.internal):
             return f"which is that of {other.target.label}"
     for other in others:
-        if other.cluster and other.cluster.server == server:
+        if other.gossip and other.gossip.server == server:
             return f"as {other.target.label} does"
     return f"but is expected at {view.target.internal}"
 
 
-def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
+def _no_master(cluster: ClusterView) -> t.Iterator[Finding]:
     answering = [node for node in cluster.asked if node.own]
     states = _join(f"{node.name} is {node.state}" for node in answering)
-    # Also with a master: nodes that were in a cluster elect one while their managers tell them of nobody.
+    # Checked even if there is a master: nodes of a former cluster can elect one although their managers list no node.
     if _never_formed(cluster):
         yield Problem(
             "never-formed",
@@ -414,8 +418,8 @@ def _no_master(cluster: Cluster) -> t.Iterator[Finding]:
     yield Problem("no-master", f"no node says that it is master: {states}", hint)
 
 
-def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
-    """Managers that were not asked; of those that were is told how they are silent."""
+def _dead_managers(cluster: ClusterView) -> t.Iterator[Finding]:
+    """Dead managers that were not asked; those that were asked and are silent have problems of their own."""
     for key, (text, node) in _bereft(cluster).items():
         yield Problem(
             "dead-manager",
@@ -425,8 +429,8 @@ def _dead_managers(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
-    """Managers that are dead while the database node of their machine runs: how that is known, and the node."""
+def _bereft(cluster: ClusterView) -> dict[Endpoint, tuple[str, ServerView]]:
+    """Dead managers whose machine's database node runs -> (text of the problem, that node)."""
     served = {node.key.host for node in cluster.managers if node.is_alive}
     alone = {node.key.host: node for node in cluster.nodes if node.is_alive and node.key.host not in served}
     found = {}
@@ -442,8 +446,8 @@ def _bereft(cluster: Cluster) -> dict[Endpoint, tuple[str, Node]]:
     return found
 
 
-def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
-    """It has the port of the other machines' managers; or it is its machine's nodes' only seed, and theirs alone."""
+def _is_managers(cluster: ClusterView, seed: Endpoint) -> bool:
+    """Whether a seed is a manager: it has the managers' port, or is its nodes' only seed and no other machine's."""
     if any(node.key.port == seed.port for node in cluster.managers):
         return True
     views = _listing(cluster, [seed])
@@ -451,7 +455,7 @@ def _is_managers(cluster: Cluster, seed: Endpoint) -> bool:
     return seeds | {view.own.key.host for view in views if view.own} == {seed.host}
 
 
-def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
+def _wrong_seeds(cluster: ClusterView) -> t.Iterator[Finding]:
     wrong_ports: list[Endpoint] = []
     bereft = _bereft(cluster)
     for seed in cluster.seeds:
@@ -481,8 +485,8 @@ def _wrong_seeds(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
-    """Whose address it may well be: of a silent server whose internal one is not known, or of a machine's manager."""
+def _likely_at(cluster: ClusterView, seed: Endpoint) -> str:
+    """The probable server at this address: a silent one whose internal address is unknown, or a manager; else ""."""
     for node in [*cluster.nodes, *cluster.managers]:
         if node.key.host == seed.host and node.target and not node.target.internal and not node.member:
             return node.label
@@ -491,15 +495,15 @@ def _likely_at(cluster: Cluster, seed: Endpoint) -> str:
     return f"the manager on {seed.host}" if seed.port in ports and not has_other else ""
 
 
-def _started(cluster: Cluster, seeds: t.Sequence[Endpoint]) -> str:
-    """Where managers run there, the port is wrong; where none is known, they may be down."""
+def _started(cluster: ClusterView, seeds: t.Sequence[Endpoint]) -> str:
+    """The start of a hint: managers that run there have another port; if none is known, they may be down."""
     if {seed.host for seed in seeds} <= {node.key.host for node in cluster.managers}:
         return "On"
     places = _join(seed.host for seed in seeds)
     return f"If managers should listen there, start them on {places}. If there are none, on"
 
 
-def _listing(cluster: Cluster, seeds: t.Collection[Endpoint]) -> list[View]:
+def _listing(cluster: ClusterView, seeds: t.Collection[Endpoint]) -> list[View]:
     """The views that list one of these as a seed not reached."""
     return [
         view
@@ -512,7 +516,7 @@ def _places(views: t.Iterable[View]) -> str:
     return _join(view.target.host or view.target.address.host for view in views)
 
 
-def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
+def _missing_member(cluster: ClusterView) -> t.Iterator[Finding]:
     if _never_formed(cluster):
         return
     others = [view for view in cluster.trusted if view.target.kind != MANAGER]
@@ -537,7 +541,7 @@ def _missing_member(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
+def _cut_off(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in [*cluster.nodes, *cluster.managers]:
         blind = [view for view, member in node.seen if not member.is_alive]
         if blind and node.view in cluster.trusted:
@@ -549,7 +553,7 @@ def _cut_off(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
+def _unexpected_member(cluster: ClusterView) -> t.Iterator[Finding]:
     is_complete = len(cluster.asked) >= cluster.cluster_size
     managers = [node for node in cluster.managers if node.key not in _bereft(cluster)]
     if not any(node.target for node in cluster.managers):
@@ -581,7 +585,7 @@ def _unexpected_member(cluster: Cluster) -> t.Iterator[Finding]:
                 )
 
 
-def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
+def _not_in_sync(cluster: ClusterView) -> t.Iterator[Finding]:
     if not cluster.master:
         return
     for node in cluster.asked:
@@ -599,7 +603,7 @@ def _not_in_sync(cluster: Cluster) -> t.Iterator[Finding]:
         yield Problem("not-in-sync", f"{node.label} is {node.state}{behind}", hint)
 
 
-def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
+def _disagree(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.agreed or _never_formed(cluster) or len({live_states(view) for view in cluster.trusted}) < 2:
         return
     masters: dict[str, list[str]] = {}
@@ -622,7 +626,7 @@ def _disagree(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _different_states(cluster: Cluster) -> t.Iterator[str]:
+def _different_states(cluster: ClusterView) -> t.Iterator[str]:
     views = [(_view_name(view), dict(live_states(view))) for view in cluster.trusted]
     for key in sorted({key for _view, states in views for key in states}):
         words: dict[str, list[str]] = {}
@@ -633,7 +637,7 @@ def _different_states(cluster: Cluster) -> t.Iterator[str]:
             yield f"{_name(cluster, key)} is {said}"
 
 
-def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
+def _lagging(cluster: ClusterView) -> t.Iterator[Finding]:
     for node in cluster.in_sync:
         lag = cluster.lag_bytes(node) or 0
         if lag > ALLOWED_LAG_BYTES:
@@ -644,7 +648,7 @@ def _lagging(cluster: Cluster) -> t.Iterator[Finding]:
             )
 
 
-def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
+def _clock_skew(cluster: ClusterView) -> t.Iterator[Finding]:
     if cluster.clock_skew_s <= ALLOWED_CLOCK_SKEW_S:
         return
     clocks = sorted(
@@ -659,7 +663,7 @@ def _clock_skew(cluster: Cluster) -> t.Iterator[Finding]:
     )
 
 
-def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
+def _versions_differ(cluster: ClusterView) -> t.Iterator[Finding]:
     versions: dict[str, list[str]] = {}
     for node in cluster.nodes:
         if node.view and node.view.es_version:
@@ -673,8 +677,8 @@ def _versions_differ(cluster: Cluster) -> t.Iterator[Finding]:
         )
 
 
-def _never_formed(cluster: Cluster) -> bool:
-    """Several nodes answer, and each knows no database node but itself."""
+def _never_formed(cluster: ClusterView) -> bool:
+    """Several nodes answer, and each lists no other database node."""
     own = [node.view for node in cluster.nodes if node.own and node.view]
     return len(own) > 1 and all(sum(not member.is_manager for member in view.listed) == 1 for view in own)
 
@@ -696,7 +700,7 @@ _HTTP_SERVERS = ("Microsoft-HTTPAPI", "Mono-HTTPAPI")
 
 
 def _status_remedy(view: View) -> str:
-    """Only a node that answers /info is known to be one; strangers give any status."""
+    """The hint for an HTTP status. Only a server that answers /info is known to be a node."""
     if view.state and view.status == 404:
         return "On {place} set GossipOnExt: true, or give the internal HTTP address as the endpoint's address"
     if view.server.startswith(_HTTP_SERVERS) and view.status == 400:
@@ -708,7 +712,7 @@ def _status_remedy(view: View) -> str:
     return "Something else than a {kind} answers at {address}, or a proxy in front of it: check address and port"
 
 
-def _remedy(node: Node, view: View) -> str:
+def _remedy(node: ServerView, view: View) -> str:
     if view.error == sweep.STATUS:
         text = _status_remedy(view)
     elif view.error == sweep.TIMEOUT:
@@ -724,8 +728,8 @@ def _remedy(node: Node, view: View) -> str:
     return text.format(place=_place(node), kind=kind, address=address, ip=address.host)
 
 
-def _seen(cluster: Cluster, node: Node) -> str:
-    """What the others say of a node, to be added to a sentence."""
+def _seen(cluster: ClusterView, node: ServerView) -> str:
+    """How the other nodes list this one, to be added to a sentence."""
     if not node.seen:
         return ". No other node lists it" if any(view.target != node.target for view in cluster.trusted) else ""
     words: dict[str, list[str]] = {}
@@ -735,11 +739,11 @@ def _seen(cluster: Cluster, node: Node) -> str:
     return ". It is seen as " + "; as ".join(f"{word}, by {_join(names)}" for word, names in words.items())
 
 
-def _place(node: Node) -> str:
+def _place(node: ServerView) -> str:
     return (node.target.host if node.target else "") or node.key.host
 
 
-def _name(cluster: Cluster, key: Endpoint) -> str:
+def _name(cluster: ClusterView, key: Endpoint) -> str:
     node = cluster.node_at(key)
     return node.name if node else str(key)
 
@@ -749,13 +753,13 @@ def _view_name(view: View) -> str:
 
 
 def _join(names: t.Iterable[str]) -> str:
-    """A text with some of the names: hundreds of them help nobody."""
+    """The first ``MAX_NAMES`` names, and how many more there are."""
     listed = list(names)
     more = f" and {len(listed) - MAX_NAMES} more" if len(listed) > MAX_NAMES else ""
     return ", ".join(listed[:MAX_NAMES]) + more
 
 
-RULES: tuple[t.Callable[[Cluster], t.Iterator[Finding]], ...] = (
+RULES: tuple[t.Callable[[ClusterView], t.Iterator[Finding]], ...] = (
     _no_quorum,
     _cluster_size,
     _several_masters,
@@ -786,6 +790,5 @@ __all__ = [
     "UNREACHABLE",
     "Doubt",
     "Doubts",
-    "Problem",
     "report",
 ]

@@ -55,7 +55,7 @@ class View:
     """What one target answered: its gossip, or why there is none, and what ``GET /info`` says of it."""
 
     target: Target
-    cluster: ClusterInfo | None
+    gossip: ClusterInfo | None
     error: str
     text: str
     status: int
@@ -67,8 +67,8 @@ class View:
 
     @property
     def own(self) -> Member | None:
-        """The target's word on itself."""
-        return self.cluster.own if self.cluster else None
+        """How the target describes itself."""
+        return self.gossip.own if self.gossip else None
 
     @property
     def masters(self) -> frozenset[Endpoint]:
@@ -77,7 +77,7 @@ class View:
 
     @property
     def listed(self) -> tuple[Member, ...]:
-        return self.cluster.members if self.cluster else ()
+        return self.gossip.members if self.gossip else ()
 
 
 def read(target: Target, gossip: Result, info: Result | None) -> View:
@@ -92,7 +92,7 @@ def read(target: Target, gossip: Result, info: Result | None) -> View:
     state, es_version = _read_info(target, info)
     return View(
         target=target,
-        cluster=cluster,
+        gossip=cluster,
         error=error,
         text=text,
         status=gossip.status,
@@ -119,8 +119,8 @@ def _read_info(target: Target, info: Result | None) -> tuple[str, str]:
 
 
 @dataclass(eq=False)
-class Node:
-    """A database node or a manager: as a target, in its own word (``own``) and in the word of others (``seen``)."""
+class ServerView:
+    """A database node or a manager: as a target, as it describes itself (``own``), as others list it (``seen``)."""
 
     key: Endpoint
     target: Target | None = None
@@ -140,7 +140,7 @@ class Node:
 
     @property
     def member(self) -> Member | None:
-        """The best word on it: its own, else the latest of the others."""
+        """Its own description, else the latest of the others."""
         if self.own or not self.seen:
             return self.own
         return max((member for _view, member in self.seen), key=lambda member: members.seconds(member.time_stamp))
@@ -162,25 +162,25 @@ class Node:
 
     @property
     def is_alive(self) -> bool:
-        """It speaks for itself, or somebody sees it alive."""
+        """It answers, or another server lists it as alive."""
         return self.answers or any(member.is_alive for _view, member in self.seen)
 
     @property
     def answers(self) -> bool:
-        return self.view is not None and (self.view.cluster is not None or bool(self.view.state))
+        return self.view is not None and (self.view.gossip is not None or bool(self.view.state))
 
     @property
     def claims_master(self) -> bool:
         return bool(self.own and self.own.is_master) or bool(self.view and self.view.state in members.MASTERS)
 
 
-class Cluster:
-    """Everything that the views say, brought together, and the verdict."""
+class ClusterView:
+    """Master, quorum, agreement and lag of a cluster, from the views of all its servers."""
 
     def __init__(self, views: t.Sequence[View], cluster_size: int | None = None) -> None:
         self.views = tuple(views)
         self.impostors = tuple(_impostors(views))
-        self.trusted = tuple(view for view in views if view.cluster and view not in self.impostors)
+        self.trusted = tuple(view for view in views if view.gossip and view not in self.impostors)
         self.nodes, self.managers = self._sort_members()
         self._by_key = {node.key: node for node in [*self.managers, *self.nodes]}
         self.seeds = sorted(
@@ -213,52 +213,52 @@ class Cluster:
         offsets = [view.clock_offset_s for view in self.trusted if view.clock_offset_s is not None]
         return max(offsets) - min(offsets) if offsets else 0.0
 
-    def lag_bytes(self, node: Node) -> int | None:
+    def lag_bytes(self, node: ServerView) -> int | None:
         """Bytes of the log that the master has written and the node has not; None where it cannot be told."""
         master = self.master.own if self.master else None
         if master is None or node.member is None or node.member.writer_checkpoint < 0:
             return None
         return max(0, master.writer_checkpoint - node.member.writer_checkpoint)
 
-    def node_at(self, key: Endpoint) -> Node | None:
+    def node_at(self, key: Endpoint) -> ServerView | None:
         return self._by_key.get(key)
 
-    def _sort_members(self) -> tuple[list[Node], list[Node]]:
+    def _sort_members(self) -> tuple[list[ServerView], list[ServerView]]:
         """Bring targets and members together by key: (database nodes, managers)."""
-        nodes: dict[Endpoint, Node] = {}
-        managers: dict[Endpoint, Node] = {}
+        nodes: dict[Endpoint, ServerView] = {}
+        managers: dict[Endpoint, ServerView] = {}
         for view in self.views:
             target, own = view.target, view.own if view in self.trusted else None
-            # Its own word on what it is wins; the others' is enough for where it stands in gossip.
+            # A server's own answer decides its kind; the gossip of others is enough to find its key.
             known = own or self._listed_at(target.address)
             key = own.key if own else target.internal or (known.key if known else target.address)
             is_manager = known.is_manager if known and (own or not target.kind) else target.kind == MANAGER
             room = managers if is_manager else nodes
             if key not in room:
-                room[key] = Node(key, target, None if view in self.impostors else view, own)
+                room[key] = ServerView(key, target, None if view in self.impostors else view, own)
         for view in self.trusted:
             own = view.own
             for member in view.listed:
                 if not member.is_unresolved_seed and member is not own:
                     room = managers if member.is_manager else nodes
-                    room.setdefault(member.key, Node(member.key)).seen.append((view, member))
+                    room.setdefault(member.key, ServerView(member.key)).seen.append((view, member))
         order = {view.target: number for number, view in enumerate(self.views)}
 
-        def by_target(node: Node) -> tuple[int, Endpoint]:
+        def by_target(node: ServerView) -> tuple[int, Endpoint]:
             return (order[node.target] if node.target else len(order), node.key)
 
         return sorted(nodes.values(), key=by_target), sorted(managers.values(), key=by_target)
 
     def _listed_at(self, address: Endpoint) -> Member | None:
-        """How others know a target that says nothing itself."""
+        """How others list a target that does not answer with gossip."""
         for view in self.trusted:
             for member in view.listed:
                 if address in (member.external_http, member.internal_http) and not member.is_unresolved_seed:
                     return member
         return None
 
-    def _find_master(self) -> Node | None:
-        """The one node that says so itself, over /gossip, and is not contradicted by its own /info."""
+    def _find_master(self) -> ServerView | None:
+        """The only node that claims it in its own /gossip, if its own /info agrees."""
         claimants = [
             node
             for node in self.claimants
@@ -267,12 +267,12 @@ class Cluster:
         ]
         return claimants[0] if len(claimants) == 1 else None
 
-    def _may_be_single(self, node: Node) -> bool:
+    def _may_be_single(self, node: ServerView) -> bool:
         """A node that was asked alone may have gossip switched off; one with ClusterSize 1 lets /gossip hang."""
         return self._size_is_given or bool(node.view and lets_gossip_hang(node.view))
 
-    def _is_in_sync(self, node: Node) -> bool:
-        """It says so itself, knows this master and no other, and the master knows it."""
+    def _is_in_sync(self, node: ServerView) -> bool:
+        """It claims it in its own gossip, lists this master and no other, and the master lists it in sync."""
         if self.master is None or node is self.master:
             return node is self.master
         if not (
@@ -305,7 +305,7 @@ def live_states(view: View) -> frozenset[tuple[Endpoint, str]]:
     return frozenset((member.key, member.state) for member in view.listed if member.is_alive and not member.is_manager)
 
 
-def _info_fits(node: Node) -> bool:
+def _info_fits(node: ServerView) -> bool:
     """/info is only some ms ahead of gossip; while they differ the node is between two states."""
     return not (node.own and node.view and node.view.state) or node.own.state == node.view.state
 
@@ -321,17 +321,17 @@ def _impostors(views: t.Sequence[View]) -> t.Iterator[View]:
             owners.setdefault(endpoint, view.target)
     taken: dict[Endpoint, Target] = {}
     for view in views:
-        if view.cluster is None:
+        if view.gossip is None:
             continue
         target, own = view.target, view.own
         if own is None and target.kind != MANAGER:
             yield view
             continue
-        said = {view.cluster.server, *((own.internal_http, own.external_http) if own else ())}
+        said = {view.gossip.server, *((own.internal_http, own.external_http) if own else ())}
         others = {owners[endpoint] for endpoint in said if endpoint in owners} - {target}
         is_asked = target.address in said or target.internal in said
         is_translated = not target.internal and not others
-        if not (is_asked or is_translated) or taken.setdefault(view.cluster.server, target) is not target:
+        if not (is_asked or is_translated) or taken.setdefault(view.gossip.server, target) is not target:
             yield view
 
 
@@ -339,8 +339,8 @@ __all__ = [
     "DATABASE",
     "MANAGER",
     "NOT_GOSSIP",
-    "Cluster",
-    "Node",
+    "ClusterView",
+    "ServerView",
     "Target",
     "View",
     "lets_gossip_hang",

@@ -16,7 +16,11 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import m
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import Cluster, Node
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import Marks, Watched
+    from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
+
+# Of a restart that is wanted: the stop is sent, its nodes answer again, and they are in sync.
+MARKS = ("stopped", "answered", "in_sync")
 
 Instance = tuple["Endpoint", str]
 
@@ -37,6 +41,7 @@ class Watch:
         self._restarted: list[str] = []
         self._stopping: set[Instance] = set()
         self._ended: list[str] = []
+        self._marks: dict[str, float] = {}
         self._two_masters = _Span()
         self._no_quorum = _Span()
 
@@ -45,7 +50,7 @@ class Watch:
         """For so long, up to the last sweep: quorum, one master and epoch, and no node began, ended or fell silent."""
         return self._last - self._calm_since
 
-    def add(self, cluster: Cluster, now: float) -> None:
+    def add(self, cluster: ClusterView, now: float) -> None:
         """Take one more sweep; ``now`` is its time on the monotonic clock."""
         if not self._sweeps:
             self._began = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -53,6 +58,7 @@ class Watch:
         for node in cluster.nodes:
             self._add_ends(node)
             self._add_starts(node)
+        self._add_marks(cluster, now)
         self._add_master(cluster)
         self._two_masters.add(now, [node.name for node in cluster.claimants], len(cluster.claimants) > 1)
         self._no_quorum.add(now, [], not cluster.has_quorum)
@@ -63,7 +69,7 @@ class Watch:
         self._last = now
         self._sweeps += 1
 
-    def facts(self) -> dict[str, t.Any]:
+    def facts(self) -> Watched:
         """What was seen, in plain types."""
         return {
             "began": self._began,
@@ -78,9 +84,23 @@ class Watch:
             "no_quorum_s": round(self._no_quorum.seconds, 3),
             "restarted": list(self._restarted),
             "ended": list(self._ended),
+            **t.cast("Marks", {f"{mark}_s": round(second, 3) for mark, second in self._marks.items()}),
         }
 
-    def _add_master(self, cluster: Cluster) -> None:
+    def stop(self, now: float) -> None:
+        """The stop of the wanted restart is sent."""
+        self._marks["stopped"] = now - self._first
+
+    def _add_marks(self, cluster: ClusterView, now: float) -> None:
+        """How far the wanted restart has come since the stop. No sweep is made while the service starts."""
+        wanted = [node for node in cluster.nodes if not self._wanted.isdisjoint(node.addresses)]
+        if "stopped" not in self._marks or not wanted or not all(node.answers for node in wanted):
+            return
+        self._marks.setdefault("answered", now - self._first)
+        if all(node in cluster.in_sync for node in wanted):
+            self._marks.setdefault("in_sync", now - self._first)
+
+    def _add_master(self, cluster: ClusterView) -> None:
         """Of two that say they are master, the one of the later epoch; an epoch is what an election begins."""
         claims = [(node.own.epoch_number, node.name) for node in cluster.claimants if node.own]
         if not claims:
@@ -95,7 +115,7 @@ class Watch:
         if not is_first:
             self._elections += max(risen, int(is_other))
 
-    def _add_starts(self, node: Node) -> None:
+    def _add_starts(self, node: ServerView) -> None:
         """An instance id is new at every start; one may hear of it before the node itself answers."""
         said = {member.instance_id for member in _words(node)}
         known = self._started.setdefault(node.key, set(said))
@@ -103,7 +123,7 @@ class Watch:
             self._restarted.append(node.name)
         known |= said
 
-    def _add_ends(self, node: Node) -> None:
+    def _add_ends(self, node: ServerView) -> None:
         """Who ends by itself says so before, and stays listed so; who is killed does not."""
         for member in _words(node):
             instance = node.key, member.instance_id
@@ -113,7 +133,7 @@ class Watch:
             if (self._sweeps or member.is_alive) and not self._is_wanted(node):
                 self._ended.append(node.name)
 
-    def _is_wanted(self, node: Node) -> bool:
+    def _is_wanted(self, node: ServerView) -> bool:
         """Its one restart is wanted, and has not been seen yet."""
         return len(self._started.get(node.key, ())) < 2 and not self._wanted.isdisjoint(node.addresses)
 
@@ -136,11 +156,11 @@ class _Span:
             self._since = None
 
 
-def _words(node: Node) -> list[members.Member]:
+def _words(node: ServerView) -> list[members.Member]:
     return [*([node.own] if node.own else []), *(member for _view, member in node.seen)]
 
 
-def _signature(cluster: Cluster) -> tuple[object, ...] | None:
+def _signature(cluster: ClusterView) -> tuple[object, ...] | None:
     """What stays as it is while the cluster is calm; None while it is not."""
     ends = any(word.is_alive and word.state in members.STOPPING for node in cluster.nodes for word in _words(node))
     if cluster.master is None or not cluster.has_quorum or ends:
@@ -150,7 +170,7 @@ def _signature(cluster: Cluster) -> tuple[object, ...] | None:
     return master.key, master.own.epoch_number if master.own else None, *answering
 
 
-def lines(watched: t.Mapping[str, t.Any]) -> list[str]:
+def lines(watched: Watched) -> list[str]:
     """What happened, each in a sentence without its full stop; none if nothing did."""
     said = []
     if watched["elections"]:
@@ -175,4 +195,4 @@ def _times(names: t.Iterable[str]) -> t.Iterator[tuple[str, str]]:
         yield name, f" {times} times" if times > 1 else ""
 
 
-__all__ = ["Watch", "lines"]
+__all__ = ["MARKS", "Watch", "lines"]

@@ -7,33 +7,36 @@ from __future__ import annotations
 import difflib
 import re
 import typing as t
+from dataclasses import replace
 
+from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, values
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.layers import PREFIX, reference
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import Option, OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import COMMAND_LINE_ONLY
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
 VARIABLE = "eventstore_environment"
 
 
-def check(machines: t.Sequence[Machine]) -> t.Iterator[Problem]:
+def check(inventory: t.Sequence[HostVariables]) -> t.Iterator[Problem]:
     """What is wrong, once for all machines that have the same. No value of a secret is in it."""
     hosts: dict[Problem, list[str]] = {}
-    for machine in machines:
+    for variables in inventory:
         # The nodes of a manager have its environment.
-        kinds = ("database", "manager") if machine["cluster_mode"] == "managers" else ("database",)
-        tables = [option_set(kind, machine["version"]) for kind in kinds]
-        for name, given in machine["environment"].items():
-            problem = _check(machine, tables, str(name), given)
+        kinds = ("database", "manager") if variables["cluster_mode"] == "managers" else ("database",)
+        tables = [option_set(kind, variables["version"]) for kind in kinds]
+        for name, given in variables["environment"].items():
+            problem = _check(variables, tables, str(name), given)
             if problem:
-                hosts.setdefault(problem, []).append(machine.host)
+                hosts.setdefault(problem, []).append(variables.host)
     for problem, found in hosts.items():
-        yield problem._replace(text=f"{', '.join(found)}: {problem.text}")
+        yield replace(problem, where=", ".join(found))
 
 
-def _check(machine: Machine, tables: list[OptionSet], name: str, given: object) -> Problem | None:
+def _check(variables: HostVariables, tables: list[OptionSet], name: str, given: object) -> Problem | None:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         return Problem("wrong-value", f"{VARIABLE} has {name!r}, which is no name of a variable", "Correct the name")
     if not isinstance(given, str) or "\n" in given or "\0" in given:
@@ -48,7 +51,7 @@ def _check(machine: Machine, tables: list[OptionSet], name: str, given: object) 
         return Problem(
             "environment-ignored", f"{name} in {VARIABLE} is empty: to the server it is not set", "Take it out"
         )
-    problem = _value_problem(machine, option, given)
+    problem = _value_problem(variables, option, given)
     return Problem("environment-value", f"{name} in {VARIABLE}: {problem}", f"Correct {name}") if problem else None
 
 
@@ -64,18 +67,18 @@ def _ignored(tables: list[OptionSet], name: str) -> Problem | None:
     return None
 
 
-def _value_problem(machine: Machine, option: Option, given: str) -> str:
+def _value_problem(variables: HostVariables, option: Option, given: str) -> str:
     """Why the server does not start with the value, or reads another one."""
-    named = reference(machine["version"], given)
+    named = reference(variables["version"], given)
     if named:
-        given = machine["environment"].get(named, "")
+        given = variables["environment"].get(named, "")
         if not isinstance(given, str) or not given:
             return f"{named} is not set, so that {option.name} would get the server's own default"
     try:
-        values.check_value(option, given)
+        values.check_value(option, given, families.traits(variables["version"]))
     except ValueError as error:
         return str(error)
-    wrong = path_problem(given, windows=machine.windows) if option.path else ""
+    wrong = path_problem(given, windows=variables.windows) if option.path else ""
     return f"the path {wrong}" if wrong else ""
 
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 import ntpath
 import typing as t
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import MachinePlan, ServicePlan
 
-def files(host: t.Mapping[str, t.Any], suffix: str = "", directory: str = "") -> list[dict[str, t.Any]]:
-    """Those of ``host``, a machine of the plan.
 
-    With ``suffix`` beside those in use, with ``directory`` in that one. Then without the manager's list of nodes, whose
-    place is one of its options.
+def files(machine: MachinePlan, suffix: str = "", directory: str = "") -> list[dict[str, t.Any]]:
+    """Entries of es_config for one machine.
+
+    ``suffix``: staged copies beside the files in use. ``directory``: all of them there. Both leave out the watchdog
+    file, whose path is an option of the manager.
     """
-    found = [_file("database", node) for node in host["nodes"]]
-    manager = host["manager"]
+    found = [_file("database", node) for node in machine["nodes"]]
+    manager = machine["manager"]
     if manager:
         found.append(_file("manager", manager))
         if not (suffix or directory):
@@ -27,8 +30,8 @@ def files(host: t.Mapping[str, t.Any], suffix: str = "", directory: str = "") ->
     return found
 
 
-def _file(kind: str, server: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    return {"path": server["config"], "kind": kind, "options": server["options"]}
+def _file(kind: str, service: ServicePlan) -> dict[str, t.Any]:
+    return {"path": service["config"], "kind": kind, "options": service["options"]}
 
 
 __all__ = ["files"]

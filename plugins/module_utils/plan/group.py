@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import SETTINGS, Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import VARIABLES, HostVariables
 
 VARIABLE = "eventstore_inventory_group"
 NAME = "eventstore_cluster_name"
-DEFAULT_NAME = next(setting.default for setting in SETTINGS if setting.name == NAME)
+DEFAULT_NAME = next(variable.default for variable in VARIABLES if variable.name == NAME)
 # What an operator confirms by the name of the cluster.
 CONFIRMATIONS = ("stop_cluster", "database_remove_data", "rolling_all")
 # The fewest database nodes of a cluster that survives the loss of one.
@@ -51,24 +52,25 @@ def strangers(groups: t.Mapping[str, t.Sequence[str]], name: str, hosts: t.Seque
         problems = [
             Problem(
                 "not-in-group",
-                f"{', '.join(others)}: not in the group {name}, whose machines are {', '.join(groups[name])}",
+                f"not in the group {name}, whose machines are {', '.join(groups[name])}",
                 f"A play works on one cluster. Give its group with -e {VARIABLE}=GROUP, and nowhere else",
+                ", ".join(others),
             )
         ]
     return problems
 
 
-def several_clusters(machines: t.Sequence[Machine]) -> list[Problem]:
+def several_clusters(inventory: t.Sequence[HostVariables]) -> list[Problem]:
     """Whether the machines are of several clusters, by the cluster's name or, where none is set, by their groups."""
     names: dict[str, list[str]] = {}
-    for machine in machines:
-        names.setdefault(str(machine.values[NAME]), []).append(machine.host)
-    groups = _groups(machines)
+    for variables in inventory:
+        names.setdefault(str(variables.values[NAME]), []).append(variables.host)
+    groups = _groups(inventory)
     if len(names) > 1:
         said = "; ".join(f"{name} on {', '.join(hosts)}" for name, hosts in names.items())
         own = [group for hosts in names.values() for group, members in groups.items() if sorted(hosts) == members]
         return [_several(f"{NAME} differs between the machines: {said}", own if len(own) >= len(names) else [])]
-    whole = _covering(machines, groups) if DEFAULT_NAME in names else []
+    whole = _covering(inventory, groups) if DEFAULT_NAME in names else []
     if whole:
         return [_several(f"the groups {', '.join(whole)} can each be a cluster, and {NAME} is not set", whole)]
     return []
@@ -96,18 +98,18 @@ def _several(text: str, groups: t.Sequence[str]) -> Problem:
     )
 
 
-def _groups(machines: t.Sequence[Machine]) -> dict[str, list[str]]:
+def _groups(inventory: t.Sequence[HostVariables]) -> dict[str, list[str]]:
     """The groups that hold some of the machines, and not all."""
     groups: dict[str, list[str]] = {}
-    for machine in machines:
-        for group in machine.groups:
-            groups.setdefault(group, []).append(machine.host)
-    return {group: sorted(hosts) for group, hosts in groups.items() if len(hosts) < len(machines)}
+    for variables in inventory:
+        for group in variables.groups:
+            groups.setdefault(group, []).append(variables.host)
+    return {group: sorted(hosts) for group, hosts in groups.items() if len(hosts) < len(inventory)}
 
 
-def _covering(machines: t.Sequence[Machine], groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+def _covering(inventory: t.Sequence[HostVariables], groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
     """Groups without a common machine that together hold all, each with as many nodes as a cluster has: 3, 5, …."""
-    nodes = {machine.host: len(machine["nodes"]) for machine in machines}
+    nodes = {variables.host: len(variables["nodes"]) for variables in inventory}
     left, found = set(nodes), []
     for group, hosts in groups.items():
         size = sum(nodes[host] for host in hosts)

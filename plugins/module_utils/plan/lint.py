@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What is wrong with a plan. The rules look at the options as they will be written, whoever set them.
+"""The problems of a plan. The rules read the options as they will be written, whatever set them.
 
-A rule is a function of the plan and its machines that yields problems; numbers such as #1585 are issues of
+A rule is a function of the plan and the inventory that yields problems; numbers such as #1585 are issues of
 kurrent-io/KurrentDB in which operators paid for what the rule finds.
 """
 
@@ -13,59 +13,40 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import addresses, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import WatchdogError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, WatchdogError
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import is_within, join, same_path
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.options import environment_names
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.server import PlannedServer
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import ManagerPlan, Plan, servers, units
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
 # What a plan makes of options that it does not set itself: addresses, directories, whom to ask.
 PLANNED = addresses.OPTIONS | {"GossipOnExt", "Index", "Log"}
 
-Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
-Rule = t.Callable[[Plan, t.Sequence[Machine]], Problems]
+Rule = t.Callable[[Plan, t.Sequence[HostVariables]], Problems]
 _T = t.TypeVar("_T")
 
 
-class Server(t.NamedTuple):
-    """A database node or a manager of the plan, and the variable in which its options can be changed."""
-
-    host: str
-    label: str
-    kind: str
-    options: dict[str, t.Any]
-    variable: str
-
-    @property
-    def seed(self) -> str:
-        return str(self.advertised("Int"))
-
-    def advertised(self, side: str) -> Endpoint:
-        """What the others are told of its HTTP server."""
-        return addresses.advertised(self.options, f"{side}HttpPort")
-
-    def is_translated(self, side: str) -> bool:
-        """Whether the others use another IP than it listens on."""
-        return self.advertised(side).host != str(self.options[f"{side}Ip"])
-
-
-def check(plan: Plan, machines: t.Sequence[Machine]) -> list[Problem]:
+def check(plan: Plan, inventory: t.Sequence[HostVariables]) -> list[Problem]:
     """All problems of a plan, in the order of the rules."""
-    return [problem for rule in RULES for problem in rule(plan, machines)]
+    return [problem for rule in RULES for problem in rule(plan, inventory)]
 
 
-def _servers(plan: Plan, kind: str = "") -> t.Iterator[Server]:
-    for host, planned in plan["hosts"].items():
-        for node in planned["nodes"] if kind != "manager" else ():
-            label = f"{host}/{node['name']}"
-            yield Server(host, label, "database", node["options"], "eventstore_database_options")
-        if planned["manager"] and kind != "database":
-            options = planned["manager"]["options"]
-            yield Server(host, f"{host}/manager", "manager", options, "eventstore_manager_options")
+def _servers(plan: Plan, kind: str = "") -> t.Iterator[PlannedServer]:
+    return (server for host in plan["hosts"] for server in _servers_of(plan, host) if kind in ("", server.kind))
 
 
-def _known(plan: Plan) -> list[Server]:
-    """Whom the others look for."""
+def _servers_of(plan: Plan, host: str) -> t.Iterator[PlannedServer]:
+    machine = plan["hosts"][host]
+    for node in machine["nodes"]:
+        yield PlannedServer(host, node["name"], "database", node["options"])
+    if machine["manager"]:
+        yield PlannedServer(host, "manager", "manager", machine["manager"]["options"])
+
+
+def _known(plan: Plan) -> list[PlannedServer]:
+    """The servers that the others discover: managers, or without them database nodes."""
     return list(_servers(plan, "manager" if plan["mode"] == "managers" else "database"))
 
 
@@ -73,7 +54,7 @@ def _first(items: t.Iterable[_T]) -> _T:
     return next(iter(items))
 
 
-def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+def _cluster_size(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
     size = plan["cluster_size"]
     if size == 1:
         yield Problem(
@@ -95,12 +76,13 @@ def _cluster_size(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             # A wrong size shows nowhere in gossip; 1 makes every node its own master (#1878).
             yield Problem(
                 "cluster-size",
-                f"{server.label}: ClusterSize is {said}, but the plan has {size} database nodes",
+                f"ClusterSize is {said}, but the plan has {size} database nodes",
                 f"Take ClusterSize out of {server.variable}; it is counted",
+                server.label,
             )
 
 
-def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+def _wildcards(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
     """A plan has to know what a server tells the others to be; of one that does not say so, it cannot."""
     for server in _servers(plan):
         sides = [side for side in addresses.SIDES if addresses.is_any(server.advertised(side).host)]
@@ -115,12 +97,13 @@ def _wildcards(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         named = " and ".join(f"{side}IpAdvertiseAs" if server.is_translated(side) else f"{side}Ip" for side in sides)
         yield Problem(
             "wildcard-address",
-            f"{server.label}: {named}: {addresses.ANY_IP} {why}",
+            f"{named}: {addresses.ANY_IP} {why}",
             f"Set {way_out}",
+            server.label,
         )
 
 
-def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
+def _addresses(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
     hosts_by_ip: dict[str, dict[str, str]] = {}
     for server in _servers(plan):
         for side in addresses.SIDES:
@@ -130,11 +113,12 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
                 hosts_by_ip.setdefault(ip, {}).setdefault(server.host, option)
     loopback = {ip: ipaddress.ip_address(ip).is_loopback for ip in hosts_by_ip}
     for ip, hosts in hosts_by_ip.items():
-        if loopback[ip] and len(machines) > 1 and not all(loopback.values()):
+        if loopback[ip] and len(inventory) > 1 and not all(loopback.values()):
             yield Problem(
                 "loopback-address",
-                f"{', '.join(hosts)}: {_first(hosts.values())} is {ip}, which the other machines cannot reach",
+                f"{_first(hosts.values())} is {ip}, which the other machines cannot reach",
                 "Write the machine's own address in eventstore_int_ip or eventstore_ext_ip",
+                ", ".join(hosts),
             )
         # A translation can have one address for several machines, with a port for each.
         elif len(hosts) > 1 and any(not option.endswith("AdvertiseAs") for option in hosts.values()):
@@ -145,9 +129,9 @@ def _addresses(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
             )
 
 
-def _advertised_twice(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+def _advertised_twice(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
     """Two servers under one name in gossip are one to all others."""
-    users: dict[Endpoint, Server] = {}
+    users: dict[Endpoint, PlannedServer] = {}
     for server in _servers(plan):
         for side in addresses.SIDES:
             given = server.advertised(side)
@@ -161,10 +145,10 @@ def _advertised_twice(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
                 )
 
 
-def _port_clashes(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
+def _port_clashes(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
     """Two servers on one socket. 0.0.0.0 and an address behind a translation are each machine's own."""
-    local = {machine.host for machine in machines if machine.local}
-    by_port: dict[int, list[tuple[Server, str, bool, str]]] = {}
+    local = {variables.host for variables in inventory if variables.local}
+    by_port: dict[int, list[tuple[PlannedServer, str, bool, str]]] = {}
     for server in _servers(plan):
         for option, ip, port in addresses.listeners(server.options):
             own = addresses.is_any(ip) or server.is_translated(option[:3])
@@ -176,13 +160,14 @@ def _port_clashes(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
                     # The server does not refuse it: it hangs, half started (measured on 3.4.0; #1585).
                     yield Problem(
                         "port-clash",
-                        f"{server.host}: {ip}:{port} is planned twice, as {other_user} and as {user}",
+                        f"{ip}:{port} is planned twice, as {other_user} and as {user}",
                         "Give one of them another port, in eventstore_nodes where it is one of several nodes",
+                        server.host,
                     )
             by_port[port].append((server, ip, own, user))
 
 
-def _prefixes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+def _prefixes(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
     """Where the HTTP servers listen, and to which names they answer."""
     for server in _servers(plan, "database"):
         for side, word in addresses.SIDES.items():
@@ -192,21 +177,23 @@ def _prefixes(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             for text, why in wrong.items():
                 yield Problem(
                     "http-prefix",
-                    f"{server.label}: {side}HttpPrefixes has {text!r}, but {why}; the node does not start",
+                    f"{side}HttpPrefixes has {text!r}, but {why}; the node does not start",
                     f"Correct it in {server.variable}",
+                    server.label,
                 )
             doubt = "" if wrong else addresses.prefix_doubt(server.options, side)
             if doubt:
                 yield Problem(
                     "http-prefix",
-                    f"{server.label}: its {word} HTTP server {doubt}",
+                    f"its {word} HTTP server {doubt}",
                     f"Set {addresses.any_prefixes(server.options)} in {server.variable}",
+                    server.label,
                 )
 
 
-def _discovery(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+def _discovery(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
     known = _known(plan)
-    members = {server.seed for server in _servers(plan)}
+    members = {str(server.seed) for server in _servers(plan)}
     for server in _servers(plan):
         if server.options["DiscoverViaDns"]:
             yield from _dns_of(plan, server)
@@ -215,22 +202,23 @@ def _discovery(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
             yield from _seeds_of(server, members, lone=lone)
 
 
-def _dns_of(plan: Plan, server: Server) -> Problems:
+def _dns_of(plan: Plan, server: PlannedServer) -> Problems:
     options, dns = server.options, plan["dns"]
     if not dns:
         yield Problem(
             "dns-unplanned",
-            f"{server.label}: DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
+            "DiscoverViaDns is true, but eventstore_discovery is seeds, and the server ignores seeds "
             "when it discovers by DNS",
             f"Take DiscoverViaDns out of {server.variable}, or set eventstore_discovery: dns",
+            server.label,
         )
         return
     if options.get("ClusterDns") != dns["name"]:
         yield Problem(
             "cluster-dns",
-            f"{server.label}: ClusterDns is {options.get('ClusterDns', 'not set')}, and eventstore_cluster_dns is "
-            f"{dns['name']}",
+            f"ClusterDns is {options.get('ClusterDns', 'not set')}, and eventstore_cluster_dns is {dns['name']}",
             f"Take ClusterDns out of {server.variable} and set eventstore_cluster_dns",
+            server.label,
         )
     port = options.get("ClusterGossipPort", 30777)
     if port != dns["port"]:
@@ -238,33 +226,35 @@ def _dns_of(plan: Plan, server: Server) -> Problems:
         # The addresses of the DNS name are asked at this port; at a wrong one nobody answers (#1585).
         yield Problem(
             "gossip-port",
-            f"{server.label}: ClusterGossipPort is {port}, but the {who} at IntHttpPort {dns['port']}",
+            f"ClusterGossipPort is {port}, but the {who} at IntHttpPort {dns['port']}",
             f"Take ClusterGossipPort out of {server.variable}; it follows from the port",
+            server.label,
         )
     if options.get("GossipSeed"):
         yield Problem(
             "seeds-ignored",
-            f"{server.label}: GossipSeed is set, and the server ignores it because DiscoverViaDns is true",
+            "GossipSeed is set, and the server ignores it because DiscoverViaDns is true",
             f"Take GossipSeed out of {server.variable}, or set eventstore_discovery: seeds",
+            server.label,
         )
 
 
-def _seeds_of(server: Server, members: set[str], *, lone: bool) -> Problems:
+def _seeds_of(server: PlannedServer, members: set[str], *, lone: bool) -> Problems:
     seeds = server.options.get("GossipSeed", [])
     advice = f"Take GossipSeed out of {server.variable}; the seeds follow from the inventory"
     if not seeds:
         if not lone:
-            yield Problem("no-seed", f"{server.label}: GossipSeed is empty, so it finds nobody", advice)
+            yield Problem("no-seed", "GossipSeed is empty, so it finds nobody", advice, server.label)
         return
     for seed in seeds:
         if seed not in members:
-            text = f"{server.label}: GossipSeed {seed} is the internal HTTP address of nobody in the plan"
-            yield Problem("foreign-seed", text, advice)
-    if all(seed == server.seed for seed in seeds):
-        yield Problem("own-seed", f"{server.label}: GossipSeed names nobody but itself", advice)
+            text = f"GossipSeed {seed} is the internal HTTP address of no server in the plan"
+            yield Problem("foreign-seed", text, advice, server.label)
+    if all(seed == str(server.seed) for seed in seeds):
+        yield Problem("own-seed", "GossipSeed names nobody but itself", advice, server.label)
 
 
-def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
+def _gossip_ports(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
     """One port serves all addresses of a DNS name, so somebody has to listen there on every machine."""
     if not plan["dns"]:
         return
@@ -276,79 +266,84 @@ def _gossip_ports(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
         if port not in found:
             yield Problem(
                 "gossip-ports-differ",
-                f"{host}: the internal HTTP port is {', '.join(map(str, found))}, and {port} on {_first(ports)}: "
+                f"the internal HTTP port is {', '.join(map(str, found))}, and {port} on {_first(ports)}: "
                 "with a DNS name all machines are asked at one port",
                 "Give them the same port, or set eventstore_discovery: seeds",
+                host,
             )
 
 
-def _watchdog(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
+def _watchdog(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
     if plan["mode"] == "nodes":
-        hosts = [machine.host for machine in machines if machine["manager_options"]]
+        hosts = [variables.host for variables in inventory if variables["manager_options"]]
         if hosts:
             yield Problem(
                 "no-managers",
-                f"{', '.join(hosts)}: eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
+                "eventstore_manager_options is set, but eventstore_cluster_mode is nodes",
                 "Take one of the two out",
+                ", ".join(hosts),
             )
         return
     for server in _servers(plan, "manager"):
-        planned, windows = plan["hosts"][server.host]["manager"], plan["hosts"][server.host]["platform"] == "windows"
+        machine = plan["hosts"][server.host]
+        windows = machine["platform"] == "windows"
+        planned = t.cast("ManagerPlan", machine["manager"])["watchdog"]
         try:
-            watchdog.render(planned["watchdog"]["nodes"])
+            watchdog.render(planned["nodes"])
         except WatchdogError as error:
             yield Problem(
                 "watchdog-path",
-                f"{server.host}: {error.problem}",
+                error.problem,
                 "Set eventstore_config_dir to a directory without blanks and quotes",
+                server.host,
             )
-        written, read = planned["watchdog"]["path"], server.options["WatchdogConfig"]
+        written, read = planned["path"], server.options["WatchdogConfig"]
         if same_path(read, windows=windows) != same_path(written, windows=windows):
             yield Problem(
                 "watchdog-elsewhere",
-                f"{server.label}: WatchdogConfig is {read}, but the file that lists the nodes is {written}",
+                f"WatchdogConfig is {read}, but the file that lists the nodes is {written}",
                 "Take WatchdogConfig out of eventstore_manager_options and set eventstore_config_dir",
+                server.label,
             )
         if not server.options["EnableWatchdog"]:
             yield Problem(
                 "watchdog-off",
-                f"{server.label}: EnableWatchdog is false, so nobody starts its database nodes",
+                "EnableWatchdog is false, so nobody starts its database nodes",
                 "Take EnableWatchdog out of eventstore_manager_options, or set eventstore_cluster_mode: nodes",
+                server.label,
             )
 
 
-def _shared_files(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
+def _shared_files(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
     """Files and directories that two servers would write; machines with a local connection share one disk."""
     databases: dict[str, list[tuple[str, str]]] = {}
     files: dict[tuple[str, str], str] = {}
-    for machine in machines:
-        disk = "" if machine.local else machine.host
-        planned = plan["hosts"][machine.host]
-        services = [planned["manager"]] if planned["manager"] else planned["nodes"]
-        written = [(item["config"], item["config"]) for item in [*planned["nodes"], *services]]
-        if planned["run_dir"]:
-            written += [(join(planned["run_dir"], item["service"]), planned["run_dir"]) for item in services]
+    for variables in inventory:
+        disk = "" if variables.local else variables.host
+        machine = plan["hosts"][variables.host]
+        run_dir, started = machine["run_dir"], [unit["service"] for unit in units(machine)]
+        written = [(service["config"], service["config"]) for service in servers(machine)]
+        written += [(join(run_dir, unit), run_dir) for unit in started if run_dir]
         # Where units are systemd's, or perhaps are, the computer has one of each name.
-        units = {item["service"] for item in services if machine.local and plan["provider"] != "process"}
-        for unit in sorted(units):
-            other = files.setdefault(("systemd", unit), machine.host)
-            if other != machine.host:
+        for unit in sorted(started) if variables.local and plan["provider"] != "process" else ():
+            other = files.setdefault(("systemd", unit), variables.host)
+            if other != variables.host:
                 yield Problem(
                     "service-twice",
-                    f"{other} and {machine.host} are on one computer and would both have the service {unit}",
+                    f"{other} and {variables.host} are on one computer and would both have the service {unit}",
                     "Give each machine its own eventstore_service_name, or set eventstore_service_provider: process",
                 )
         for path, shown in dict(written).items():
-            other = files.setdefault((disk, same_path(path, windows=machine.windows)), machine.host)
-            if other != machine.host:
+            other = files.setdefault((disk, same_path(path, windows=variables.windows)), variables.host)
+            if other != variables.host:
                 yield Problem(
                     "file-twice",
-                    f"{other} and {machine.host} are on one disk and would both write {shown}",
+                    f"{other} and {variables.host} are on one disk and would both write {shown}",
                     "Give each machine its own eventstore_config_dir and eventstore_run_dir",
                 )
-        for node in planned["nodes"]:
-            label = f"{machine.host}/{node['name']}"
-            path = same_path(node["options"]["Db"], windows=machine.windows)
+        for node in machine["nodes"]:
+            label = f"{variables.host}/{node['name']}"
+            path = same_path(node["options"]["Db"], windows=variables.windows)
             for other_label, other_path in databases.setdefault(disk, []):
                 # The lock of 3.4.0 does not keep a second node out: both become master on the same files (measured).
                 if is_within(path, other_path) or is_within(other_path, path):
@@ -361,24 +356,26 @@ def _shared_files(plan: Plan, machines: t.Sequence[Machine]) -> Problems:
             databases[disk].append((label, path))
 
 
-def _environment(plan: Plan, _machines: t.Sequence[Machine]) -> Problems:
-    for host, planned in plan["hosts"].items():
-        service = planned["manager"] or planned["nodes"][0]
-        for server in _servers({"hosts": {host: planned}}):
+def _environment(plan: Plan, _inventory: t.Sequence[HostVariables]) -> Problems:
+    for host, machine in plan["hosts"].items():
+        service = units(machine)[0]
+        for server in _servers_of(plan, host):
             names = environment_names(server.kind, plan["version"])
             for name in service["environment"]:
                 option = names.get(name, "")
                 if option in server.options:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment wins over {option} of its file",
+                        f"{name} in eventstore_environment wins over {option} of its file",
                         f"Take it out, and set {option} in {server.variable} if it has to be another",
+                        server.label,
                     )
                 elif option in PLANNED:
                     yield Problem(
                         "environment-wins",
-                        f"{server.label}: {name} in eventstore_environment sets {option}, which the plan has to know",
+                        f"{name} in eventstore_environment sets {option}, which the plan has to know",
                         f"Set {option} in {server.variable} in its place",
+                        server.label,
                     )
 
 

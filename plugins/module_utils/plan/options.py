@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""What a plan needs to know of options: the free ones that an operator writes."""
+"""The free options, which an operator writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.values import check, plain
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Machine, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import HostVariables
 
 COMMAND_LINE_ONLY = {
     "Config": "the server does not follow it there (measured on 3.4.0)",
@@ -22,27 +22,25 @@ COMMAND_LINE_ONLY = {
 
 
 def read_options(
-    server: str, kind: str, machine: Machine, given: t.Mapping[str, t.Any], problems: list[Problem]
+    server: str, kind: str, variables: HostVariables, given: t.Mapping[str, t.Any], problems: list[Problem]
 ) -> dict[str, t.Any]:
-    """The free options by their own names and as their types; what is wrong with them is added to ``problems``."""
-    place, variable = f"{machine.host}/{server}", f"eventstore_{kind}_options"
-    options = _option_set(kind, machine["version"])
+    """The free options by their canonical names, as typed values; adds their problems to ``problems``."""
+    place, variable = f"{variables.host}/{server}", f"eventstore_{kind}_options"
+    options = _option_set(kind, variables["version"])
     try:
         checked = check(options, given, refuse_unknown=False)
     except ConfigError as error:
-        problems.append(Problem("wrong-option", f"{place}: {error.problem}", f"Correct it in {variable}"))
+        problems.append(Problem("wrong-option", error.problem, f"Correct it in {variable}", place))
         return {}
-    problems += [
-        Problem("unknown-option", f"{place}: {why}", f"Correct it in {variable}") for why in checked.unknown.values()
-    ]
+    problems += [Problem("unknown-option", why, f"Correct it in {variable}", place) for why in checked.unknown.values()]
     for name, value in checked.values.items():
         if name in COMMAND_LINE_ONLY:
-            text = f"{place}: {name} has no place in a file: {COMMAND_LINE_ONLY[name]}"
-            problems.append(Problem("wrong-option", text, f"Take it out of {variable}"))
+            text = f"{name} has no place in a file: {COMMAND_LINE_ONLY[name]}"
+            problems.append(Problem("wrong-option", text, f"Take it out of {variable}", place))
         option = options.find(name)
-        wrong = option and option.path and value and path_problem(str(value), windows=machine.windows)
+        wrong = option and option.path and value and path_problem(str(value), windows=variables.windows)
         if wrong:
-            problems.append(Problem("wrong-option", f"{place}: {name} {wrong}", f"Correct it in {variable}"))
+            problems.append(Problem("wrong-option", f"{name} {wrong}", f"Correct it in {variable}", place))
     # Of unknown ones nothing is known, their type neither, and the plan cannot be used.
     return {name: plain(value) for name, value in checked.values.items() if options.find(name)}
 
@@ -55,7 +53,7 @@ def doubts(kind: str, version: str, names: t.Iterable[str]) -> list[str]:
 
 
 def default_log(version: str) -> str:
-    """Where a database node on Linux logs when nobody says where."""
+    """The directory in which a database node on Linux logs by default."""
     option = _option_set("database", version).find("Log")
     return str(option.default) if option else ""
 

@@ -6,30 +6,35 @@ from __future__ import annotations
 
 import typing as t
 
+if t.TYPE_CHECKING:
+    from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import MachinePlan, ServicePlan
 
-def services(host: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
-    """Those of ``host``, a machine of the plan: its manager, which starts the database nodes, or each of these.
+
+def services(machine: MachinePlan) -> list[dict[str, t.Any]]:
+    """Entries of es_service for one machine: its manager, which starts the database nodes, or each of these.
 
     ``files`` are the configuration files that a service and what it starts read.
     """
-    manager, nodes = host["manager"], host["nodes"]
+    manager, nodes = machine["manager"], machine["nodes"]
     if manager:
         files = [manager["config"], *(node["config"] for node in nodes)]
-        return [_service("manager", manager, manager["program"], files)]
+        return [_service("manager", manager, manager["program"], files, manager["arguments"])]
     # The plan's paths are those of the machine, a Windows machine has a manager.
-    executable = f"{host['software']['home']}/{host['software']['executable']}"
+    executable = f"{machine['software']['home']}/{machine['software']['executable']}"
     return [_service("database", node, executable, [node["config"]]) for node in nodes]
 
 
-def _service(kind: str, server: t.Mapping[str, t.Any], executable: str, files: list[str]) -> dict[str, t.Any]:
+def _service(
+    kind: str, service: ServicePlan, executable: str, files: list[str], arguments: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
     return {
-        "name": server["service"],
+        "name": service["service"],
         "kind": kind,
         "executable": executable,
-        "config": server["config"],
-        "arguments": server.get("arguments", []),
-        "environment": server["environment"],
-        "writable": server["directories"],
+        "config": service["config"],
+        "arguments": list(arguments),
+        "environment": service["environment"],
+        "writable": service["directories"],
         "files": files,
     }
 

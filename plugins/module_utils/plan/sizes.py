@@ -13,15 +13,21 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.quorum import two_masters_possible
 
-Machine = t.Mapping[str, t.Any]
+
+class SeenNode(t.TypedDict):
+    """A planned node as its machine has it; ``cluster_size``: of the running process, else of its file."""
+
+    name: str
+    running: bool
+    cluster_size: int | None
 
 
 def start_problems(
-    plan: Machine, seen: t.Mapping[str, t.Sequence[Machine]], answering: t.Collection[str]
+    plan: Plan, seen: t.Mapping[str, t.Sequence[SeenNode]], answering: t.Collection[str]
 ) -> list[Problem]:
     """Why the planned nodes that do not run must not be started now; empty if nothing speaks against it.
 
@@ -29,7 +35,7 @@ def start_problems(
     of the running process, else that of the node's file, None if unknown. ``answering``: the names of all servers that
     answered, as ``host/node``.
     """
-    planned: int = plan["cluster_size"]
+    planned = plan["cluster_size"]
     nodes = {f"{host}/{node['name']}": node for host, nodes in seen.items() for node in nodes}
     running = {name: node["cluster_size"] or planned for name, node in nodes.items() if node["running"]}
     new = [name for name, node in nodes.items() if not node["running"] and node["cluster_size"] != planned]
@@ -73,7 +79,7 @@ def size_in(text: str | None) -> int | None:
     return size
 
 
-def _planned_nodes(plan: Machine) -> t.Iterator[str]:
+def _planned_nodes(plan: Plan) -> t.Iterator[str]:
     return (f"{host}/{node['name']}" for host, machine in plan["hosts"].items() for node in machine["nodes"])
 
 

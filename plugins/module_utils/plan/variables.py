@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The inventory's variables: which there are, what they default to, and how they are read.
+"""The inventory's variables: their names, types and defaults, and how they are read.
 
-The defaults make Example 1 of the vendor's page "Setting up a Cluster with Manager Nodes" (3.4.0) come out.
+The defaults make Example 1 of the vendor's page "Variable up a Cluster with Manager Nodes" (3.4.0) come out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import has_credentials
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
 
 PREFIX = "eventstore_"
@@ -25,16 +26,8 @@ ANSIBLE_VARIABLES = ("ansible_host", "ansible_connection", "ansible_shell_type",
 Check = t.Callable[[t.Any, bool], str]
 
 
-class Problem(t.NamedTuple):
-    """Something that is wrong: a word to look for, a sentence that names the place, and what to do."""
-
-    code: str
-    text: str
-    hint: str
-
-
 @dataclass(frozen=True)
-class Setting:
+class Variable:
     """One variable. ``type`` and ``elements`` are those of an Ansible argument specification.
 
     ``default`` None: not set, or derived as the description says. ``windows``: the default there, where it differs.
@@ -53,7 +46,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Machine:
+class HostVariables:
     """One machine's variables, read. ``local``: the connection is local, so its disk is the controller's."""
 
     host: str
@@ -90,7 +83,10 @@ def _version(value: str, _windows: bool) -> str:
     if not families.is_supported(value):
         return f"is {value!r}, a version of which nothing is known; this collection deploys 3.x, 4.x and 5.x"
     if not families.traits(value).managers:
-        return f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x"
+        return (
+            f"is {value!r}, but this collection deploys 3.x, 4.x and 5.x: manager nodes ended with 5.x; for later"
+            " versions there are es_config, which writes and checks their files, and es_gossip_facts"
+        )
     return ""
 
 
@@ -134,11 +130,11 @@ NODE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}"
 DNS_NAME = r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
 _name = _matches(NAME, "a name of letters, digits, '.', '_' and '-'")
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
+VARIABLES: tuple[Variable, ...] = (
+    Variable(
         "eventstore_version", "str", "3.4.0", "Version of Event Store, 3.x to 5.x.", cluster_wide=True, check=_version
     ),
-    Setting(
+    Variable(
         "eventstore_cluster_name",
         "str",
         "cluster1",
@@ -146,14 +142,20 @@ SETTINGS: tuple[Setting, ...] = (
         cluster_wide=True,
         check=_name,
     ),
-    Setting(
+    Variable(
         "eventstore_inventory_group",
         "str",
         "eventstore",
         "Name of the inventory group that holds the machines of the cluster, for playbooks only with -e.",
         cluster_wide=True,
     ),
-    Setting(
+    Variable(
+        "eventstore_report",
+        "str",
+        None,
+        "HTML file on the controller, to which status, site, rolls and upgrades write a page about the cluster.",
+    ),
+    Variable(
         "eventstore_cluster_mode",
         "str",
         "managers",
@@ -161,7 +163,7 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("managers", "nodes"),
         cluster_wide=True,
     ),
-    Setting(
+    Variable(
         "eventstore_discovery",
         "str",
         "dns",
@@ -169,7 +171,7 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("dns", "seeds"),
         cluster_wide=True,
     ),
-    Setting(
+    Variable(
         "eventstore_cluster_dns",
         "str",
         "cluster1.eventstore.local",
@@ -177,7 +179,7 @@ SETTINGS: tuple[Setting, ...] = (
         cluster_wide=True,
         check=_matches(DNS_NAME, "a DNS name"),
     ),
-    Setting(
+    Variable(
         "eventstore_nameservers",
         "list",
         [],
@@ -186,45 +188,45 @@ SETTINGS: tuple[Setting, ...] = (
         cluster_wide=True,
         check=_nameservers,
     ),
-    Setting(
+    Variable(
         "eventstore_int_ip",
         "str",
         None,
         "Address for the traffic inside the cluster; ansible_host or the host's name if that is an IP address.",
         check=_ip,
     ),
-    Setting("eventstore_ext_ip", "str", None, "Address for clients; the internal one if unset.", check=_ip),
-    Setting("eventstore_int_tcp_port", "int", 1112, "Internal TCP port of a database node.", check=_port),
-    Setting("eventstore_int_http_port", "int", 2112, "Internal HTTP port of a database node.", check=_port),
-    Setting("eventstore_ext_tcp_port", "int", 1113, "External TCP port of a database node.", check=_port),
-    Setting("eventstore_ext_http_port", "int", 2113, "External HTTP port of a database node.", check=_port),
-    Setting("eventstore_manager_int_http_port", "int", 30777, "Internal HTTP port of a manager.", check=_port),
-    Setting(
+    Variable("eventstore_ext_ip", "str", None, "Address for clients; the internal one if unset.", check=_ip),
+    Variable("eventstore_int_tcp_port", "int", 1112, "Internal TCP port of a database node.", check=_port),
+    Variable("eventstore_int_http_port", "int", 2112, "Internal HTTP port of a database node.", check=_port),
+    Variable("eventstore_ext_tcp_port", "int", 1113, "External TCP port of a database node.", check=_port),
+    Variable("eventstore_ext_http_port", "int", 2113, "External HTTP port of a database node.", check=_port),
+    Variable("eventstore_manager_int_http_port", "int", 30777, "Internal HTTP port of a manager.", check=_port),
+    Variable(
         "eventstore_manager_ext_http_port",
         "int",
         30778,
         "External HTTP port of a manager, where clients find the cluster.",
         check=_port,
     ),
-    Setting(
+    Variable(
         "eventstore_nodes",
         "list",
         [{"name": "database"}],
         "The database nodes of this machine.",
         elements="dict",
     ),
-    Setting(
+    Variable(
         "eventstore_database_options", "dict", {}, "Further options of the database nodes; they win over derived ones."
     ),
-    Setting("eventstore_manager_options", "dict", {}, "Further options of the manager; they win over derived ones."),
-    Setting(
+    Variable("eventstore_manager_options", "dict", {}, "Further options of the manager; they win over derived ones."),
+    Variable(
         "eventstore_service_name",
         "str",
         None,
         "Name of the manager's service, and first part of a database node's; es-<eventstore_cluster_name> if unset.",
         check=_name,
     ),
-    Setting(
+    Variable(
         "eventstore_service_provider",
         "str",
         "auto",
@@ -232,7 +234,7 @@ SETTINGS: tuple[Setting, ...] = (
         choices=("auto", "systemd", "process", "windows"),
         cluster_wide=True,
     ),
-    Setting(
+    Variable(
         "eventstore_root",
         "str",
         "/opt/eventstore",
@@ -240,7 +242,7 @@ SETTINGS: tuple[Setting, ...] = (
         windows="c:\\EventStore",
         check=_path,
     ),
-    Setting(
+    Variable(
         "eventstore_config_dir",
         "str",
         "/etc/eventstore",
@@ -248,7 +250,7 @@ SETTINGS: tuple[Setting, ...] = (
         windows="c:\\EventStore-Config",
         check=_path,
     ),
-    Setting(
+    Variable(
         "eventstore_data_dir",
         "str",
         "/var/lib/eventstore",
@@ -256,10 +258,10 @@ SETTINGS: tuple[Setting, ...] = (
         windows="d:\\es-data",
         check=_path,
     ),
-    Setting(
+    Variable(
         "eventstore_log_dir", "str", None, "Directory of the database nodes' logs; the server's if unset.", check=_path
     ),
-    Setting(
+    Variable(
         "eventstore_manager_log_dir",
         "str",
         "/var/log/eventstore/manager",
@@ -267,28 +269,28 @@ SETTINGS: tuple[Setting, ...] = (
         windows="d:\\manager-log",
         check=_path,
     ),
-    Setting(
+    Variable(
         "eventstore_run_dir",
         "str",
         "/run/eventstore",
         "Directory of what a running service notes down; not used on Windows.",
         check=lambda value, _windows: path_problem(value, windows=False),
     ),
-    Setting(
+    Variable(
         "eventstore_archive",
         "str",
         None,
         "Archive of the software, a path on the controller or a URL; if unset the software has to be there.",
         check=_archive,
     ),
-    Setting(
+    Variable(
         "eventstore_archive_checksum",
         "str",
         None,
         "Checksum of the archive, sha256:HEX; needed with an archive.",
         check=_matches(r"sha256:[0-9a-fA-F]{64}", "sha256: and 64 hexadecimal digits, as sha256sum prints them"),
     ),
-    Setting(
+    Variable(
         "eventstore_executable",
         "str",
         "eventstored",
@@ -296,8 +298,8 @@ SETTINGS: tuple[Setting, ...] = (
         windows="EventStore.ClusterNode.exe",
         check=_name,
     ),
-    Setting("eventstore_keep_versions", "int", 2, "How many versions of the software are kept.", check=_at_least_one),
-    Setting(
+    Variable("eventstore_keep_versions", "int", 2, "How many versions of the software are kept.", check=_at_least_one),
+    Variable(
         "eventstore_user",
         "str",
         None,
@@ -305,14 +307,14 @@ SETTINGS: tuple[Setting, ...] = (
         "eventstore_service_provider process and on Windows the connection's.",
         check=_name,
     ),
-    Setting(
+    Variable(
         "eventstore_group",
         "str",
         None,
         "Group the services run under, made where it is missing; the account's if unset.",
         check=_name,
     ),
-    Setting(
+    Variable(
         "eventstore_environment",
         "dict",
         {},
@@ -321,51 +323,51 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 # What an item of eventstore_nodes can say; where it is silent the machine's variable holds.
-NODE_SETTINGS: tuple[Setting, ...] = (
-    Setting("name", "str", None, "Name of the node, and of its file.", check=_matches(NODE_NAME, "a name for a file")),
-    Setting("int_tcp_port", "int", None, "In place of eventstore_int_tcp_port.", check=_port),
-    Setting("int_http_port", "int", None, "In place of eventstore_int_http_port.", check=_port),
-    Setting("ext_tcp_port", "int", None, "In place of eventstore_ext_tcp_port.", check=_port),
-    Setting("ext_http_port", "int", None, "In place of eventstore_ext_http_port.", check=_port),
-    Setting("data_dir", "str", None, "In place of eventstore_data_dir, with nothing added to it.", check=_path),
-    Setting("options", "dict", {}, "Further options; they win over eventstore_database_options."),
+NODE_VARIABLES: tuple[Variable, ...] = (
+    Variable("name", "str", None, "Name of the node, and of its file.", check=_matches(NODE_NAME, "a name for a file")),
+    Variable("int_tcp_port", "int", None, "In place of eventstore_int_tcp_port.", check=_port),
+    Variable("int_http_port", "int", None, "In place of eventstore_int_http_port.", check=_port),
+    Variable("ext_tcp_port", "int", None, "In place of eventstore_ext_tcp_port.", check=_port),
+    Variable("ext_http_port", "int", None, "In place of eventstore_ext_http_port.", check=_port),
+    Variable("data_dir", "str", None, "In place of eventstore_data_dir, with nothing added to it.", check=_path),
+    Variable("options", "dict", {}, "Further options; they win over eventstore_database_options."),
 )
 
 # Their files would be the manager's.
 RESERVED_NODE_NAMES = ("manager", "watchdog")
 
-_BY_NAME = {setting.name: setting for setting in SETTINGS}
-_NODE_BY_NAME = {setting.name: setting for setting in NODE_SETTINGS}
+_BY_NAME = {variable.name: variable for variable in VARIABLES}
+_NODE_BY_NAME = {variable.name: variable for variable in NODE_VARIABLES}
 _PYTHON_TYPES: dict[str, tuple[type, str]] = {
-    "str": (str, "a text"),
-    "int": (int, "a whole number"),
+    "str": (str, "a string"),
+    "int": (int, "an integer"),
     "list": (list, "a list"),
-    "dict": (dict, "a mapping"),
+    "dict": (dict, "a dictionary"),
 }
 
 
 def nearest(name: str, names: t.Iterable[str]) -> str:
-    """The name that was probably meant, "" if none is near."""
+    """The nearest of ``names``, "" if none is near."""
     # The prefix all have in common would make everything near.
     by_rest = {each.replace(PREFIX, "", 1): each for each in names}
     close = difflib.get_close_matches(name.replace(PREFIX, "", 1), by_rest, n=1, cutoff=0.7)
     return by_rest[close[0]] if close else ""
 
 
-def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Problem]) -> Machine:
-    """Read one machine's variables; what is wrong with them is added to ``problems``."""
+def read_machine(host: str, variables: t.Mapping[str, t.Any], problems: list[Problem]) -> HostVariables:
+    """Read one host's variables; adds their problems to ``problems``."""
     connection = str(variables.get("ansible_connection", "")).rpartition(".")[2]
     windows = connection in ("winrm", "psrp") or variables.get("ansible_shell_type") in ("powershell", "cmd")
     given = {name: value for name, value in variables.items() if name.startswith(PREFIX) and value is not None}
-    problems += _unknown(host, given, _BY_NAME)
+    problems += _unknown(host, "", given, _BY_NAME)
     values: dict[str, t.Any] = {}
-    for setting in SETTINGS:
-        values[setting.name] = setting.windows if windows and setting.windows is not None else setting.default
-        if setting.name in given:
-            values[setting.name] = _read(f"{host}: {setting.name}", setting, given[setting.name], windows, problems)
+    for variable in VARIABLES:
+        values[variable.name] = variable.windows if windows and variable.windows is not None else variable.default
+        if variable.name in given:
+            values[variable.name] = _read(host, variable.name, variable, given[variable.name], windows, problems)
     values["eventstore_nodes"] = _read_nodes(host, values["eventstore_nodes"], windows, problems)
     _derive(host, given, values, variables, problems, windows=windows)
-    return Machine(host, windows, connection == "local", values, tuple(variables.get("group_names") or ()))
+    return HostVariables(host, windows, connection == "local", values, tuple(variables.get("group_names") or ()))
 
 
 def _derive(
@@ -384,8 +386,9 @@ def _derive(
             problems.append(
                 Problem(
                     "wrong-value",
-                    f"{host}: eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
+                    f"eventstore_int_ip is not set, and {address!r}, where Ansible connects to, is {kind}",
                     "Write the machine's address inside the cluster, such as eventstore_int_ip: 192.168.1.11",
+                    host,
                 )
             )
     if values["eventstore_ext_ip"] is None:
@@ -398,8 +401,9 @@ def _derive(
         problems.append(
             Problem(
                 "checksum-missing",
-                f"{host}: eventstore_archive is set, and eventstore_archive_checksum is not",
+                "eventstore_archive is set, and eventstore_archive_checksum is not",
                 "Write what sha256sum prints for the archive you trust: eventstore_archive_checksum: sha256:HEX",
+                host,
             )
         )
 
@@ -409,21 +413,22 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
         problems.append(
             Problem(
                 "wrong-value",
-                f"{host}: eventstore_nodes is empty",
+                "eventstore_nodes is empty",
                 "Name at least one database node, or take the machine out of the group",
+                host,
             )
         )
     nodes: list[dict[str, t.Any]] = []
     for index, item in enumerate(items):
-        place = f"{host}: eventstore_nodes[{index}]"
-        problems += _unknown(place, item, _NODE_BY_NAME)
+        place = f"eventstore_nodes[{index}]"
+        problems += _unknown(host, f"{place}.", item, _NODE_BY_NAME)
         node = {
-            name: _read(f"{place}.{name}", _NODE_BY_NAME[name], value, windows, problems)
+            name: _read(host, f"{place}.{name}", _NODE_BY_NAME[name], value, windows, problems)
             for name, value in item.items()
             if name in _NODE_BY_NAME and value is not None
         }
         if item.get("name") is None:
-            problems.append(Problem("wrong-value", f"{place} has no name", "Write for example name: database"))
+            problems.append(Problem("wrong-value", f"{place} has no name", "Write for example name: database", host))
         if node.get("name") is None:
             continue
         if node["name"].lower() in RESERVED_NODE_NAMES:
@@ -432,46 +437,50 @@ def _read_nodes(host: str, items: t.Any, windows: bool, problems: list[Problem])
                     "wrong-value",
                     f"{place}.name is {node['name']!r}, but the file of that name is the manager's",
                     "Give the node another name",
+                    host,
                 )
             )
         if node["name"].lower() in (other["name"].lower() for other in nodes):
             problems.append(
                 Problem(
                     "node-twice",
-                    f"{host}: eventstore_nodes names two nodes {node['name']!r}",
+                    f"eventstore_nodes names two nodes {node['name']!r}",
                     "Give each database node of a machine a name of its own",
+                    host,
                 )
             )
         nodes.append(node)
     return nodes
 
 
-def _unknown(place: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Setting]) -> t.Iterator[Problem]:
+def _unknown(
+    host: str, prefix: str, given: t.Mapping[str, t.Any], known: t.Mapping[str, Variable]
+) -> t.Iterator[Problem]:
     for name in given:
         if name not in known:
             meant = nearest(str(name), known)
             hint = f"Write {meant}" if meant else "A variable of your own needs another prefix"
-            yield Problem("unknown-variable", f"{place}: {name} is not a variable of this collection", hint)
+            yield Problem("unknown-variable", f"{prefix}{name} is not a variable of this collection", hint, host)
 
 
-def _read(place: str, setting: Setting, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
+def _read(host: str, place: str, variable: Variable, value: t.Any, windows: bool, problems: list[Problem]) -> t.Any:
     """The value as its type; in its place the default, and a problem, if it cannot be read."""
-    kind, kind_name = _PYTHON_TYPES[setting.type]
+    kind, kind_name = _PYTHON_TYPES[variable.type]
     if kind is int and isinstance(value, str) and re.fullmatch(r" *[0-9]{1,9} *", value):
         value = int(value)  # a template gives a text up to ansible-core 2.18
     problem = ""
     if not isinstance(value, kind) or isinstance(value, bool):
         # What was to be a mapping of options or variables may hold a password.
         problem = f"is {_shown(value) if kind is not dict else f'a {type(value).__name__}'}, not {kind_name}"
-    elif setting.elements and not _all_are(value, setting.elements):
-        problem = f"has an item that is not {_PYTHON_TYPES[setting.elements][1]}"
-    elif setting.choices and value not in setting.choices:
-        problem = f"is {value!r}, not one of {', '.join(setting.choices)}"
-    problem = problem or setting.check(value, windows)
+    elif variable.elements and not _all_are(value, variable.elements):
+        problem = f"has an item that is not {_PYTHON_TYPES[variable.elements][1]}"
+    elif variable.choices and value not in variable.choices:
+        problem = f"is {value!r}, not one of {', '.join(variable.choices)}"
+    problem = problem or variable.check(value, windows)
     if not problem:
         return value
-    problems.append(Problem("wrong-value", f"{place} {problem}", _advice(setting, value)))
-    return setting.default
+    problems.append(Problem("wrong-value", f"{place} {problem}", _advice(variable, value), host))
+    return variable.default
 
 
 def _all_are(items: t.Any, kind: str) -> bool:
@@ -482,42 +491,41 @@ def _shown(value: t.Any) -> str:
     return f"a {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)
 
 
-def _advice(setting: Setting, value: t.Any) -> str:
-    if setting.choices:
-        meant = nearest(str(value), setting.choices)
-        return f"Write {meant}" if meant else f"Write one of {', '.join(setting.choices)}"
-    if setting.check is _path and isinstance(value, str):
+def _advice(variable: Variable, value: t.Any) -> str:
+    if variable.choices:
+        meant = nearest(str(value), variable.choices)
+        return f"Write {meant}" if meant else f"Write one of {', '.join(variable.choices)}"
+    if variable.check is _path and isinstance(value, str):
         return "Write the whole path, and on Windows without quotes or in single ones: 'd:\\es-data'"
-    if setting.type == "str" and isinstance(value, (int, float)):
+    if variable.type == "str" and isinstance(value, (int, float)):
         return "Put it in quotes"
-    return setting.description
+    return variable.description
 
 
-def differences(machines: t.Sequence[Machine]) -> t.Iterator[Problem]:
+def differences(inventory: t.Sequence[HostVariables]) -> t.Iterator[Problem]:
     """Cluster-wide variables that are not equal on all machines."""
-    for setting in SETTINGS:
-        if not setting.cluster_wide:
+    for variable in VARIABLES:
+        if not variable.cluster_wide:
             continue
         hosts_by_value: dict[str, list[str]] = {}
-        for machine in machines:
-            hosts_by_value.setdefault(str(machine.values[setting.name]), []).append(machine.host)
+        for each in inventory:
+            hosts_by_value.setdefault(str(each.values[variable.name]), []).append(each.host)
         if len(hosts_by_value) > 1:
             said = "; ".join(f"{value} on {', '.join(hosts)}" for value, hosts in hosts_by_value.items())
             yield Problem(
                 "not-cluster-wide",
-                f"{setting.name} differs between the machines: {said}",
+                f"{variable.name} differs between the machines: {said}",
                 "Set it once, in the variables of the group",
             )
 
 
 __all__ = [
     "ANSIBLE_VARIABLES",
-    "NODE_SETTINGS",
+    "NODE_VARIABLES",
     "PREFIX",
-    "SETTINGS",
-    "Machine",
-    "Problem",
-    "Setting",
+    "VARIABLES",
+    "HostVariables",
+    "Variable",
     "differences",
     "nearest",
     "read_machine",

@@ -10,7 +10,7 @@ import signal
 import typing as t
 from pathlib import Path
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import data, family, readiness, states
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.states import Outcome
@@ -18,7 +18,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
-    from ansible_collections.eventstore.cluster.plugins.module_utils.service.running import Running
+    from ansible_collections.eventstore.cluster.plugins.module_utils.service.processes import Running
     from ansible_collections.eventstore.cluster.plugins.module_utils.service.upgrade import Upgrade
 
 # How long the kernel may take to end a killed process.
@@ -290,7 +290,7 @@ class Control:
     def _places(self) -> list[data.Place]:
         return self.running.places(self._upgrade.files.current if self._upgrade else Path)
 
-    def _losses(self) -> list[tuple[data.Place, data.Loss]]:
+    def _losses(self) -> list[tuple[data.Place, Problem]]:
         """The data that nodes would be started without."""
         pids = self.running.pids()
         return [

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import NodePlan
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import EPOCH, WRITER
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import write
@@ -37,14 +38,6 @@ EMPTY_HINT = (
     "To start a machine without its data, and have it copy them from the others, which must have quorum: -e"
     " start_empty=<the machine's name in the inventory>"
 )
-
-
-class Loss(t.NamedTuple):
-    """Data that a node would be started without."""
-
-    code: str
-    text: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -139,17 +132,16 @@ def place_of(effective: layers.Effective, config: str) -> Place:
     )
 
 
-def planned(node: t.Mapping[str, t.Any]) -> Place:
+def planned(node: NodePlan) -> Place:
     """Where a database node of the plan looks for its data."""
     options = option_set("database", VERSIONS[-1])
     given = {name: node["options"][name] for name in WHERE if name in node["options"]}
     text = document.to_text(given) if given else None
-    return place_of(layers.effective(options, file=text, environment=where_of(node)), node["config"])
+    return place_of(layers.effective(options, file=text, environment=where_of(node["environment"])), node["config"])
 
 
-def where_of(node: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """What in the environment of a node of the plan says where its data are; the rest can hold secrets."""
-    environment = {name: str(value) for name, value in (node.get("environment") or {}).items()}
+def where_of(environment: t.Mapping[str, str]) -> dict[str, str]:
+    """The variables of a node's environment that say where its data are; the rest can hold secrets."""
     names = {option.environment_name for option in option_set("database", VERSIONS[-1]) if option.name in WHERE}
     found = {name: value for name, value in environment.items() if name in names}
     referred = {f"${{env:{name}}}": name for name in environment}
@@ -230,7 +222,7 @@ def forget(config: str) -> None:
 # -- the rule ----------------------------------------------------------------------------------------------------------
 
 
-def losses(node: Place, used: t.Iterable[str | None] = ()) -> list[Loss]:
+def losses(node: Place, used: t.Iterable[str | None] = ()) -> list[Problem]:
     """The data that the node would be started without. ``used``: where it may have had some, besides the note."""
     was = noted(node.config)
     had = list(dict.fromkeys(filter(None, [was, *used])))
@@ -279,7 +271,7 @@ def _is_kept(node: Place, here: Data | None, there: Data) -> bool:
     return here is not None and (os.path.samefile(node.db, there.directory) or here.holds(there))
 
 
-def _left_behind(node: Place, here: Data | None, there: Data) -> Loss:
+def _left_behind(node: Place, here: Data | None, there: Data) -> Problem:
     if node.in_memory:
         now, what = "MemDb is true", "set MemDb back to false"
     else:
@@ -289,7 +281,7 @@ def _left_behind(node: Place, here: Data | None, there: Data) -> Loss:
             f" to {there.directory} where it was changed (eventstore_data_dir, eventstore_nodes,"
             " eventstore_database_options or eventstore_environment)"
         )
-    return Loss(
+    return Problem(
         "data-left-behind",
         f"the data of {node.name} would be left behind: they are in {there.directory} ({there.amount}), and {now}",
         f"To keep them, {what}. {EMPTY_HINT}",
@@ -304,9 +296,9 @@ def _other(here: Data | None, there: Data) -> str:
     return f"an older copy of it ({here.amount})"
 
 
-def _gone(node: Place, was: str) -> Loss:
+def _gone(node: Place, was: str) -> Problem:
     now = "MemDb is true" if node.in_memory else f"there is no database in {node.db}"
-    return Loss(
+    return Problem(
         "data-missing",
         f"{node.name} had its data in {was}, and now {now}",
         "Mount the disk where it is not mounted, or bring the data back from where they were moved. If they are lost,"
@@ -314,7 +306,7 @@ def _gone(node: Place, was: str) -> Loss:
     )
 
 
-def index_left_behind(node: Place, before: Place) -> list[Loss]:
+def index_left_behind(node: Place, before: Place) -> list[Problem]:
     """The index of another place, which the node would build again from the whole log."""
     maps = [Path(each.index, INDEX_MAP) for each in (before, node)]
     try:
@@ -324,7 +316,7 @@ def index_left_behind(node: Place, before: Place) -> list[Loss]:
     if old is None or old == new:
         return []
     return [
-        Loss(
+        Problem(
             "index-left-behind",
             f"the index of {node.name} would be left behind: it is in {before.index}, and Index is {node.index} now, "
             f"which has {'none' if new is None else 'another one'}. The node would build it again from its whole log, "
@@ -338,7 +330,6 @@ def index_left_behind(node: Place, before: Place) -> list[Loss]:
 __all__ = [
     "WHERE",
     "Data",
-    "Loss",
     "Place",
     "find",
     "follow",

@@ -11,8 +11,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ALLOWED_LAG_BYTES, Problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import Cluster, Node
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ALLOWED_LAG_BYTES
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.view import ClusterView, ServerView
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
@@ -31,7 +32,7 @@ class Stop:
 class Case:
     """A stop and what is known of the cluster; ``history``: sweeps of the settle window, the latest last."""
 
-    def __init__(self, history: t.Sequence[Cluster], stop: Stop) -> None:
+    def __init__(self, history: t.Sequence[ClusterView], stop: Stop) -> None:
         self.stop = stop
         # A node that goes and does not count has no say: a stuck one could not be restarted otherwise.
         self.history = [_ignoring_views_of(cluster, nodes_stopped_by(cluster, stop)) for cluster in history]
@@ -41,18 +42,18 @@ class Case:
         self.left = [node for node in self.cluster.in_sync if node.key not in gone]
 
 
-def refusals(history: t.Sequence[Cluster], stop: Stop) -> list[Problem]:
+def refusals(history: t.Sequence[ClusterView], stop: Stop) -> list[Problem]:
     """Why the service must not be stopped now; empty when the cluster keeps a majority without its nodes."""
     case = Case(history, stop)
     return [problem for condition in CONDITIONS for problem in condition(case)]
 
 
-def nodes_stopped_by(cluster: Cluster, stop: Stop) -> list[Node]:
+def nodes_stopped_by(cluster: ClusterView, stop: Stop) -> list[ServerView]:
     """The members of the cluster that the stop takes down."""
     return [node for node in cluster.nodes if any(node.addresses & addresses for addresses in stop.nodes)]
 
 
-def missing(cluster: Cluster, stop: Stop) -> list[str]:
+def missing(cluster: ClusterView, stop: Stop) -> list[str]:
     """What the nodes of a service that was started again still lack, each in words; empty when all are back."""
     back = nodes_stopped_by(cluster, stop)
     lacks = [
@@ -66,7 +67,7 @@ def missing(cluster: Cluster, stop: Stop) -> list[str]:
     return lacks
 
 
-def fingerprint(cluster: Cluster) -> str:
+def fingerprint(cluster: ClusterView) -> str:
     """What an election, or the start or end of a node changes: master, epoch, and who says that it is in sync.
 
     The others hear of a node up to a second later (gossip interval); that they have is a condition of its own.
@@ -79,17 +80,17 @@ def fingerprint(cluster: Cluster) -> str:
     return f"master {master.key if master else None}, epoch {epoch}, in sync: {', '.join(instances)}"
 
 
-def _ignoring_views_of(cluster: Cluster, gone: t.Sequence[Node]) -> Cluster:
+def _ignoring_views_of(cluster: ClusterView, gone: t.Sequence[ServerView]) -> ClusterView:
     unheard = {node.target for node in gone if node.target and node not in cluster.in_sync}
-    return Cluster([view for view in cluster.views if view.target not in unheard], cluster.cluster_size)
+    return ClusterView([view for view in cluster.views if view.target not in unheard], cluster.cluster_size)
 
 
-def _is_caught_up(cluster: Cluster, node: Node) -> bool:
+def _is_caught_up(cluster: ClusterView, node: ServerView) -> bool:
     lag = cluster.lag_bytes(node)
     return cluster.single or (lag is not None and lag <= ALLOWED_LAG_BYTES)
 
 
-def _behind(cluster: Cluster, node: Node) -> str:
+def _behind(cluster: ClusterView, node: ServerView) -> str:
     lag = cluster.lag_bytes(node)
     return f", {lag} bytes behind the master" if lag else ""
 

@@ -10,7 +10,7 @@ import secrets
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import GossipError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import client
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import (
@@ -56,13 +56,13 @@ class LeaseClient:
             return False
         self.release()
         other, silent = answers.other, answers.silent
+        where = f"lease of {self._cluster}"
         if other:
-            problem = f"another stop is under way: {other}"
             hint = f"Wait for it. If it has ended without giving the lease back: break_lease: '{other.owner}'"
-        else:
-            problem = f"{len(silent)} of {len(self._managers)} managers lend no lease: {'; '.join(silent)}"
-            hint = f"A majority of them, {self._needed}, has to: start the managers first"
-        raise LeaseHeld(problem, where=f"lease of {self._cluster}", hint=hint)
+            raise LeaseHeld.of(Problem("lease-held", f"not stopped: another stop is under way: {other}", hint, where))
+        text = f"not stopped: {len(silent)} of {len(self._managers)} managers lend no lease: {'; '.join(silent)}"
+        hint = f"A majority of them, {self._needed}, has to: start the managers first"
+        raise LeaseHeld.of(Problem("no-lease", text, hint, where))
 
     def renew(self, seconds: float) -> bool:
         """Keep what was taken and never lost since; False if that cannot be said of a majority of the managers."""

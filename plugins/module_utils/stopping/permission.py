@@ -13,9 +13,8 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import conditions
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, LeaseHeld
@@ -34,13 +33,14 @@ LEASE_S = 60.0
 # A decision and a renewed lease that are older than this are made again. Without a pause they are some ms old.
 FRESH_S = 5.0
 ATTEMPTS = 3
+EMPTY = "start-empty"
 # Goes on while the machine is suspended, as Linux' monotonic clock does not.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-# ``state``: conditions.fingerprint of a cluster; ``seconds``: for so long it is the same; ``calm``: for so long there
-# was one master and epoch, and no node started or ended; ``watched``: what has happened since the sweep before the stop
-# (gossip.watch); or empty.
+# ``state``: conditions.fingerprint of a cluster; ``seconds``: for so long it has been seen like this; ``calm``: for so
+# long there was one master and epoch, and no node started or ended; ``watched``: what has happened since the look
+# before the stop (gossip.watch); or nothing.
 Seen = dict[str, t.Any]
 
 
@@ -170,21 +170,24 @@ class StopPolicy:
             kept = self._lease_client is None or self._lease_client.renew(seconds)
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
+                self._watch.stop(time.monotonic())
                 return
             # Others may have had the lease meanwhile, and the cluster may be another one.
             self._seen_state = ""
             if self._lease_client:
                 self._take(self._lease_client, seconds)
             decide()
-        raise ServiceError(
+        problem = Problem(
+            "paused",
             f"not stopped: {ATTEMPTS} times the sweep of the cluster was more than {FRESH_S:g} s old, or the lease was "
             "lost, before the stop could be sent: this process or its machine is paused again and again",
-            where=f"{stop.service} of {self.name}",
-            hint="Check the load of the machine that runs es_service, and run it again",
+            "Check the load of the machine that runs es_service, and run it again",
+            f"{stop.service} of {self.name}",
         )
+        raise ServiceError.of(problem)
 
-    def _sweep(self, size: int) -> view.Cluster:
-        cluster = view.Cluster(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
+    def _sweep(self, size: int) -> view.ClusterView:
+        cluster = view.ClusterView(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
         self._watch.add(cluster, time.monotonic())
         return cluster
 
@@ -194,7 +197,7 @@ class StopPolicy:
         After a restart of this play, when it was calm for CALM_S as well. In check mode it is not waited for.
         """
         settle_s, calm_s, wait_s = (0.0, 0.0, 0.0) if check_mode else (self._settle_s, self._owed_s, self._wait_s)
-        history: list[view.Cluster] = []
+        history: list[view.ClusterView] = []
         since = calm_since = asked_at = 0.0
 
         def look() -> list[Problem]:
@@ -222,13 +225,14 @@ class StopPolicy:
         self._decided_at = asked_at
         self._in_sync = frozenset(node.key for node in history[-1].in_sync)
 
-    def _refusal(self, cluster: view.Cluster, stop: conditions.Stop, problems: list[Problem]) -> ServiceError:
+    def _refusal(self, cluster: view.ClusterView, stop: conditions.Stop, problems: list[Problem]) -> ServiceError:
         names = ", ".join(node.name for node in conditions.nodes_stopped_by(cluster, stop)) or "its database nodes"
         reasons = "; ".join(problem.text for problem in problems)
         return ServiceError(
             f"not stopped: it would take down {names}, but {reasons}",
             where=f"{stop.service} of {self.name}",
             hint=f"{problems[0].hint}. To lose the quorum on purpose, type the cluster's name: override: {self.name}",
+            codes=list(dict.fromkeys(problem.code for problem in problems)),
         )
 
     def _renew(self, seconds: float) -> None:
@@ -278,7 +282,7 @@ class StopPolicy:
         seconds, calm_s = time.monotonic() - since, self._watch.calm_s
         return {"state": state, "seconds": seconds, "calm": calm_s, "watched": self._watch.facts()}
 
-    def _still_to_do(self, cluster: view.Cluster, *, back: bool) -> t.Iterator[tuple[object, float]]:
+    def _still_to_do(self, cluster: view.ClusterView, *, back: bool) -> t.Iterator[tuple[object, float]]:
         """What to wait for, each with a number that falls with progress."""
         for node in cluster.nodes:
             lag = cluster.lag_bytes(node)
@@ -286,7 +290,7 @@ class StopPolicy:
         if back:
             yield "calm", -self._watch.calm_s
 
-    def _absent(self, cluster: view.Cluster) -> list[str]:
+    def _absent(self, cluster: view.ClusterView) -> list[str]:
         """The nodes that a rejoin has ended: of others that were in sync before."""
         away = [node for node in cluster.nodes if node.key in self._in_sync and node not in cluster.in_sync]
         return [f"{node.name} was in sync before the stop, and is not now" for node in away]
@@ -304,12 +308,14 @@ class StopPolicy:
         gone = {node.key for node in conditions.nodes_stopped_by(cluster, service.stop)}
         left = [node.name for node in cluster.in_sync if node.key not in gone]
         if cluster.master is None or len(left) < cluster.quorum_size:
-            raise ServiceError(
+            problem = Problem(
+                EMPTY,
                 f"start_empty is given, but without its own {len(left)} of {cluster.cluster_size} nodes are in sync "
                 f"and {cluster.quorum_size} are needed: what was acknowledged could be lost for ever",
-                where=f"{service.stop.service} of {self.name} was not started",
-                hint="Restore the quorum of the nodes that have data first: playbook eventstore.cluster.recover",
+                "Restore the quorum of the nodes that have data first: playbook eventstore.cluster.recover",
+                f"{service.stop.service} of {self.name} was not started",
             )
+            raise ServiceError.of(problem)
 
 
 _UNSTABLE = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
@@ -329,23 +335,27 @@ def permit(
         yield Permission()
     else:
         size = service.cluster_size or "an unknown number of"
-        raise ServiceError(
+        problem = Problem(
+            "cluster-not-given",
             f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
             "the others keep a quorum cannot be asked",
-            where=service.stop.service,
-            hint="Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
+            "Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
             + ("" if service.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
+            service.stop.service,
         )
+        raise ServiceError.of(problem)
 
 
 def refuse_to_empty(cluster: StopPolicy | None, service: ServiceNodes) -> None:
     """ServiceError unless a node of the service can be filled from the others."""
     if cluster is None:
-        raise ServiceError(
+        problem = Problem(
+            EMPTY,
             "start_empty is given, and cluster is not, so whether the others have a quorum cannot be asked",
-            where=f"{service.stop.service} was not started",
-            hint="Give cluster with name, endpoints and cluster_size",
+            "Give cluster with name, endpoints and cluster_size",
+            f"{service.stop.service} was not started",
         )
+        raise ServiceError.of(problem)
     cluster.refuse_to_empty(service)
 
 

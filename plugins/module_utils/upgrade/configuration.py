@@ -9,10 +9,11 @@ import typing as t
 from ansible_collections.eventstore.cluster.plugins.module_utils import families
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import layers
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, OptionSet, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import MachinePlan, ServicePlan
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
 
-def findings(hosts: t.Mapping[str, t.Any], start: Version, ends: t.Iterable[Version]) -> list[str]:
+def findings(hosts: t.Mapping[str, MachinePlan], start: Version, ends: t.Iterable[Version]) -> list[str]:
     """What each of the versions ``ends`` does not know, or reads otherwise than the one before it, as sentences."""
     found: dict[str, list[str]] = {}
     for end in ends:
@@ -31,7 +32,7 @@ def findings(hosts: t.Mapping[str, t.Any], start: Version, ends: t.Iterable[Vers
     return [f"{text} ({', '.join(servers)})" if servers else text for text, servers in found.items()]
 
 
-def _servers(hosts: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str, t.Mapping[str, t.Any]]]:
+def _servers(hosts: t.Mapping[str, MachinePlan]) -> t.Iterator[tuple[str, str, ServicePlan]]:
     for host, machine in hosts.items():
         for node in machine["nodes"]:
             yield f"{host}/{node['name']}", "database", node

@@ -9,14 +9,18 @@ import typing as t
 from pathlib import Path, PurePosixPath
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import (
+    InspectedMachine,
+    MachinePlan,
+    servers,
+    units,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.recovery import WRITER
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import systemd
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.daemon import Record
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
 NODE_EXECUTABLE = "--node-executable"
-
-Plan = t.Mapping[str, t.Any]
 
 
 def version_of(command: t.Sequence[str]) -> str:
@@ -28,46 +32,44 @@ def version_of(command: t.Sequence[str]) -> str:
     return next(filter(_is_release, reversed(PurePosixPath(program).parts[:-1])), "")
 
 
-def last_versions(plan: Plan) -> dict[str, str]:
+def last_versions(machine: InspectedMachine) -> dict[str, str]:
     """Service -> version, of the services of a machine's plan for which it is known."""
-    services = [plan["manager"]] if plan["manager"] else plan["nodes"]
-    uses_systemd = plan["provider"] == "systemd" or (plan["provider"] == "auto" and systemd.BOOTED.is_dir())
+    uses_systemd = machine["provider"] == "systemd" or (machine["provider"] == "auto" and systemd.BOOTED.is_dir())
     found = {}
-    for service in services:
+    for service in units(machine):
         name = service["service"]
         if uses_systemd:
             command = systemd.installed_command(name)
         else:
-            record = Record.read(Path(plan["run_dir"]) / f"{name}.pid")
+            record = Record.read(Path(machine["run_dir"]) / f"{name}.pid")
             command = list(record.argv) if record else []
-        version = version_of(command) or _only_possible(plan)
+        version = version_of(command) or _only_possible(machine)
         if version:
             found[name] = version
     return found
 
 
-def waiting(plan: Plan) -> list[Path]:
+def waiting(machine: MachinePlan) -> list[Path]:
     """Configuration files of the planned version beside those in use that are not yet what is in use."""
-    version = os.path.basename(plan["software"]["home"])
-    services = [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
-    files = [(Path(f"{service['config']}.{version}"), Path(service["config"])) for service in services]
+    version = os.path.basename(machine["software"]["home"])
+    files = [(Path(f"{service['config']}.{version}"), Path(service["config"])) for service in servers(machine)]
     return [
         path for path, used in files if path.is_file() and used.is_file() and path.read_bytes() != used.read_bytes()
     ]
 
 
-def full_stop_mark(plan: Plan) -> Path:
+def full_stop_mark(machine: MachinePlan) -> Path:
     """The file that is there from when a healthy cluster may be stopped for the planned version until that runs."""
-    return Path(f"{plan['nodes'][0]['config']}.{os.path.basename(plan['software']['home'])}.full-stop")
+    return Path(f"{machine['nodes'][0]['config']}.{os.path.basename(machine['software']['home'])}.full-stop")
 
 
-def _only_possible(plan: Plan) -> str:
+def _only_possible(machine: MachinePlan) -> str:
     """A plain process leaves no trace after a boot, but data that are there were not written by what is not there."""
-    home = Path(plan["software"]["home"])
-    has_data = any(os.path.exists(os.path.join(node["options"]["Db"], WRITER)) for node in plan["nodes"])
+    home = Path(machine["software"]["home"])
+    has_data = any(os.path.exists(os.path.join(node["options"]["Db"], WRITER)) for node in machine["nodes"])
     if not has_data or home.is_dir():
         return ""
-    others = [path.parent.name for path in home.parent.glob(f"*/{plan['software']['executable']}")]
+    others = [path.parent.name for path in home.parent.glob(f"*/{machine['software']['executable']}")]
     return max(filter(_is_release, others), key=Version.parse, default="")
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ProblemFacts, problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.report import upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.status import begun, left_out, stopped
@@ -35,16 +37,16 @@ class Asked:
 class Begin:
     """All that decides: ``hops`` and ``problems`` of the way, ``looks``: what was seen on each machine in reach."""
 
-    plan: Facts
-    gossip: Facts
+    plan: Plan
+    gossip: ClusterFacts
     hops: t.Sequence[Facts]
-    problems: t.Sequence[t.Mapping[str, str]]
+    problems: t.Sequence[ProblemFacts]
     looks: t.Mapping[str, Facts]
     asked: Asked
 
     @property
     def name(self) -> str:
-        return str(self.plan["cluster_name"])
+        return self.plan["cluster_name"]
 
     @property
     def stops_all(self) -> bool:
@@ -52,7 +54,7 @@ class Begin:
         return bool(self.hops) and self.hops[0]["mode"] == STOP_ALL
 
 
-def check(gossip: Facts, plan: Facts, looks: t.Mapping[str, Facts], asked: Asked) -> dict[str, t.Any]:
+def check(gossip: ClusterFacts, plan: Plan, looks: t.Mapping[str, Facts], asked: Asked) -> dict[str, t.Any]:
     """``hop``: what is to be done now, empty if nothing is; ``lines``: the way; ``refusal``: why not, or empty."""
     # In a full stop any node may be silent: what is not well is refused, and all are stopped in any case.
     silent = looks if asked.stop_all else stopped(looks)

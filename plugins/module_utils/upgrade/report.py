@@ -1,16 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The way to a version for an operator and for playbooks, from the facts ``es_gossip`` and the plan of the cluster."""
+"""The route to a version, as lines and as data, from the facts ``es_gossip`` and the plan of the cluster."""
 
 from __future__ import annotations
 
 import textwrap
 import typing as t
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import UpgradeError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
+    Problem,
+    ProblemFacts,
+    UpgradeError,
+    problem_lines,
+)
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.report import ADVICE
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts, MemberFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import join
-from ansible_collections.eventstore.cluster.plugins.module_utils.status import problem_lines
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade import configuration, routes
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import (
     BACK_UP_INDEX,
@@ -21,8 +27,6 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix 
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
-Facts = t.Mapping[str, t.Any]
-
 _MODES = {
     ROLLING: "rolling",
     MASTER_LAST: "rolling, slaves first, master last",
@@ -31,8 +35,8 @@ _MODES = {
 
 
 def upgrade(
-    gossip: Facts,
-    plan: Facts,
+    gossip: ClusterFacts,
+    plan: Plan,
     target: str,
     *,
     stopped: t.Mapping[str, t.Mapping[str, str]] | None = None,
@@ -51,7 +55,7 @@ def upgrade(
     members = [each for each in gossip["members"] if each["name"] in planned or each["is_alive"]]
     running = {member["name"]: member["es_version"] for member in members if member["es_version"]}
     silent = [member for member in members if not member["es_version"]]
-    missing = [member for member in silent if member.get("host") not in stopped]
+    missing = [member for member in silent if member["host"] not in stopped]
     if missing or not members:
         return {**refused, "problems": [_unknown_versions(missing), *gossip["problems"]]}
     try:
@@ -62,20 +66,19 @@ def upgrade(
         if unknown and not start and known in ("", str(Version.parse(target, where="upgrade_to"))):
             return {**refused, "problems": [_unknown_start(unknown)]}
         running.update({member["name"]: known for member in unknown})
-        way = routes.path(running, target, down=[member["name"] for member in silent])
+        route = routes.plan_route(running, target, down=[member["name"] for member in silent])
         if shortest:
-            way = routes.shortest(way)
+            route = routes.shortest(route)
     except UpgradeError as error:
-        text = f"{error.where}: {error.problem}" if error.where else error.problem
-        return {**refused, "problems": [{"code": "no-upgrade", "text": text, "hint": error.hint}]}
+        return {**refused, "problems": [error.as_problem("no-upgrade").facts()]}
     return {
-        "hops": [_hop_facts(hop, plan) for hop in way.hops],
-        "lines": [*_head(way, members, plan), *_not_now(way, gossip), *_body(way, plan)],
+        "hops": [_hop_facts(hop, plan) for hop in route.hops],
+        "lines": [*_head(route, members, plan), *_not_now(route, gossip), *_body(route, plan)],
         "problems": [],
     }
 
 
-def _last(plan: Facts, name: str, versions: t.Mapping[str, str]) -> str:
+def _last(plan: Plan, name: str, versions: t.Mapping[str, str]) -> str:
     """The version that a node ran last: that of its own service, or of its machine's manager."""
     host, _slash, node = name.partition("/")
     machine = plan["hosts"][host]
@@ -84,31 +87,31 @@ def _last(plan: Facts, name: str, versions: t.Mapping[str, str]) -> str:
     return versions.get(service["service"], "")
 
 
-def _unknown_versions(silent: t.Sequence[Facts]) -> dict[str, str]:
+def _unknown_versions(silent: t.Sequence[MemberFacts]) -> ProblemFacts:
     who = ", ".join(f"{member['name']} ({member['address']})" for member in silent) or "no database node"
-    return {
-        "code": "unknown-version",
-        "text": f"nothing is planned, because not every node says which version it runs; missing: {who}",
-        "hint": "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
-    }
+    return Problem(
+        "unknown-version",
+        f"nothing is planned, because not every node says which version it runs; missing: {who}",
+        "Bring these nodes back, then plan again: a node left out may be one that the new version cannot join",
+    ).facts()
 
 
-def _unknown_start(silent: t.Sequence[Facts]) -> dict[str, str]:
-    return {
-        "code": "unknown-version",
-        "text": f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
-        "hint": "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
+def _unknown_start(silent: t.Sequence[MemberFacts]) -> ProblemFacts:
+    return Problem(
+        "unknown-version",
+        f"{', '.join(member['name'] for member in silent)} does not run, and no running node tells its version",
+        "Say from which version it comes: -e upgrade_from=VERSION. It is the last part of the directory that"
         " its service was started from",
-    }
+    ).facts()
 
 
-def _crossings(hop: routes.Hop, plan: Facts) -> list[Crossing]:
+def _crossings(hop: routes.Hop, plan: Plan) -> list[Crossing]:
     windows = any(machine["platform"] == "windows" for machine in plan["hosts"].values())
     managers = plan["mode"] == "managers"
     return [each for each in hop.crossings if (windows or not each.windows) and (managers or not each.managers)]
 
 
-def _hop_facts(hop: routes.Hop, plan: Facts) -> dict[str, t.Any]:
+def _hop_facts(hop: routes.Hop, plan: Plan) -> dict[str, t.Any]:
     passed = _crossings(hop, plan)
     return {
         "from": str(hop.start),
@@ -127,18 +130,18 @@ def _hop_facts(hop: routes.Hop, plan: Facts) -> dict[str, t.Any]:
     }
 
 
-def _head(way: routes.Plan, members: t.Sequence[Facts], plan: Facts) -> t.Iterator[str]:
+def _head(route: routes.Route, members: t.Sequence[MemberFacts], plan: Plan) -> t.Iterator[str]:
     name = plan["cluster_name"]
-    if not way.hops:
-        yield f"{name} runs {way.target} on every node; there is nothing to do"
+    if not route.hops:
+        yield f"{name} runs {route.target} on every node; there is nothing to do"
         return
-    yield from _wrapped(f"{name} from {way.hops[0].start} to {way.target} {_count(way.hops)}", "  ")
+    yield from _wrapped(f"{name} from {route.hops[0].start} to {route.target} {_count(route.hops)}", "  ")
     by_version: dict[str, list[str]] = {}
     for member in members:
-        by_version.setdefault(str(way.running[member["name"]]), []).append(f"{member['name']} ({member['state']})")
+        by_version.setdefault(str(route.running[member["name"]]), []).append(f"{member['name']} ({member['state']})")
     for version, names in by_version.items():
         yield from _wrapped(f"{version} runs on {', '.join(names)}", "  ")
-    if way.interrupted:
+    if route.interrupted:
         yield "An upgrade was interrupted; hop 1 finishes it"
 
 
@@ -148,15 +151,15 @@ def _count(hops: t.Sequence[routes.Hop]) -> str:
     return f"{count}, {stops} of them with all nodes down" if stops else f"{count}, never all nodes down"
 
 
-def _not_now(way: routes.Plan, gossip: Facts) -> t.Iterator[str]:
-    if not way.hops:
+def _not_now(route: routes.Route, gossip: ClusterFacts) -> t.Iterator[str]:
+    if not route.hops:
         return
     wrong = [problem for problem in gossip["problems"] if problem["code"] not in ADVICE]
     if not gossip["healthy"]:
         yield "NOT NOW: the cluster is not healthy. Put this right before the first hop:"
         for line in problem_lines(wrong):
             yield from _wrapped(line, "  ")
-    if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in way.hops):
+    if gossip["quorum_size"] == gossip["cluster_size"] and not all(hop.stops_all for hop in route.hops):
         yield from _wrapped(
             f"NO NODE TO SPARE: quorum needs all {gossip['cluster_size']}, so a rolling hop stops writes while a node"
             " is down",
@@ -164,34 +167,34 @@ def _not_now(way: routes.Plan, gossip: Facts) -> t.Iterator[str]:
         )
 
 
-def _body(way: routes.Plan, plan: Facts) -> t.Iterator[str]:
-    if not way.hops:
+def _body(route: routes.Route, plan: Plan) -> t.Iterator[str]:
+    if not route.hops:
         return
-    for number, hop in enumerate(way.hops, start=1):
-        yield from ("", f"Hop {number} of {len(way.hops)}: {hop.start} -> {hop.end}, {_MODES[hop.edge.mode]}")
-        yield from _hop_lines(hop, way, plan)
-    if way.alternative:
-        steps = [f"{hop.end}{' (stop all)' if hop.stops_all else ''}" for hop in way.alternative]
-        ways = " -> ".join([str(way.alternative[0].start), *steps])
-        yield from ("", *_wrapped(f"Or {_count(way.alternative)}: {ways}", "  "))
-    found = configuration.findings(plan["hosts"], way.hops[0].start, [hop.end for hop in way.hops])
+    for number, hop in enumerate(route.hops, start=1):
+        yield from ("", f"Hop {number} of {len(route.hops)}: {hop.start} -> {hop.end}, {_MODES[hop.edge.mode]}")
+        yield from _hop_lines(hop, route, plan)
+    if route.alternative:
+        steps = [f"{hop.end}{' (stop all)' if hop.stops_all else ''}" for hop in route.alternative]
+        steps_shown = " -> ".join([str(route.alternative[0].start), *steps])
+        yield from ("", *_wrapped(f"Or {_count(route.alternative)}: {steps_shown}", "  "))
+    found = configuration.findings(plan["hosts"], route.hops[0].start, [hop.end for hop in route.hops])
     yield from ("", "Configuration:")
     for each in found or ["each of these versions knows every planned option"]:
         yield from _wrapped(f"  {each}", "    ")
     yield from ("", "Nothing was changed. Take one hop at a time, and plan again after each.")
 
 
-def _hop_lines(hop: routes.Hop, way: routes.Plan, plan: Facts) -> t.Iterator[str]:
+def _hop_lines(hop: routes.Hop, route: routes.Route, plan: Plan) -> t.Iterator[str]:
     facts = _hop_facts(hop, plan)
-    if len(hop.nodes) < len(way.running):
+    if len(hop.nodes) < len(route.running):
         yield from _lines("nodes", f"{', '.join(hop.nodes)}; the others run {hop.end} already")
     for step in facts["before"]:
         yield from _lines("before", step)
         if step == BACK_UP_INDEX:
             yield from (f"{'':12}{each}" for each in _index_directories(hop, plan))
-    for door in facts["one_way"]:
-        yield from _lines("ONE WAY", f"from {door['since']} on: {door['text']}")
-        yield from _lines("go back", door["going_back"])
+    for change in facts["one_way"]:
+        yield from _lines("ONE WAY", f"from {change['since']} on: {change['text']}")
+        yield from _lines("go back", change["going_back"])
     for note in facts["notes"]:
         yield from _lines("note", note)
     if hop.edge.inferred:
@@ -208,7 +211,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, 72, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-def _index_directories(hop: routes.Hop, plan: Facts) -> t.Iterator[str]:
+def _index_directories(hop: routes.Hop, plan: Plan) -> t.Iterator[str]:
     for host, machine in plan["hosts"].items():
         for node in machine["nodes"]:
             if f"{host}/{node['name']}" in hop.nodes:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""From the versions that run to a target: the steps that the vendor's documents allow, or why there is no way."""
+"""From the versions that run to a target: the steps that the vendor's documents allow, or why there is no route."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.versions import
 
 _ASK = "Ask the vendor, or plan to another version"
 
-_Route = tuple[Version, ...]
+_Stations = tuple[Version, ...]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Hop:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Route:
     """``hops`` in their order, none where all is done; ``interrupted``: the first one was begun before.
 
     ``alternative``: fewer hops that stop the whole cluster more often; empty where there is nothing to choose.
@@ -57,8 +57,8 @@ class Plan:
     alternative: tuple[Hop, ...] = ()
 
 
-def path(running: t.Mapping[str, str], target: str, *, down: t.Collection[str] = ()) -> Plan:
-    """The way of the nodes (name -> the version it says) to ``target``; UpgradeError where no document allows one.
+def plan_route(running: t.Mapping[str, str], target: str, *, down: t.Collection[str] = ()) -> Route:
+    """The route of the nodes (name -> the version it says) to ``target``; UpgradeError where no document allows one.
 
     ``down``: those that do not run, and have the version that they ran last.
     """
@@ -74,11 +74,11 @@ def path(running: t.Mapping[str, str], target: str, *, down: t.Collection[str] =
     versions = sorted(set(nodes.values()))
     interrupted = _interrupted(nodes, versions, down)
     start = versions[-1]
-    best = _route(start, end, lambda steps: (_stops(steps), len(steps), _inferred(steps)))
+    best = _cheapest(start, end, lambda steps: (_stops(steps), len(steps), _inferred(steps)))
     if best is None:
         raise _no_way(start, end)
-    shortest = _route(start, end, lambda steps: (len(steps), _stops(steps), _inferred(steps))) or best
-    return Plan(
+    shortest = _cheapest(start, end, lambda steps: (len(steps), _stops(steps), _inferred(steps))) or best
+    return Route(
         running=nodes,
         target=end,
         hops=(*interrupted, *_hops(best, nodes)),
@@ -87,12 +87,12 @@ def path(running: t.Mapping[str, str], target: str, *, down: t.Collection[str] =
     )
 
 
-def shortest(way: Plan) -> Plan:
-    """The way with the fewest hops, where there is another one."""
-    if not way.alternative:
-        return way
-    begun = way.hops[:1] if way.interrupted else ()
-    return replace(way, hops=(*begun, *way.alternative), alternative=())
+def shortest(route: Route) -> Route:
+    """The route with the fewest hops, where there is another one."""
+    if not route.alternative:
+        return route
+    begun = route.hops[:1] if route.interrupted else ()
+    return replace(route, hops=(*begun, *route.alternative), alternative=())
 
 
 def oldest(versions: t.Iterable[str]) -> str:
@@ -132,32 +132,32 @@ def _running(nodes: t.Mapping[str, Version], version: Version) -> tuple[str, ...
     return tuple(name for name, each in nodes.items() if each == version)
 
 
-def _route(start: Version, end: Version, cost: t.Callable[[t.Sequence[Edge]], tuple[int, ...]]) -> _Route | None:
-    """The cheapest way; of equal ones that over the newest releases. A way has few steps, so all are looked at."""
+def _cheapest(start: Version, end: Version, cost: t.Callable[[t.Sequence[Edge]], tuple[int, ...]]) -> _Stations | None:
+    """The cheapest route; of equal ones that over the newest releases. A route has few steps, so all are compared."""
     if start == end:
         return (start,)
     stations = sorted({start, end, *(each for each in WAYPOINTS if start < each < end)})
-    ways: dict[Version, list[_Route]] = {start: [(start,)]}
+    found: dict[Version, list[_Stations]] = {start: [(start,)]}
     for number, station in enumerate(stations[1:], start=1):
-        ways[station] = [
-            (*way, station)
+        found[station] = [
+            (*route, station)
             for before in stations[:number]
             if edge(before, station) is not None
-            for way in ways.get(before, [])
+            for route in found.get(before, [])
         ]
 
-    def rank(way: _Route) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
-        return cost(_edges(way)), [tuple(-number for number in version) for version in way]
+    def rank(route: _Stations) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:
+        return cost(_edges(route)), [tuple(-number for number in version) for version in route]
 
-    return min(ways[end], key=rank, default=None)
-
-
-def _edges(way: _Route) -> list[Edge]:
-    return [allowed for start, end in zip(way, way[1:]) if (allowed := edge(start, end))]
+    return min(found[end], key=rank, default=None)
 
 
-def _hops(way: _Route, nodes: t.Mapping[str, Version]) -> tuple[Hop, ...]:
-    return tuple(Hop(start, end, each, tuple(nodes)) for start, end, each in zip(way, way[1:], _edges(way)))
+def _edges(route: _Stations) -> list[Edge]:
+    return [allowed for start, end in zip(route, route[1:]) if (allowed := edge(start, end))]
+
+
+def _hops(route: _Stations, nodes: t.Mapping[str, Version]) -> tuple[Hop, ...]:
+    return tuple(Hop(start, end, each, tuple(nodes)) for start, end, each in zip(route, route[1:], _edges(route)))
 
 
 def _stops(steps: t.Sequence[Edge]) -> int:
@@ -184,9 +184,9 @@ def _downgrade(newer: t.Mapping[str, Version], end: Version) -> UpgradeError:
 
 
 def _no_way(start: Version, end: Version) -> UpgradeError:
-    reachable = [each for each in WAYPOINTS if each > start and _route(start, each, lambda steps: (len(steps),))]
+    reachable = [each for each in WAYPOINTS if each > start and _cheapest(start, each, lambda steps: (len(steps),))]
     known = f"the documents lead from it to {', '.join(map(str, reachable))}" if reachable else "none leads from it"
     return UpgradeError(f"no upgrade document leads from {start} to {end}; {known}", hint=_ASK)
 
 
-__all__ = ["Hop", "Plan", "oldest", "path", "shortest"]
+__all__ = ["Hop", "Route", "oldest", "plan_route", "shortest"]

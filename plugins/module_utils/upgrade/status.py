@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import Plan
 from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix import STOP_ALL
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import is_release
 
@@ -13,7 +15,7 @@ Facts = t.Mapping[str, t.Any]
 
 
 def status(
-    gossip: Facts, plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
+    gossip: ClusterFacts, plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], failures: t.Mapping[str, str]
 ) -> dict[str, t.Any]:
     """``problems``: why it stops here, empty if it can go on; ``lines``: each machine, and what to do next.
 
@@ -58,7 +60,7 @@ def begun(looks: t.Mapping[str, Facts]) -> bool:
     return bool(stopped(looks)) and any(look.get("full_stop_begun") for look in looks.values())
 
 
-def left_out(plan: Facts, looks: t.Collection[str]) -> str:
+def left_out(plan: Plan, looks: t.Collection[str]) -> str:
     """Why an upgrade cannot go on with these machines only; empty if they are all."""
     missing = ", ".join(sorted(set(plan["hosts"]) - set(looks)))
     return missing and (
@@ -75,17 +77,17 @@ def _where(look: Facts | None, failure: str | None) -> str:
     return f"{state}; it has failed" if failure else state
 
 
-def _next(plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequence[str]) -> t.Iterator[str]:
+def _next(plan: Plan, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequence[str]) -> t.Iterator[str]:
     yield "Next: put that right, and run the same command again. It goes on from here"
     if not hop or hop["mode"] != STOP_ALL:
         return
     untouched = [host for host, look in looks.items() if set(look["last_versions"].values()) == {hop["from"]}]
     touched = [host for host in plan["hosts"] if host not in untouched]
     nodes = sum(len(plan["hosts"][host]["nodes"]) for host in untouched)
-    doors = [f"{door['text']}; going back: {door['going_back']}" for door in hop["one_way"]]
+    changes = [f"{change['text']}; going back: {change['going_back']}" for change in hop["one_way"]]
     if running or nodes < plan["quorum_size"]:
         yield f"Going back to {hop['from']} is not planned: {hop['to']} was started on {', '.join(touched)}"
-        yield from doors
+        yield from changes
         return
     yield (
         f"Or back to {hop['from']}, as no master of {hop['to']} was elected: playbook eventstore.cluster.start with -e"
@@ -97,7 +99,7 @@ def _next(plan: Facts, hop: Facts, looks: t.Mapping[str, Facts], running: t.Sequ
             f" known to be harmless: playbook eventstore.cluster.site with -e eventstore_version={hop['from']} -e"
             f" preflight_last_version={hop['from']}"
         )
-        yield from doors
+        yield from changes
 
 
 __all__ = ["begun", "left_out", "status", "stopped"]

@@ -13,10 +13,10 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError, HostError, Problem
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.discovery import compare_records
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.sizes import size_in
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import Problem
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import InspectedMachine, servers
 from ansible_collections.eventstore.cluster.plugins.module_utils.preflight import (
     CHUNK_BYTES,
     MAX_SKEW_S,
@@ -27,76 +27,75 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.windows.process
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.files import text_of
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import FILE, Host
 
-Plan = t.Mapping[str, t.Any]
 Problems = t.Iterator[Problem]
 
 # The host says its time in whole seconds.
 RESOLUTION_S = 1.0
 
 
-def look(host: Host, plan: Plan) -> dict[str, t.Any]:
-    """As ``module_utils.preflight.look``: problems, notes, what is there and what runs."""
-    if plan["platform"] != "windows":
+def inspect(host: Host, machine: InspectedMachine) -> dict[str, t.Any]:
+    """As ``module_utils.preflight.inspect``: problems, notes, what is there and what runs."""
+    if machine["platform"] != "windows":
         raise HostError(
             "this machine is Windows, but its variables do not say so",
             where="ansible_connection, ansible_shell_type",
             hint="Set them in the inventory, so that the machine's files and paths are planned for Windows",
         )
-    software = plan["software"]
-    _prefetch(host, plan)
+    software = machine["software"]
+    _prefetch(host, machine)
     installed = host.kind_of(ntpath.join(software["home"], software["executable"])) == FILE
-    running = _running(host, plan)
+    running = _running(host, machine)
     sizes: dict[str, int | None] = {}
     problems = [
         *_session(host),
         *_clock(host),
-        *_services(plan),
-        *_software(host, plan, installed=installed),
-        *_addresses_and_ports(host, plan, runs=bool(running)),
-        *_directories(host, plan),
-        *_space(host, plan, installed=installed),
-        *_files(host, plan, sizes),
-        *_dns(host, plan),
+        *_services(machine),
+        *_software(host, machine, installed=installed),
+        *_addresses_and_ports(host, machine, runs=bool(running)),
+        *_directories(host, machine),
+        *_space(host, machine, installed=installed),
+        *_files(host, machine, sizes),
+        *_dns(host, machine),
     ]
     return {
         "changed": False,
-        "problems": [problem._asdict() for problem in problems],
-        "notes": list(_notes(host, plan)),
+        "problems": [problem.facts() for problem in problems],
+        "notes": list(_notes(host, machine)),
         "software_installed": installed,
         "running": running,
         "nodes": [
             {"name": node["name"], "running": bool(running), "cluster_size": sizes.get(node["config"])}
-            for node in plan["nodes"]
+            for node in machine["nodes"]
         ],
     }
 
 
-def _prefetch(host: Host, plan: Plan) -> None:
+def _prefetch(host: Host, machine: InspectedMachine) -> None:
     """Ask in one start of PowerShell what is asked below one by one."""
-    software, manager = plan["software"], plan["manager"]
+    software, manager = machine["software"], machine["manager"]
     programs = [software["executable"], *([MANAGER_PROGRAM] if manager else [])]
-    paths = [*(ntpath.join(software["home"], program) for program in programs), *_places(plan)]
-    files = [service["config"] for service in _all(plan)] + ([manager["watchdog"]["path"]] if manager else [])
+    paths = [*(ntpath.join(software["home"], program) for program in programs), *_places(machine)]
+    files = [service["config"] for service in servers(machine)] + ([manager["watchdog"]["path"]] if manager else [])
     commands = [
         *([services.query(script.check_service_name(manager["service"]))] if manager else []),
         *(network.show_session(), network.show_addresses(), network.show_listeners(), network.show_queues()),
         urlacl.show_command(),
     ]
-    drives = {software["root"][0].lower(), *(node["options"]["Db"][0].lower() for node in plan["nodes"])}
+    drives = {software["root"][0].lower(), *(node["options"]["Db"][0].lower() for node in machine["nodes"])}
     host.prefetch(
         script.time(),
         *(script.run(*command) for command in commands),
         *(script.kind_of(script.check_path(path, where="path")) for path in paths),
         *(script.read_file(script.check_path(path, where="path")) for path in files),
         *([script.process_of(manager["service"])] if manager else []),
-        *(script.permissions(path) for path in _trusted(plan)),
+        *(script.permissions(path) for path in _trusted(machine)),
         *(script.free_bytes(drive) for drive in sorted(drives)),
-        *([script.addresses_of(plan["dns"]["name"])] if plan["dns"] else []),
+        *([script.addresses_of(machine["dns"]["name"])] if machine["dns"] else []),
     )
 
 
-def _running(host: Host, plan: Plan) -> list[dict[str, t.Any]]:
-    manager = plan["manager"]
+def _running(host: Host, machine: InspectedMachine) -> list[dict[str, t.Any]]:
+    manager = machine["manager"]
     if not manager:
         return []
     name = script.check_service_name(manager["service"])
@@ -137,23 +136,23 @@ def _skew(host: Host) -> tuple[float, float]:
     return now - (before + after) / 2, (after - before + RESOLUTION_S) / 2
 
 
-def _services(plan: Plan) -> Problems:
-    if plan["provider"] not in ("auto", "windows"):
+def _services(machine: InspectedMachine) -> Problems:
+    if machine["provider"] not in ("auto", "windows"):
         yield Problem(
             "not-linux",
-            f"eventstore_service_provider is {plan['provider']}, and this machine is Windows",
+            f"eventstore_service_provider is {machine['provider']}, and this machine is Windows",
             "Set eventstore_service_provider: auto",
         )
-    if not plan["manager"]:
+    if not machine["manager"]:
         yield Problem(
             "no-service",
             "eventstore_cluster_mode is nodes, and on Windows 3.x to 5.x run as a service only below a manager",
             "Set eventstore_cluster_mode: managers",
         )
     for variable, given in (
-        ("eventstore_user", plan["user"]),
-        ("eventstore_group", plan["group"]),
-        ("eventstore_environment", plan["manager"] and plan["manager"]["environment"]),
+        ("eventstore_user", machine["user"]),
+        ("eventstore_group", machine["group"]),
+        ("eventstore_environment", machine["manager"] and machine["manager"]["environment"]),
     ):
         if given:
             yield Problem(
@@ -163,8 +162,8 @@ def _services(plan: Plan) -> Problems:
             )
 
 
-def _software(host: Host, plan: Plan, *, installed: bool) -> Problems:
-    software = plan["software"]
+def _software(host: Host, machine: InspectedMachine, *, installed: bool) -> Problems:
+    software = machine["software"]
     if not installed and not software["archive"]:
         yield Problem(
             "no-software",
@@ -173,7 +172,7 @@ def _software(host: Host, plan: Plan, *, installed: bool) -> Problems:
             "Set eventstore_archive and eventstore_archive_checksum, or put the software there",
         )
     program = ntpath.join(software["home"], MANAGER_PROGRAM)
-    if installed and plan["manager"] and host.kind_of(program) != FILE:
+    if installed and machine["manager"] and host.kind_of(program) != FILE:
         yield Problem(
             "no-manager",
             f"there is no program {program}, without which there is no manager on Windows",
@@ -181,8 +180,8 @@ def _software(host: Host, plan: Plan, *, installed: bool) -> Problems:
         )
 
 
-def _addresses_and_ports(host: Host, plan: Plan, *, runs: bool) -> Problems:
-    wanted = [Endpoint.parse(text) for service in _all(plan) for text in service["listen"]]
+def _addresses_and_ports(host: Host, machine: InspectedMachine, *, runs: bool) -> Problems:
+    wanted = [Endpoint.parse(text) for service in servers(machine) for text in service["listen"]]
     own = network.read_addresses(host.run(*network.show_addresses()).output)
     for ip in dict.fromkeys(endpoint.host for endpoint in wanted):
         if ip not in own and ip != "0.0.0.0" and not ip.startswith("127."):
@@ -195,10 +194,10 @@ def _addresses_and_ports(host: Host, plan: Plan, *, runs: bool) -> Problems:
         return
     sockets, queues = (host.run(*command).output for command in (network.show_listeners(), network.show_queues()))
     for listener in network.read_listeners(sockets, queues):
-        yield from (_taken(endpoint, listener.pid) for endpoint in wanted if listener.holds(endpoint))
+        yield from (_port_in_use(endpoint, listener.pid) for endpoint in wanted if listener.holds(endpoint))
 
 
-def _taken(endpoint: Endpoint, pid: int) -> Problem:
+def _port_in_use(endpoint: Endpoint, pid: int) -> Problem:
     if pid == network.SYSTEM:  # that one is Windows itself, and http.sys did not tell for which process it listens
         return Problem(
             "port-taken",
@@ -212,13 +211,13 @@ def _taken(endpoint: Endpoint, pid: int) -> Problem:
     )
 
 
-def _places(plan: Plan) -> list[str]:
+def _places(machine: InspectedMachine) -> list[str]:
     """What has to be a directory, if it is there."""
-    return list(dict.fromkeys([plan["software"]["root"], plan["config_dir"], *plan["directories"]]))
+    return list(dict.fromkeys([machine["software"]["root"], machine["config_dir"], *machine["directories"]]))
 
 
-def _directories(host: Host, plan: Plan) -> Problems:
-    for path in _places(plan):
+def _directories(host: Host, machine: InspectedMachine) -> Problems:
+    for path in _places(machine):
         if host.kind_of(path) == FILE:
             yield Problem(
                 "not-a-directory",
@@ -227,13 +226,13 @@ def _directories(host: Host, plan: Plan) -> Problems:
             )
 
 
-def _space(host: Host, plan: Plan, *, installed: bool) -> Problems:
+def _space(host: Host, machine: InspectedMachine, *, installed: bool) -> Problems:
     needed: dict[str, int] = {}
-    for node in plan["nodes"]:
+    for node in machine["nodes"]:
         drive = node["options"]["Db"][0].lower()
         needed[drive] = needed.get(drive, 0) + CHUNK_BYTES
     if not installed:
-        drive = plan["software"]["root"][0].lower()
+        drive = machine["software"]["root"][0].lower()
         needed[drive] = needed.get(drive, 0) + SOFTWARE_BYTES
     for drive, size in needed.items():
         try:
@@ -250,17 +249,19 @@ def _space(host: Host, plan: Plan, *, installed: bool) -> Problems:
             )
 
 
-def _files(host: Host, plan: Plan, sizes: dict[str, int | None]) -> Problems:
+def _files(host: Host, machine: InspectedMachine, sizes: dict[str, int | None]) -> Problems:
     """Existing files that are damaged and are not overwritten; ``sizes`` gets the ClusterSize of each sound one."""
 
     def read(text: str, path: str) -> None:
         document.read(text, where=path)
         sizes[path] = size_in(text)
 
-    for service in _all(plan):
+    for service in servers(machine):
         yield from _file(host, service["config"], read)
-    if plan["manager"]:
-        yield from _file(host, plan["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path))
+    if machine["manager"]:
+        yield from _file(
+            host, machine["manager"]["watchdog"]["path"], lambda text, path: watchdog.parse(text, where=path)
+        )
 
 
 def _file(host: Host, path: str, read: t.Callable[[str, str], object]) -> Problems:
@@ -272,10 +273,10 @@ def _file(host: Host, path: str, read: t.Callable[[str, str], object]) -> Proble
         yield Problem("file-damaged", str(error), f"Correct it, or move it away: move {path} {path}.damaged")
 
 
-def _dns(host: Host, plan: Plan) -> Problems:
-    if not plan["dns"]:
+def _dns(host: Host, machine: InspectedMachine) -> Problems:
+    if not machine["dns"]:
         return
-    name, expected = plan["dns"]["name"], plan["dns"]["addresses"]
+    name, expected = machine["dns"]["name"], machine["dns"]["addresses"]
     try:
         found = host.ask(script.addresses_of(name), expected="ADDRESSES", where=f"DNS name {name}").split()
     except HostError as error:
@@ -292,12 +293,12 @@ def _dns(host: Host, plan: Plan) -> Problems:
         )
 
 
-def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
-    yield from plan.get("notes", ())
-    if plan["dns"] and plan["dns"]["nameservers"]:
+def _notes(host: Host, machine: InspectedMachine) -> t.Iterator[str]:
+    yield from machine["notes"]
+    if machine["dns"] and machine["dns"]["nameservers"]:
         yield "eventstore_nameservers has no effect on Windows, whose programs ask the machine's own name servers"
     shown = host.run(*urlacl.show_command())
-    for path in _trusted(plan):
+    for path in _trusted(machine):
         said = host.say(script.permissions(path), where=path)
         if said.kind == "SDDL" and acl.may_local_service_change(said.value):  # else it is not there yet
             yield (
@@ -305,7 +306,7 @@ def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
                 f"administrators run and trust that. To leave it to them: icacls {path} /inheritance:r /grant:r "
                 f'"*S-1-5-32-544:(OI)(CI)F" "*S-1-5-18:(OI)(CI)F" "*{acl.LOCAL_SERVICE}:(OI)(CI)RX"'
             )
-    wanted = [urlacl.parse_url(url) for url in plan["urlacls"]]
+    wanted = [urlacl.parse_url(url) for url in machine["urlacls"]]
     for conflict in urlacl.conflicts(wanted, None, urlacl.parse_show(shown.output)):
         yield (
             f"{conflict.spelling} is reserved ({conflict.reason}): {conflict.sddl}. If the service is then denied its "
@@ -313,16 +314,12 @@ def _notes(host: Host, plan: Plan) -> t.Iterator[str]:
         )
 
 
-def _trusted(plan: Plan) -> list[str]:
+def _trusted(machine: InspectedMachine) -> list[str]:
     """Directories with what administrators run, and with what tells the service what to run.
 
     A directory below C: inherits from it that all accounts that have logged on may change what is in it.
     """
-    return [plan["software"]["root"], plan["config_dir"]]
+    return [machine["software"]["root"], machine["config_dir"]]
 
 
-def _all(plan: Plan) -> list[dict[str, t.Any]]:
-    return [*plan["nodes"], *([plan["manager"]] if plan["manager"] else [])]
-
-
-__all__ = ["look"]
+__all__ = ["inspect"]

@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import document, layers, watchdog
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, deployed_option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     ConfigError,
@@ -239,7 +239,7 @@ class WindowsService:
         text = self._text(path, written)
         if text is None:
             raise ConfigError("the configuration file is not there", where=path, hint="Nothing was started or stopped")
-        options = option_set(kind, version)
+        options = deployed_option_set(kind, version)
         unknown = [item.key for item in document.read(text, where=path).items if not options.find(item.key)]
         return layers.effective(
             options.extended(unknown), file=text, file_name=path, environment={}, arguments=["--config", path]

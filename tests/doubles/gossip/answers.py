@@ -8,6 +8,7 @@ import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import members, report, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import ClusterFacts
 from ansible_collections.eventstore.cluster.plugins.module_utils.http import sweep
 from ansible_collections.eventstore.cluster.plugins.module_utils.http.sweep import Result
 from tests.doubles.gossip import picture
@@ -54,7 +55,7 @@ def manager(number: int, gossip: Answer) -> view.View:
     return view.read(target, gossip, None)
 
 
-def replay(frames: t.Iterable[tuple[float, dict[str, t.Any]]]) -> t.Iterator[tuple[float, view.Cluster]]:
+def replay(frames: t.Iterable[tuple[float, dict[str, t.Any]]]) -> t.Iterator[tuple[float, view.ClusterView]]:
     """Recorded sweeps of three nodes and their managers: what changed since the last one, n1 to m3 as in a script.
 
     ``n1``: its gossip in words, or how it failed; ``/n1``: its state in /info.
@@ -64,7 +65,7 @@ def replay(frames: t.Iterable[tuple[float, dict[str, t.Any]]]) -> t.Iterator[tup
         now.update(changed)
         nodes = [node(n, _answer(now[f"n{n}"]), now[f"/n{n}"] or REFUSED) for n in (1, 2, 3)]
         managers = [manager(n, _answer(now[f"m{n}"])) for n in (1, 2, 3) if f"m{n}" in now]
-        yield second, view.Cluster([*nodes, *managers], 3)
+        yield second, view.ClusterView([*nodes, *managers], 3)
 
 
 def _answer(said: dict[str, str] | str) -> Answer:
@@ -79,14 +80,14 @@ def cluster_of(*states: str, **more: str) -> dict[str, str]:
     return {**{f"10.0.0.{number}": state for number, state in enumerate(states, start=1)}, **more}
 
 
-def judge(*views: view.View, size: int | None = 3, sure: bool = True) -> dict[str, t.Any]:
+def judge(*views: view.View, size: int | None = 3, sure: bool = True) -> ClusterFacts:
     """The report on a cluster of three that stays as it is; without ``sure``, the report on the first sweep."""
-    cluster, doubts = view.Cluster(views, size), report.Doubts()
+    cluster, doubts = view.ClusterView(views, size), report.Doubts()
     first = report.report(cluster, doubts)
     return report.report(cluster, doubts, report.CONFIRM_AFTER_S) if sure else first
 
 
-def codes(facts: dict[str, t.Any]) -> set[str]:
+def codes(facts: ClusterFacts) -> set[str]:
     return {problem["code"] for problem in facts["problems"]}
 
 

@@ -74,7 +74,7 @@ def play(tmp_path: Path, task: dict[str, object], *arguments: str, inventory: st
     (tmp_path / "play.yml").write_text(json.dumps(playbook))
     environment = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_NOCOLOR": "1"}
     command = [sys.executable, "-m", "ansible", "playbook", "-i", inventory, str(tmp_path / "play.yml"), *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.mark.usefixtures("whole_cluster")
@@ -254,6 +254,6 @@ def test_the_program_plays_a_script(tmp_path):
         assert curl.stdout == "now this503"
     finally:
         server.send_signal(signal.SIGTERM)
-        assert server.wait(10) == 0
+        assert server.wait(60) == 0
         if server.stdout:
             server.stdout.close()

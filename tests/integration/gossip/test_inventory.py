@@ -46,7 +46,7 @@ def inventory(tmp_path: Path, scripted_cluster: ScriptedCluster) -> Path:
 def run(tmp_path: Path, program: str, *arguments: str) -> str:
     environment = {**os.environ, "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"), "ANSIBLE_NOCOLOR": "1"}
     command = [sys.executable, "-m", "ansible", program, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[WARNING]" not in done.stderr
     return done.stdout

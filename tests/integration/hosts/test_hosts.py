@@ -19,7 +19,7 @@ BOX, MACHINE = str(ROOT / "tests/doubles/hosts/box"), str(ROOT / "tests/doubles/
 SLOW_S = 60.0
 
 probe = subprocess.run([BOX, "true"], capture_output=True, text=True, check=False)
-pytestmark = pytest.mark.skipif(probe.returncode == 77, reason=probe.stderr.strip())
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(probe.returncode == 77, reason=probe.stderr.strip())]
 
 
 def until(what: str, ready: t.Callable[[], bool], timeout_s: float = SLOW_S) -> None:

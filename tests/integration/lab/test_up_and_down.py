@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.slow
 AT = "127.0.41.21:15353"
 RECORD = "cluster1.eventstore.local=127.0.0.11,127.0.0.12"
 

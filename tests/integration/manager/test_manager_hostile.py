@@ -82,6 +82,7 @@ def abused(machine):
     return machine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("port", PORTS)
 def test_clients_that_never_read_are_ended_and_leave_nothing(abused, port):
     before = descriptors(abused)
@@ -93,6 +94,7 @@ def test_clients_that_never_read_are_ended_and_leave_nothing(abused, port):
         assert resident_mb(abused) < 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize("sending", [b"", BODY % (b"/gossip", 1000)])
 def test_connections_that_only_sit_there_keep_out_nobody(abused, port, sending):
@@ -104,6 +106,7 @@ def test_connections_that_only_sit_there_keep_out_nobody(abused, port, sending):
         eventually(lambda: descriptors(abused) <= before + 2, timeout_s=90)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("port", PORTS)
 @pytest.mark.parametrize("path", [b"/gossip", b"/nowhere"])
 def test_bodies_have_one_budget_and_are_not_read_where_none_is_wanted(abused, port, path):
@@ -141,7 +144,7 @@ def test_malformed_requests_get_an_answer_and_no_traceback(abused, port):
         answer(abused, port, request)
     assert abused.logged().count("\n") - lines < 100
     abused.process.terminate()
-    _out, err = abused.process.communicate(timeout=15)
+    _out, err = abused.process.communicate(timeout=60)
     assert "Traceback" not in err
     assert "\x1b" not in err
 

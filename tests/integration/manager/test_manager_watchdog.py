@@ -251,7 +251,7 @@ def test_gossip_is_answered_until_the_last_node_has_stopped(machine):
     machine.process.terminate()
     machine.await_log("was asked to stop")
     assert curl(f"{machine.external}/gossip")[0] == 200
-    assert machine.process.wait(5) == 0
+    assert machine.process.wait(60) == 0
     assert "node database stopped: exit code 0" in machine.logged()
 
 

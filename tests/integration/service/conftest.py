@@ -45,7 +45,7 @@ class Place:
             "executable": str(self.path / "eventstored"),
             "config": str(config),
             "run_dir": str(self.path / "run"),
-            "timeout": 10,
+            "timeout": 30,
             **more,
         }
 

@@ -12,6 +12,7 @@ import yaml
 
 from tests.integration.windows.machines import ROOT, Ansible, Windows
 
+pytestmark = pytest.mark.slow
 NET = "127.0.97"
 WAYS = {"winrm": "de", "psrp": "it", "ssh": "en"}
 URL = "http://127.0.0.1:39999/es-live-check/"

@@ -224,7 +224,7 @@ def test_a_node_that_outlived_its_manager_is_seen_behind_http_sys_and_no_second_
     (node,) = [each for _service, each, _config in services.nodes(node1.machine)]
     manager = psutil.Process(node1.services[SERVICE]["pid"])
     manager.kill()
-    manager.wait(10)
+    manager.wait(60)
     before = node1.changes()
     plays = Ansible(site.ansible.folder / "orphan")
     started, stopped = plays.tasks({"node1": node1}, [es_service("started"), es_service("stopped")])["node1"]
@@ -238,7 +238,7 @@ def test_a_node_that_outlived_its_manager_is_seen_behind_http_sys_and_no_second_
     done = site.play("site.yml", "--limit", "node1", "--tags", "all")
     assert f"Stop process {node.pid}" in " ".join(done.stdout.split())
     node.kill()
-    node.wait(10)
+    node.wait(60)
     assert plays.tasks({"node1": node1}, [es_service("started")])["node1"][0]["changed"]
     wait_for(lambda: has_full_cluster(NET))
 

@@ -15,6 +15,7 @@ import pytest
 from tests.doubles.windows import shells
 from tests.integration.windows.machines import PASSWORD, ROOT, WAYS, Ansible, Windows
 
+pytestmark = pytest.mark.slow
 NET = "127.0.104"
 UNKNOWN = "Get-Service -Name 'x'"
 

@@ -31,10 +31,13 @@ SOURCE = pathlib.Path(__file__).parents[3] / "tests/doubles/windows/wine/service
 COMPILER = "x86_64-w64-mingw32-gcc"
 WINE, WINESERVER = shutil.which("wine"), shutil.which("wineserver") or shutil.which("/usr/lib/wine/wineserver")
 
-pytestmark = pytest.mark.skipif(
-    not (WINE and WINESERVER and shutil.which(COMPILER)),
-    reason="wine or its compiler is missing: tests/doubles/windows/wine/install",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (WINE and WINESERVER and shutil.which(COMPILER)),
+        reason="wine or its compiler is missing: tests/doubles/windows/wine/install",
+    ),
+]
 
 PROGRAM = "c:\\Event Store\\EventStore.WindowsManager.exe"
 CONFIG = "c:\\Event Store\\manager.yaml"

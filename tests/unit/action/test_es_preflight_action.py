@@ -34,7 +34,7 @@ def make_action():
             templar=MagicMock(),
             shared_loader_obj=MagicMock(),
         )
-        problem = {"code": "port-taken", "text": "it is", "hint": "do"}
+        problem = {"code": "port-taken", "text": "it is: taken", "hint": "do", "where": ""}
         action._execute_module = MagicMock(return_value={"changed": False, "problems": [problem]})
         return action
 
@@ -64,7 +64,7 @@ def test_secrets_stay_on_the_controller(make_action, machine):
     assert sent["plan"]["nodes"][0]["options"] == {"Db": "/var/lib/eventstore"}
     assert sent["plan"]["software"]["archive"] is True
     assert abs(sent["controller_time"] - time.time()) < 5
-    assert result["problems"] == [{"code": "port-taken", "text": "node1: it is", "hint": "do"}]
+    assert result["problems"] == [{"code": "port-taken", "text": "it is: taken", "hint": "do", "where": "node1"}]
     assert machine == before
 
 
@@ -116,7 +116,7 @@ def test_an_archive_that_the_host_needs_is_looked_at_before_anything_is_made(
     software.update(wrong)
     action = make_action({"plan": {"software": software}}, windows=windows)
     seen = {"problems": [], "software_installed": False}
-    monkeypatch.setattr(windows_preflight, "look", lambda *_args, **_named: copy.deepcopy(seen))
+    monkeypatch.setattr(windows_preflight, "inspect", lambda *_args, **_named: copy.deepcopy(seen))
     action._execute_module.return_value = copy.deepcopy(seen)
 
     def find(_kind, path):
@@ -128,7 +128,7 @@ def test_an_archive_that_the_host_needs_is_looked_at_before_anything_is_made(
     action._play_context.become = False
     found = action.run(task_vars={"inventory_hostname": "node1"})["problems"]
     assert [each["code"] for each in found] == ([] if problem is None else ["archive"])
-    assert all(problem in each["text"] and each["text"].startswith("node1: ") for each in found)
+    assert all(problem in each["text"] and each["where"] == "node1" for each in found)
     action._execute_module.return_value = {"problems": [], "software_installed": True}
     if not windows:
         assert action.run(task_vars={"inventory_hostname": "node1"})["problems"] == []

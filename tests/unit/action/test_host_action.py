@@ -10,6 +10,8 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.shell import powershell, sh
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ServiceError
+
 ACTIONS = ["es_config", "es_data", "es_watchdog", "es_service", "es_urlacl"]
 PACKAGE = "ansible_collections.eventstore.cluster.plugins.action"
 
@@ -66,3 +68,15 @@ def test_keywords_without_effect_are_refused_on_windows_and_nothing_is_sent(make
         action.run(task_vars={"inventory_hostname": "node1"})
     action._execute_module.assert_not_called()
     action._connection.exec_command.assert_not_called()
+
+
+def test_a_refusal_on_windows_has_its_code_in_the_message_and_in_the_result(make_action):
+    action = make_action(windows=True)
+    action._play_context.become = False
+    problem = Problem("no-majority", "not stopped", "Wait", "es-orders")
+    action.on_windows = MagicMock(side_effect=ServiceError.of(problem))
+    with pytest.raises(AnsibleActionFail) as refused:
+        action.run(task_vars={"inventory_hostname": "node1"})
+    assert str(refused.value) == "es-orders: not stopped. Wait [no-majority]"
+    result = getattr(refused.value, "_result", None) or refused.value.result
+    assert result["codes"] == ["no-majority"]

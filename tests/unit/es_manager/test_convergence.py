@@ -51,7 +51,7 @@ def knows_all(managers: dict[Endpoint, Membership]) -> bool:
     )
 
 
-@pytest.mark.parametrize(("size", "seed"), [(3, 1), (50, 2), (50, 3), (200, 4)])
+@pytest.mark.parametrize(("size", "seed"), [(3, 1), (50, 2), (50, 3), pytest.param(200, 4, marks=pytest.mark.slow)])
 def test_managers_found_by_dns_know_each_other_within_10_rounds(size, seed):
     rng = random.Random(seed)
     managers = cluster(rng, size)

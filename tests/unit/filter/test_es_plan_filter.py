@@ -32,7 +32,7 @@ def hostvars(**node2):
 def test_plans_from_hostvars():
     made = es_plan(HOSTS, hostvars())
     assert made["problems"] == []
-    assert made["hosts"]["node2"]["int_ip"] == "192.168.1.12"
+    assert made["hosts"]["node2"]["nodes"][0]["options"]["IntIp"] == "192.168.1.12"
 
 
 def test_other_variables_are_not_even_looked_at():

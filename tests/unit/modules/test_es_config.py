@@ -147,7 +147,7 @@ def test_a_bare_machine_in_check_mode(run_module, tmp_path):
         ),
         ({"options": {"ClusterSize": 4}}, "ClusterSize: 4 is not a size for a cluster"),
         ({"options": {"EnableWatchdog": True}}, "EnableWatchdog is an option of a manager node"),
-        ({"version": "20.10.6"}, "version '20.10.6' is not supported"),
+        ({"version": "26.2.0"}, "version '26.2.0' is not supported"),
         ({"kind": "manager"}, "ClusterSize is an option of a database node"),
         ({"arguments": ["--int_ip", "1"]}, "command line, --int_ip: not an option"),
         ({"arguments": ["--config", "/elsewhere"]}, "arguments: --config chooses /elsewhere, not the file"),
@@ -264,6 +264,83 @@ def test_a_managers_file_is_doubted_too(es_config, path, text, warning):
     path.write_text(text)
     result = es_config(kind="manager", exclusive=False, options={"Log": "/l"})
     assert any(warning in each for each in result["warnings"]), result
+
+
+MODERN = {
+    "Db": "/srv/db",
+    "Log": "/srv/log",
+    "ClusterSize": 3,
+    "DiscoverViaDns": False,
+    "GossipSeed": ["es2.example.org:2113", "es3.example.org:2113"],
+    "CertificateFile": "/etc/tls/node.crt",
+}
+
+
+def test_a_file_for_a_server_of_today(es_config, path):
+    result = es_config(version="24.10.4", options=MODERN)
+    assert result["changed"]
+    assert "GossipSeed: ['es2.example.org:2113', 'es3.example.org:2113']" in path.read_text()
+    assert result["effective"]["GossipSeed"]["value"] == ["es2.example.org:2113", "es3.example.org:2113"]
+    assert result["effective"]["NodePort"] == {"value": 2113, "source": "<DEFAULT>"}
+    assert result["effective"]["ClusterSize"]["source"] == "Yaml"
+    assert "warnings" not in result
+    again = es_config(version="24.10.4", options=MODERN)
+    assert not again["changed"]
+    assert es_config(version="24.10.4", exclusive=False, options={"StatsPeriodSec": 60})["changed"]
+    assert "StatsPeriodSec: 60" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "change", "message"),
+    [
+        ("24.10.4", {"HttpPrt": 1}, "HttpPrt is not an option of a database node 24.10.4; did you mean HttpPort?"),
+        ("25.0.0", {"HttpPort": 1}, "it went after 24.10.4; write NodePort"),
+        ("24.10.4", {"DisableAdminUi": "yes"}, "'yes' is not true or false; the server does not start with it"),
+        ("24.10.4", {"GossipSeed": ["[::1]:2113"]}, "is IPv6, which the server does not read in GossipSeed"),
+        ("24.10.4", {"DefaultAdminPassword": "x"}, "can only be set by an environment variable"),
+        ("24.10.4", {"Licencing": {"LicenseKey": "x"}}, "no section that 24.10.4 knows; did you mean Licensing?"),
+        ("24.10.4", {"GossipSeed": []}, "the server ends with exit code 1 and says so on stdout"),
+        ("20.10.6", {"CertificateFile": ""}, "the server ends with exit code 0"),
+        ("24.10.4", {"CertificateFile": ""}, "TLS needs a certificate"),
+    ],
+)
+def test_what_a_server_of_today_would_not_start_with_is_not_written(es_config, path, version, change, message):
+    result = es_config(version=version, options={**MODERN, **change})
+    assert result["failed"]
+    assert message in result["msg"]
+    assert not path.exists()
+
+
+def test_what_the_environment_does_to_a_server_of_today(es_config, path):
+    result = es_config(version="24.10.4", options=MODERN, environment={"EVENTSTORE_NAMESERVERS": "10.0.0.1"})
+    assert "environment variable EVENTSTORE_NAMESERVERS: not an option of a database node 24.10.4" in result["msg"]
+    assert not path.exists()
+    result = es_config(version="26.1.0", options=MODERN, environment={"KURRENTDB_CLUSTER_SIZE": "5"})
+    assert result["shadowed"] == {"ClusterSize": {"in_file": "3", "value": 5, "source": "Environment Variables"}}
+
+
+def test_an_old_name_is_doubted(es_config):
+    result = es_config(version="24.10.4", options={**MODERN, "HttpPort": 3113})
+    assert any(
+        "HttpPort (Yaml): the old name of NodePort; later versions than 24.10.4" in each for each in result["warnings"]
+    )
+    assert result["effective"]["NodePort"]["value"] == 3113
+
+
+def test_a_section_is_written_and_its_secret_is_seen_by_none(es_config, path):
+    result = es_config(
+        version="24.10.4", options={**MODERN, "Licensing": {"LicenseKey": "s3cret-key"}}, _ansible_diff=True
+    )
+    assert 'Licensing: {"LicenseKey": "s3cret-key"}' in path.read_text()
+    assert "s3cret-key" not in str(result)
+    assert path.stat().st_mode & 0o007 == 0
+    kept = es_config(version="24.10.4", exclusive=False, options={"StatsPeriodSec": 60}, _ansible_diff=True)
+    assert "s3cret-key" in path.read_text()
+    assert "s3cret-key" not in str(kept)
+
+
+def test_there_is_no_manager_of_today(es_config):
+    assert "there are none from 20.x on" in es_config(version="24.10.4", kind="manager", options={"Log": "/l"})["msg"]
 
 
 @pytest.mark.parametrize(("version", "warned"), [("5.0.0", True), ("5.0.11", False)])

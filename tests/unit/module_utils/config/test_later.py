@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import later, layers, values
-from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import VERSIONS, option_set, table
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ConfigError
 
 NEWEST = option_set("database", VERSIONS[-1])
@@ -38,8 +38,24 @@ def test_every_edge_tells_it():
     assert "did you mean EVENTSTORE_WORKER_THREADS?" in found.ignored[1]
 
 
-def test_no_later_name_is_an_option_of_today():
-    names = [name for name, _version in later._LATER.values()]
-    assert [name for name in names if NEWEST.find(name)] == []
-    assert set(later._EARLIER) <= set(names)
+@pytest.mark.parametrize(
+    ("version", "name", "hint"),
+    [
+        ("24.10.4", "ExtTcpPort", "it went after 23.10.6"),
+        ("25.0.0", "HttpPort", "it went after 24.10.4; write NodePort"),
+        ("25.0.0", "IntIp", "it went after 24.10.4; write ReplicationIp"),
+        ("22.10.5", "NodePort", "it came with 23.10.0"),
+        ("24.10.4", "IntHttpPort", "it went with 5.x; from 20.x on it is HttpPort, for there is one HTTP port"),
+        ("24.10.4", "StructuredLog", "it went with 5.x"),
+        ("24.10.4", "ClusterSiez", "did you mean ClusterSize?"),
+    ],
+)
+def test_names_of_other_versions_of_today(version, name, hint):
+    assert later.meant(option_set("database", version), name) == hint
+
+
+def test_every_earlier_name_is_an_option_of_its_time():
+    modern = {option.name for option in table("database", "26.1.0")}
+    assert [name for name in later._EARLIER if name not in modern] == []
     assert all(NEWEST.find(text.partition(",")[0]) for text in later._EARLIER.values())
+    assert all(NEWEST.find(name) for name in later._NOW)

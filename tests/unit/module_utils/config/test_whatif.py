@@ -68,12 +68,26 @@ def test_every_option_line_of_every_layout_is_read(dump):
         ("22.10.5", "CERTIFICATE FILE", ("", "<DEFAULT>")),
         ("23.10.6", "CERTIFICATE FILE", ("", "<DEFAULT>")),
         ("24.10.4", "CERTIFICATE PASSWORD", ("********", "<DEFAULT>")),
+        ("24.10.4-empty", "CLUSTER DNS", ("", "Yaml")),
+        ("26.1.0", "INSECURE", ("true", "Command Line")),
+        ("26.1.0", "TRUSTED ROOT CERTIFICATES PATH", ("/etc/ssl/certs", "<DEFAULT>")),
         ("25.0.0", "CONFIG", ("/etc/kurrentdb/node.yaml", "Command Line")),
     ],
 )
 def test_values_of_other_layouts(version, title, expected):
     dump = next(path for path in DUMPS if path.stem == f"whatif-{version}")
     assert whatif.parse(dump.read_text())[title] == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "source"), [("23.10.6", "Yaml"), ("24.10.4-empty", "Json"), ("26.1.0", "Event Store Json File")]
+)
+def test_blanks_at_the_edges_of_a_value_are_kept(version, source):
+    """Measured on 23.10.6 and 24.10.4, where the values begin in another column each."""
+    text = next(path for path in DUMPS if path.stem == f"whatif-{version}").read_text()
+    line = next(line for line in text.splitlines() if line.strip().startswith("NODE PRIORITY:"))
+    given = line.replace("0 (<DEFAULT>)", f" 7  ({source})")
+    assert whatif.parse(text.replace(line, given))["NODE PRIORITY"] == (" 7 ", source)
 
 
 @pytest.mark.parametrize(

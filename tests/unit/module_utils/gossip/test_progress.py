@@ -10,9 +10,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress
 from tests.doubles.gossip.answers import HEALTHY, REFUSED, cluster_of, node
 
 
-def behind(position: int) -> view.Cluster:
+def behind(position: int) -> view.ClusterView:
     words = cluster_of("Master at=10485760", "Slave at=10485760", f"CatchingUp at={position}")
-    return view.Cluster([node(number, words) for number in (1, 2, 3)], 3)
+    return view.ClusterView([node(number, words) for number in (1, 2, 3)], 3)
 
 
 def test_rate_and_estimate_count_from_the_first_look():
@@ -24,8 +24,8 @@ def test_rate_and_estimate_count_from_the_first_look():
 
 def test_only_those_that_are_not_in_sync_are_told_of():
     progress = Progress()
-    assert progress.lines(view.Cluster([node(number, HEALTHY) for number in (1, 2, 3)], 3), 0.0) == []
-    silent = view.Cluster([node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)], 3)
+    assert progress.lines(view.ClusterView([node(number, HEALTHY) for number in (1, 2, 3)], 3), 0.0) == []
+    silent = view.ClusterView([node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)], 3)
     assert progress.lines(silent, 0.0) == ["n3 is silent"]
 
 

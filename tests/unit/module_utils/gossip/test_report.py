@@ -232,9 +232,9 @@ def test_a_silent_master_that_has_a_successor_is_one_more_silent_node():
 
 def test_a_doubt_that_comes_and_goes_is_never_told():
     other = cluster_of("Slave", "Master", "Slave")
-    two = view.Cluster([node(1, HEALTHY), node(2, other), node(3, HEALTHY)], 3)
-    three = view.Cluster([node(1, HEALTHY), node(2, other), node(3, cluster_of("Slave", "Slave", "Master"))], 3)
-    one = view.Cluster([node(number, HEALTHY) for number in (1, 2, 3)], 3)
+    two = view.ClusterView([node(1, HEALTHY), node(2, other), node(3, HEALTHY)], 3)
+    three = view.ClusterView([node(1, HEALTHY), node(2, other), node(3, cluster_of("Slave", "Slave", "Master"))], 3)
+    one = view.ClusterView([node(number, HEALTHY) for number in (1, 2, 3)], 3)
     doubts = report.Doubts()
     step = report.CONFIRM_AFTER_S * 0.75
     for number, cluster in enumerate([two, one, two, three, two]):

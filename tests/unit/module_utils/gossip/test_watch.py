@@ -26,7 +26,7 @@ def watched(*sweeps, restarts=()):
     watch = Watch(restarts)
     for second, answers in enumerate(sweeps):
         views = [node(number, answer) for number, answer in enumerate(answers, start=1)]
-        watch.add(view.Cluster(views, 3), 100.0 + second)
+        watch.add(view.ClusterView(views, 3), 100.0 + second)
     return watch.facts()
 
 
@@ -178,3 +178,30 @@ def test_old_news_of_a_process_is_no_start():
 def test_who_ended_before_the_watch_is_not_told():
     assert watched([ENDED, ENDED, REFUSED], [ENDED, ENDED, REFUSED])["ended"] == []
     assert watched(all_say(ENDING))["ended"] == ["n3"]
+
+
+def marks(*sweeps, restarts=(NODE3,), stop_at=1.5):
+    """The marks of these sweeps, one second apart; the stop is sent ``stop_at`` seconds after the first."""
+    watch = Watch(restarts)
+    for second, answers in enumerate(sweeps):
+        if second > stop_at:
+            watch.stop(100.0 + stop_at)
+            stop_at = float("inf")
+        watch.add(
+            view.ClusterView([node(number, answer) for number, answer in enumerate(answers, start=1)], 3),
+            100.0 + second,
+        )
+    return {name: value for name, value in watch.facts().items() if name in ("stopped_s", "answered_s", "in_sync_s")}
+
+
+def test_a_wanted_restart_has_three_marks():
+    up, down = cluster_of("Master", "Slave", "Slave"), cluster_of("Master", "Slave", "Slave dead")
+    back, after = (cluster_of("Master", "Slave", f"{state} start=2") for state in ("CatchingUp", "Slave"))
+    sweeps = [all_say(up), all_say(up), [down, down, REFUSED], all_say(back), all_say(after), all_say(after)]
+    assert marks(*sweeps) == {"stopped_s": 1.5, "answered_s": 3.0, "in_sync_s": 4.0}
+
+
+def test_before_the_stop_and_while_the_node_is_away_there_is_no_later_mark():
+    up, down = cluster_of("Master", "Slave", "Slave"), cluster_of("Master", "Slave", "Slave dead")
+    assert marks(all_say(up), all_say(up)) == {}
+    assert marks(all_say(up), all_say(up), [down, down, REFUSED]) == {"stopped_s": 1.5}

@@ -41,7 +41,7 @@ def test_without_an_inventory_there_are_no_groups_to_name():
 
 def test_hosts_of_another_group_are_not_planned_as_machines_of_this_one():
     (problem,) = strangers(GROUPS, "a", ["a1", "b1", "w"])
-    assert problem.text == "b1, w: not in the group a, whose machines are a1, a2"
+    assert (problem.where, problem.text) == ("b1, w", "not in the group a, whose machines are a1, a2")
     (problem,) = strangers(GROUPS, "eventstore", ["a1"])
     assert problem.code == "no-machines"
 

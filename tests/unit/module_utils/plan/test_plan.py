@@ -14,7 +14,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.config import d
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.options import option_set
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import TopologyError
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.plan import plan
-from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import NODE_SETTINGS, PREFIX, SETTINGS
+from ansible_collections.eventstore.cluster.plugins.module_utils.plan.variables import NODE_VARIABLES, PREFIX, VARIABLES
 
 
 def three(group=None, **hosts):
@@ -75,7 +75,7 @@ def test_vendor_page_on_windows(windows):
     }
     assert node1["manager"]["service"] == "es-cluster1"
     assert node1["manager"]["arguments"] == []
-    assert node1["run_dir"] is None
+    assert node1["run_dir"] == ""
     assert node1["urlacls"] == [
         "http://192.168.1.11:2112/",
         "http://192.168.1.11:2113/",
@@ -354,15 +354,15 @@ def test_no_machines():
 # -- the table of variables --------------------------------------------------------------------------------------------
 
 
-def test_settings_are_sound():
-    for setting in (*SETTINGS, *NODE_SETTINGS):
+def test_variables_are_sound():
+    for setting in (*VARIABLES, *NODE_VARIABLES):
         assert setting.description.endswith(".")
         assert setting.type in ("str", "int", "list", "dict")
         assert (setting.elements is not None) == (setting.type == "list")
         for default in filter(None, (setting.default, setting.windows)):
             assert not setting.choices or default in setting.choices
             assert setting.check(default, default is setting.windows) == ""
-    assert all(setting.name.startswith(PREFIX) for setting in SETTINGS)
+    assert all(setting.name.startswith(PREFIX) for setting in VARIABLES)
 
 
 # -- what holds for every cluster --------------------------------------------------------------------------------------
@@ -455,7 +455,7 @@ def _assert_reads_back(kind, version, options):
     items = {item.key: item.raw for item in document.read(text, where="file").items}
     assert list(items) == list(options)
     for name, wanted in options.items():
-        read = values.parse(known.find(name), document.joined(items[name]))
+        read = values.parse(known.find(name), document.joined(items[name]), known.traits)
         assert ([str(each) for each in read] if isinstance(read, tuple) else read) == wanted
 
 
@@ -469,7 +469,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
-NODE = st.dictionaries(st.sampled_from([setting.name for setting in NODE_SETTINGS]), JSON, max_size=4)
+NODE = st.dictionaries(st.sampled_from([setting.name for setting in NODE_VARIABLES]), JSON, max_size=4)
 OPTION = st.sampled_from(
     [
         "IntIp",
@@ -484,8 +484,8 @@ OPTION = st.sampled_from(
     ]
 )
 OPTIONS = st.dictionaries(OPTION, JSON | st.sampled_from(["10.0.0.1", "10.0.0.1:1", "::1", 2112]), max_size=3)
-VARIABLES = st.dictionaries(
-    st.sampled_from([setting.name for setting in SETTINGS] + ["ansible_host", "ansible_connection"]), JSON, max_size=4
+GIVEN = st.dictionaries(
+    st.sampled_from([setting.name for setting in VARIABLES] + ["ansible_host", "ansible_connection"]), JSON, max_size=4
 )
 
 
@@ -493,7 +493,7 @@ VARIABLES = st.dictionaries(
 @example({"a": {}}, [], {}, {"Db": ["0"], "IntIpAdvertiseAs": "x", "ExtHttpPrefixes": 1})
 @example({"a": {}}, [], {"ExtHttpPrefixes": ["http://x"], "IntIpAdvertiseAs": "::1"}, {})
 @given(
-    st.dictionaries(st.sampled_from(["a", "10.0.0.2"]), VARIABLES, min_size=1),
+    st.dictionaries(st.sampled_from(["a", "10.0.0.2"]), GIVEN, min_size=1),
     st.lists(NODE, max_size=2),
     OPTIONS,
     OPTIONS,

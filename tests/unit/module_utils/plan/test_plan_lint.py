@@ -181,7 +181,7 @@ WRONG = [
     pytest.param(
         machines(node2={"eventstore_int_http_port": "many"}),
         ["wrong-value"],
-        ["node2: eventstore_int_http_port", "'many'", "whole number"],
+        ["node2: eventstore_int_http_port", "'many'", "not an integer"],
         "",
         id="text for a number",
     ),
@@ -246,7 +246,7 @@ WRONG = [
         id="name server by name",
     ),
     pytest.param(
-        machines(node2={"eventstore_nodes": ["database"]}), ["wrong-value"], ["not a mapping"], "", id="node as text"
+        machines(node2={"eventstore_nodes": ["database"]}), ["wrong-value"], ["not a dictionary"], "", id="node as text"
     ),
     pytest.param(
         machines(node2={"eventstore_nodes": []}), ["wrong-value"], ["eventstore_nodes is empty"], "", id="no node"
@@ -913,7 +913,7 @@ def test_says_what_is_wrong(given, codes, named, hint):
     problems = plan(given)["problems"]
     assert [problem["code"] for problem in problems] == codes
     for fragment in named:
-        assert fragment in problems[0]["text"]
+        assert fragment in f"{problems[0]['where']}: {problems[0]['text']}"
     assert hint in problems[0]["hint"]
     assert all(problem["hint"] for problem in problems)
 

@@ -169,8 +169,8 @@ def test_where_a_planned_node_looks(config):
     assert planned({"Db": "/data", "ClusterSize": 3}, {"EVENTSTORE_CERTIFICATE_PASSWORD": "x"}).db == "/data"
     assert planned({"Db": "/data", "MemDb": True, "Index": "/fast"}, {}).in_memory
     assert planned({"Db": "/data"}, {"EVENTSTORE_DB": "${env:DISK}", "DISK": "/other"}).db == "/other"
-    node = {"environment": {"EVENTSTORE_DB": "${env:DISK}", "DISK": "/other", "EVENTSTORE_CERTIFICATE_PASSWORD": "x"}}
-    assert data.where_of(node) == {"EVENTSTORE_DB": "${env:DISK}", "DISK": "/other"}
+    environment = {"EVENTSTORE_DB": "${env:DISK}", "DISK": "/other", "EVENTSTORE_CERTIFICATE_PASSWORD": "x"}
+    assert data.where_of(environment) == {"EVENTSTORE_DB": "${env:DISK}", "DISK": "/other"}
 
 
 def test_the_open_files_of_a_process_tell_where_its_data_are(tmp_path):

@@ -20,11 +20,11 @@ FIVE = cluster_of("Master", "Slave", "Slave", "Slave", "Slave")
 ANOTHER = {"10.0.0.7": "Slave", "10.0.0.8": "Master", "10.0.0.9": "Slave"}
 
 
-def cluster(*views: view.View, size: int = 3) -> view.Cluster:
-    return view.Cluster(views, size)
+def cluster(*views: view.View, size: int = 3) -> view.ClusterView:
+    return view.ClusterView(views, size)
 
 
-def all_say(words: dict[str, str], size: int = 3) -> view.Cluster:
+def all_say(words: dict[str, str], size: int = 3) -> view.ClusterView:
     """Everybody answers, and the same."""
     return cluster(
         *(node(number, words) for number, text in enumerate(words.values(), start=1) if "dead" not in text), size=size
@@ -35,7 +35,7 @@ def stop(*numbers: int) -> conditions.Stop:
     return conditions.Stop("es-cluster1", tuple(frozenset({Endpoint(f"10.0.0.{number}", 2112)}) for number in numbers))
 
 
-def codes(history: list[view.Cluster], going: conditions.Stop) -> set[str]:
+def codes(history: list[view.ClusterView], going: conditions.Stop) -> set[str]:
     return {problem.code for problem in conditions.refusals(history, going)}
 
 
@@ -50,7 +50,7 @@ def _changed(number: int, words: dict[str, str], change: object) -> view.View:
     return node(number, ok(json.dumps(members.render(other)).encode()), words[f"10.0.0.{number}"])
 
 
-def restarted(words: dict[str, str], ip: str) -> view.Cluster:
+def restarted(words: dict[str, str], ip: str) -> view.ClusterView:
     """The same cluster, in which one node is another instance."""
 
     def change(each: members.Member) -> members.Member:

@@ -17,7 +17,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.matrix 
     WAYPOINTS,
     edge,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.routes import path
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.routes import plan_route
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
 STATED = False
@@ -122,7 +122,7 @@ def test_what_cannot_be_undone_says_what_going_back_costs(each):
 
 def hops(running, target):
     running = {"node1": running} if isinstance(running, str) else running
-    return [(str(hop.start), str(hop.end), hop.edge.mode) for hop in path(running, target).hops]
+    return [(str(hop.start), str(hop.end), hop.edge.mode) for hop in plan_route(running, target).hops]
 
 
 PATHS = [
@@ -170,14 +170,14 @@ def test_path(running, target, expected):
 
 
 def test_rolling_comes_first_and_the_full_stop_is_named_beside_it():
-    plan = path({"node1": "3.4.0"}, "4.0.3")
+    plan = plan_route({"node1": "3.4.0"}, "4.0.3")
     assert [hop.edge.mode for hop in plan.hops] == [ROLLING, ROLLING]
     assert [(str(hop.end), hop.edge.mode) for hop in plan.alternative] == [("4.0.3", STOP_ALL)]
-    assert path({"node1": "3.9.4"}, "4.0.3").alternative == ()
+    assert plan_route({"node1": "3.9.4"}, "4.0.3").alternative == ()
 
 
 def test_an_interrupted_roll_changes_only_the_nodes_that_are_left():
-    plan = path({"node1": "3.9.4", "node2": "3.4.0", "node3": "3.4.0"}, "4.0.3")
+    plan = plan_route({"node1": "3.9.4", "node2": "3.4.0", "node3": "3.4.0"}, "4.0.3")
     assert plan.interrupted
     assert [hop.nodes for hop in plan.hops] == [("node2", "node3"), ("node1", "node2", "node3")]
 
@@ -210,12 +210,12 @@ REFUSED = [
 
 def test_a_full_stop_that_was_interrupted_is_finished_while_the_nodes_that_are_left_are_down():
     nodes = {"node1": "4.0.3", "node2": "3.4.0", "node3": "3.4.0"}
-    way = path(nodes, "4.0.3", down=["node2", "node3"])
+    way = plan_route(nodes, "4.0.3", down=["node2", "node3"])
     (hop,) = way.hops
     assert (hop.stops_all, hop.nodes, way.interrupted) == (True, ("node2", "node3"), True)
     for running in (["node2"], ["node1", "node3"], []):
         with pytest.raises(UpgradeError, match="cannot be one cluster"):
-            path(nodes, "4.0.3", down=running)
+            plan_route(nodes, "4.0.3", down=running)
 
 
 @pytest.mark.parametrize(("running", "target", "message"), REFUSED)
@@ -239,7 +239,7 @@ def test_refused(running, target, message):
     ],
 )
 def test_projections_are_stopped_before_4_1_3_and_5_0_1_are_passed(running, target, stop_projections):
-    (hop,) = path({"node1": running}, target).hops
+    (hop,) = plan_route({"node1": running}, target).hops
     assert any(each.before.startswith("Stop all projections") for each in hop.crossings) == stop_projections
 
 
@@ -256,18 +256,18 @@ def test_projections_are_stopped_before_4_1_3_and_5_0_1_are_passed(running, targ
     ],
 )
 def test_what_cannot_be_undone(running, target, doors):
-    (hop,) = path({"node1": running}, target).hops
+    (hop,) = plan_route({"node1": running}, target).hops
     assert [str(each.reached.first) for each in hop.crossings if each.one_way] == doors
 
 
 def test_a_full_stop_to_4_0_passes_both_doors():
-    (hop,) = path({"node1": "3.4.0"}, "4.0.3").alternative
+    (hop,) = plan_route({"node1": "3.4.0"}, "4.0.3").alternative
     assert [str(each.reached.first) for each in hop.crossings if each.one_way] == ["3.9.4", "4.0.0"]
 
 
 def test_a_downgrade_over_one_door_tells_that_one():
     with pytest.raises(UpgradeError) as refused:
-        path({"node1": "5.0.11", "node2": "4.1.4"}, "4.1.4")
+        plan_route({"node1": "5.0.11", "node2": "4.1.4"}, "4.1.4")
     assert refused.value.problem == (
         "4.1.4 would be a downgrade, which is never planned: node1 5.0.11. What is known of going back: from 5.0.0 on"
         " it writes version 2 of the file indexmap, which 4.x cannot read; going back: a full rebuild of the index; the"
@@ -289,7 +289,7 @@ versions = st.sampled_from(
 @given(st.dictionaries(st.sampled_from(["node1", "node2", "node3"]), versions, min_size=1), versions)
 def test_every_way_is_made_of_edges_goes_up_and_ends_at_the_target(running, target):
     try:
-        plan = path({name: str(version) for name, version in running.items()}, str(target))
+        plan = plan_route({name: str(version) for name, version in running.items()}, str(target))
     except UpgradeError:
         return
     begun, rest = plan.hops[: plan.interrupted], plan.hops[plan.interrupted :]

@@ -105,7 +105,7 @@ def look(given: dict[str, t.Any], **answers: list[Step]) -> dict[str, t.Any]:
     }
     steps = {**FINE, "directories": list(directories.values()), **answers}
     with Scripted(*(step for name in FINE for step in steps[name])) as there:
-        return preflight.look(there, given)
+        return preflight.inspect(there, given)
 
 
 def test_a_machine_that_can_run_its_part_has_no_problem() -> None:
@@ -246,4 +246,4 @@ def test_what_the_services_account_could_replace_is_noted(sddl: str, is_told: bo
 
 def test_a_linux_plan_is_refused_before_anything_is_asked() -> None:
     with Scripted() as there, pytest.raises(HostError, match="its variables do not say so"):
-        preflight.look(there, {**planned(), "platform": "linux"})
+        preflight.inspect(there, {**planned(), "platform": "linux"})
