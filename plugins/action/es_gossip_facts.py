@@ -12,7 +12,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts im
     ARGUMENT_SPEC,
     ConditionNotMet,
     gather,
-    told,
+    not_met,
 )
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
@@ -44,7 +44,7 @@ class ActionModule(HostAction):
         try:
             return {"changed": False, "ansible_facts": {"es_gossip": gather(params)}}
         except ConditionNotMet as error:
-            return {"failed": True, "msg": str(error), **told(error, self._display.verbosity)}
+            return not_met(error, params["fail"], self._display.verbosity)
         except EventStoreError as error:
             return {"failed": True, "msg": str(error)}
 

@@ -43,6 +43,8 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         # Not an argument: callbacks can show arguments, and the plan holds secrets.
         plan = variables["preflight_plan"]
+        if isinstance(plan, str):  # a variable of the play, which is a template
+            plan = self._templar.template(plan)
         lines = [*overview.table(params["gossip"], plan), *map(overview.Line, params["outcome"])]
         for line in lines:
             display.display(line.text, color=_colour(line.tone))

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts
-from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import alarms, happened
+from ansible_collections.eventstore.cluster.plugins.module_utils.upgrade.turns import alarms, turn
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.turns import progress_shown, stop_lock
 
@@ -69,8 +69,7 @@ class ActionModule(HostAction):
         watched = seen.pop("watched", None) if seen else None
         if watched:
             result["watched"] = watched
-            back = f"{host}: {self._task.args.get('name')} is back after {watched['seconds']:.0f} s"
-            display.display(f"{back}: {happened(watched)}")
+            display.display(f"{host}: {turn(str(self._task.args.get('name')), watched)}")
             result.setdefault("warnings", []).extend(f"{host}: {line}" for line in alarms(watched))
 
 

@@ -75,6 +75,13 @@ options:
       - Not together with O(until), which watches as long as it waits.
     type: float
     default: 0.0
+  fail:
+    description:
+      - Whether the task fails where O(until) does not come true. Without it, RV(not_met) says why, and the facts are
+        returned.
+    type: bool
+    default: true
+    version_added: 2.0.0
   from:
     description:
       - Where to ask from. V(target) is for networks in which only the hosts reach each other, and needs Python there.
@@ -144,6 +151,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+not_met:
+  description: Why O(until) did not come true.
+  returned: with O(fail=false), where it did not
+  type: str
+  sample: "until: quorum: the cluster has no quorum, 60.0 s after the first of 6 endpoints was asked"
 ansible_facts:
   description:
     - The facts. When O(until) does not hold in time, the task fails with the problems in its message, and the last
@@ -311,7 +323,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.facts im
     ARGUMENT_SPEC,
     ConditionNotMet,
     gather,
-    told,
+    not_met,
 )
 
 
@@ -320,7 +332,10 @@ def main() -> None:
     try:
         module.exit_json(changed=False, ansible_facts={"es_gossip": gather(module.params)})
     except ConditionNotMet as error:
-        module.fail_json(msg=str(error), **told(error, module._verbosity))
+        result = not_met(error, module.params["fail"], module._verbosity)
+        if result.pop("failed", False):
+            module.fail_json(**result)
+        module.exit_json(**result)
     except EventStoreError as error:
         module.fail_json(msg=str(error))
 

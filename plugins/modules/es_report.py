@@ -41,6 +41,7 @@ attributes:
   diff_mode:
     support: none
   platform:
+    support: full
     platforms: posix
 seealso:
   - module: eventstore.cluster.es_gossip_facts

@@ -23,6 +23,7 @@ attributes:
   diff_mode:
     support: none
   platform:
+    support: full
     platforms: linux
 options:
   ip:

@@ -394,10 +394,12 @@ seen:
 watched:
   description:
     - What has happened to the cluster since the look before the stop, as C(watched) of
-      M(eventstore.cluster.es_gossip_facts). The wanted restart is not in it. Also shown as one line, and as a warning
-      where data may be lost.
+      M(eventstore.cluster.es_gossip_facts). The wanted restart is not in it.
     - C(stopped_s), C(answered_s) and C(in_sync_s) are the seconds from C(began) until the stop was sent, and until the
       restarted nodes answered and were in sync. One that was not seen is left out.
+    - C(back_s) is the time in seconds from the stop until the nodes were in sync and caught up, C(copied_bytes) the
+      most that they were behind.
+    - Also shown as one line, and as a warning where data may be lost.
   returned: after a restart that O(cluster) was asked for
   type: dict
   sample:
@@ -416,6 +418,8 @@ watched:
     stopped_s: 3.1
     answered_s: 5.6
     in_sync_s: 9.8
+    back_s: 9.7
+    copied_bytes: 1048576
 commands:
   description: The commands that changed something, or would have in check mode.
   returned: on Windows, changed

@@ -13,7 +13,7 @@ from tests.watcher import Watcher
 NET = "127.0.92"
 HOSTS = ("node1", "node2", "node3")
 NODES = [f"{NET}.{last}:2113" for last in (11, 12, 13)]
-NEEDED = "is needed and not done"
+PENDING = "is pending"
 
 
 @pytest.fixture(scope="module", params=[pytest.param("managers", marks=pytest.mark.slow), "nodes"])
@@ -45,7 +45,7 @@ def test_a_change_without_an_effect_restarts_nothing(site: Site) -> None:
     changed = options(StatsPeriodSec=30)
     said = site.deploy(*changed)
     assert "StatsPeriodSec" in (site.lab / "node1/config/database.yaml").read_text()
-    assert NEEDED not in said.stdout
+    assert PENDING not in said.stdout
     done = site.play("playbooks/rolling_restart.yml", *changed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert pids(site) == before
@@ -64,8 +64,8 @@ def test_an_option_that_takes_a_restart_is_told_and_rolled_out_one_node_at_a_tim
     before = pids(site)
     changed = options(StatsPeriodSec=77)
     said = site.deploy(*changed)
-    assert said.stdout.count(NEEDED) == 3
-    assert f"A restart of {service(site)} {NEEDED}" in said.stdout
+    assert said.stdout.count(PENDING) == 3
+    assert f"a restart of {service(site)} {PENDING}" in said.stdout
     assert "with another StatsPeriodSec" in " ".join(said.stdout.split())
     assert pids(site) == before
     with Watcher(NODES) as watcher:
@@ -73,7 +73,7 @@ def test_an_option_that_takes_a_restart_is_told_and_rolled_out_one_node_at_a_tim
     assert done.returncode == 0, done.stdout + done.stderr
     assert watcher.worst == 1, watcher.worst_nodes
     assert all(now != before[host] for host, now in pids(site).items())
-    assert NEEDED not in site.deploy(*changed).stdout
+    assert PENDING not in site.deploy(*changed).stdout
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_an_option_that_was_changed_back_takes_no_restart(site: Site) -> None:
     before = pids(site)
     running = {"StatsPeriodSec": 77} if "77" in (site.lab / "node1/config/database.yaml").read_text() else {}
     site.deploy(*options(StatsPeriodSec=78))
-    assert NEEDED not in site.deploy(*options(**running)).stdout
+    assert PENDING not in site.deploy(*options(**running)).stdout
     assert pids(site) == before
 
 
@@ -90,7 +90,7 @@ def test_an_option_of_the_whole_cluster_is_not_rolled_out(site: Site) -> None:
     before = pids(site)
     changed = options(StatsPeriodSec=77, IntTcpPort=1212)
     said = site.deploy(*changed)
-    assert said.stdout.count(NEEDED) == 3
+    assert said.stdout.count(PENDING) == 3
     assert pids(site) == before
     refused = site.play("playbooks/rolling_restart.yml", *changed)
     assert refused.returncode != 0
@@ -100,4 +100,4 @@ def test_an_option_of_the_whole_cluster_is_not_rolled_out(site: Site) -> None:
         done = site.play(f"playbooks/{playbook}.yml", *changed, "-e", "stop_cluster=cluster1")
         assert done.returncode == 0, done.stdout + done.stderr
     wait_for(lambda: has_full_cluster(NET))
-    assert NEEDED not in site.deploy(*changed).stdout
+    assert PENDING not in site.deploy(*changed).stdout

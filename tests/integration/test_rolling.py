@@ -101,7 +101,7 @@ def test_a_roll_under_appends_loses_none_and_takes_the_master_last(whole: Site) 
     assert sorted(address for address, _from, _to in watcher.outages) == NODES
     told = " ".join(done.stdout.split())
     assert "after the last turn, " in told
-    assert "1 election" in told.partition("Show what the restarts of this play")[2]  # the master's turn
+    assert "1 election" in told.partition("stop to caught up")[2]  # the master's turn
     assert watcher.outages[-1][0] == master
     assert all(now != before[host] for host, now in pids(whole).items())
     assert len(writer.acknowledged) > 50

@@ -111,7 +111,7 @@ def test_no_playbook_ends_well_without_a_machine(playbook: Path) -> None:
     """The first play fails where the group of the others has no machine; those after it have no other group."""
     first, *plays = yaml.safe_load(playbook.read_text(encoding="utf-8"))
     group = "{{ eventstore_inventory_group | default('eventstore') }}"
-    if playbook.stem == "check_group":
+    if playbook.stem in ("check_group", "status"):  # status is one play, to be short
         assert (first["hosts"], plays) == (f"{group},all,localhost", [])
         assert first["name"].endswith(group)
         return

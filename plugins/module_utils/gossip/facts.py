@@ -24,6 +24,7 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "wait_timeout": {"type": "float", "default": 60.0},
     "settle": {"type": "float", "default": 0.0},
     "watch": {"type": "float", "default": 0.0},
+    "fail": {"type": "bool", "default": True},
     "from": {"type": "str", "choices": ["controller", "target"], "default": "controller"},
 }
 
@@ -58,9 +59,15 @@ class ConditionNotMet(GossipError):
         self.facts = facts
 
 
-def told(error: ConditionNotMet, verbosity: int) -> dict[str, t.Any]:
-    """What a failed task returns beside its message: callbacks print thousands of characters of facts before that."""
-    return {"ansible_facts": {"es_gossip": error.facts}} if verbosity >= FACTS_VERBOSITY else {}
+def not_met(error: ConditionNotMet, fail: bool, verbosity: int) -> dict[str, t.Any]:
+    """The result where the condition did not come true.
+
+    A failed task returns its message alone: callbacks print thousands of characters of facts before it.
+    """
+    facts = {"ansible_facts": {"es_gossip": error.facts}}
+    if not fail:
+        return {"changed": False, "not_met": str(error), **facts}
+    return {"failed": True, "msg": str(error), **(facts if verbosity >= FACTS_VERBOSITY else {})}
 
 
 def gather(params: t.Mapping[str, t.Any]) -> GossipFacts:
@@ -173,4 +180,4 @@ def _address(text: t.Any, where: str) -> Endpoint:
         ) from None
 
 
-__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "ask", "gather", "read_endpoints", "told"]
+__all__ = ["ARGUMENT_SPEC", "ConditionNotMet", "ask", "gather", "not_met", "read_endpoints"]

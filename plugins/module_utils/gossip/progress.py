@@ -38,6 +38,28 @@ class Progress:
         return f"{text}, {size(rate)}/s, about {lag / rate:.0f} s left"
 
 
+class Rejoin:
+    """How nodes that were stopped at a time came back: after which time they were caught up, and what they copied."""
+
+    def __init__(self, stopped_at: float) -> None:
+        self._stopped_at = stopped_at
+        self._back_at: float | None = None
+        self._most_behind = 0
+
+    def add(self, lags: t.Iterable[int | None], *, is_back: bool, now: float) -> None:
+        """Take one more sweep: by how many bytes each node is behind, and whether all are in sync and caught up."""
+        self._most_behind = max([self._most_behind, *(lag for lag in lags if lag)])
+        if not is_back:
+            self._back_at = None
+        elif self._back_at is None:
+            self._back_at = now
+
+    def facts(self) -> dict[str, t.Any]:
+        """``back_s``: seconds from the stop until they were caught up for good; ``copied_bytes``: at the least."""
+        back_s = None if self._back_at is None else round(self._back_at - self._stopped_at, 3)
+        return {"back_s": back_s, "copied_bytes": self._most_behind}
+
+
 def size(number: float) -> str:
     """A number of bytes, as people read it."""
     for unit in _UNITS[:-1]:
@@ -47,4 +69,4 @@ def size(number: float) -> str:
     return f"{number:.1f} {_UNITS[-1]}"
 
 
-__all__ = ["Progress", "size"]
+__all__ = ["Progress", "Rejoin", "size"]

@@ -85,6 +85,13 @@ class Watched(Marks):
     ended: list[str]
 
 
+class Rejoined(Watched):
+    """Of a restart: seconds from the stop until its nodes were caught up, None if not seen, and what they copied."""
+
+    back_s: float | None
+    copied_bytes: int
+
+
 class ClusterFacts(t.TypedDict):
     """One sweep."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import Problem, ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import facts, view
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Rejoin
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import conditions
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, LeaseHeld
@@ -40,7 +41,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 # ``state``: conditions.fingerprint of a cluster; ``seconds``: for so long it has been seen like this; ``calm``: for so
 # long there was one master and epoch, and no node started or ended; ``watched``: what has happened since the look
-# before the stop (gossip.watch); or nothing.
+# before the stop (gossip.watch), and how the nodes came back (gossip.progress.Rejoin); or nothing.
 Seen = dict[str, t.Any]
 
 
@@ -86,6 +87,7 @@ class StopPolicy:
         self._in_sync: frozenset[Endpoint] = frozenset()
         self._break: str = given.get("break_lease") or ""
         self._decided_at = float("-inf")
+        self._stopped_at = 0.0
         seen: Seen = given.get("seen") or {"state": "", "seconds": 0.0, "calm": CALM_S}
         now = time.monotonic() if began is None else began
         self._seen_state = seen["state"]
@@ -170,7 +172,8 @@ class StopPolicy:
             kept = self._lease_client is None or self._lease_client.renew(seconds)
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
-                self._watch.stop(time.monotonic())
+                self._stopped_at = time.monotonic()
+                self._watch.stop(self._stopped_at)
                 return
             # Others may have had the lease meanwhile, and the cluster may be another one.
             self._seen_state = ""
@@ -243,6 +246,7 @@ class StopPolicy:
         """Wait while the nodes make progress: a copy may take hours, but a node that stands still is a failure."""
         best: dict[object, float] = {}
         moved = renewed = since = time.monotonic()
+        rejoin = Rejoin(self._stopped_at)
         state = ""
 
         def look() -> list[str]:
@@ -252,7 +256,9 @@ class StopPolicy:
             now_is = conditions.fingerprint(cluster)
             if now_is != state:
                 state, since = now_is, now
-            lacks = conditions.missing(cluster, stop) or self._absent(cluster)
+            lacks = conditions.missing(cluster, stop)
+            rejoin.add(map(cluster.lag_bytes, conditions.taken(cluster, stop)), is_back=not lacks, now=now)
+            lacks = lacks or self._absent(cluster)
             for key, left in self._still_to_do(cluster, back=not lacks):
                 if key not in best or left < best[key]:
                     best[key] = left
@@ -280,7 +286,12 @@ class StopPolicy:
                 hint="It was left running. Read its log before another node is stopped",
             )
         seconds, calm_s = time.monotonic() - since, self._watch.calm_s
-        return {"state": state, "seconds": seconds, "calm": calm_s, "watched": self._watch.facts()}
+        return {
+            "state": state,
+            "seconds": seconds,
+            "calm": calm_s,
+            "watched": {**self._watch.facts(), **rejoin.facts()},
+        }
 
     def _still_to_do(self, cluster: view.ClusterView, *, back: bool) -> t.Iterator[tuple[object, float]]:
         """What to wait for, each with a number that falls with progress."""

@@ -19,8 +19,8 @@ def findings(hosts: t.Mapping[str, MachinePlan], start: Version, ends: t.Iterabl
     for end in ends:
         if not families.traits(str(end)).managers:
             text = (
-                f"{end}: configuration for 20.x and later is not managed by this collection: write it by hand, from the"
-                " vendor's upgrade guide"
+                f"{end}: configuration for 20.x and later is not managed by this collection: write it with es_config,"
+                " from the vendor's upgrade guide"
             )
             found[text] = []
             break

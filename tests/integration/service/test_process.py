@@ -566,7 +566,7 @@ REFUSED = [
     pytest.param({"enabled": True}, {}, "nothing starts a plain process with the machine", id="enabled"),
     pytest.param({"environment": {"A": "x\ny"}}, {}, "the value of A has a line break", id="environment"),
     pytest.param({"user": "a b"}, {}, "'a b' is not the name of a user", id="user"),
-    pytest.param({"version": "21.10.0"}, {}, "version '21.10.0' is not supported", id="version"),
+    pytest.param({"version": "21.10.0"}, {}, "version '21.10.0' is not deployed or operated", id="version"),
 ]
 
 

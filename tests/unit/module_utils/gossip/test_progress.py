@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import view
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress, size
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Progress, Rejoin, size
 from tests.doubles.gossip.answers import HEALTHY, REFUSED, cluster_of, node
 
 
@@ -34,3 +34,14 @@ def test_only_those_that_are_not_in_sync_are_told_of():
 )
 def test_sizes(number, text):
     assert size(number) == text
+
+
+def test_nodes_are_back_when_they_have_caught_up_for_the_last_time_and_have_copied_the_most_they_were_behind():
+    rejoin = Rejoin(100.0)
+    assert rejoin.facts() == {"back_s": None, "copied_bytes": 0}
+    for lag, is_back, now in ((None, False, 102.0), (4096, False, 103.0), (10, True, 104.0), (20, False, 105.0)):
+        rejoin.add([lag, 0], is_back=is_back, now=now)
+    assert rejoin.facts()["back_s"] is None
+    for now in (106.5, 107.0):
+        rejoin.add([0, None], is_back=True, now=now)
+    assert rejoin.facts() == {"back_s": 6.5, "copied_bytes": 4096}
