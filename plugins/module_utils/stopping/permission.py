@@ -257,7 +257,7 @@ class StopPolicy:
             if now_is != state:
                 state, since = now_is, now
             lacks = conditions.missing(cluster, stop)
-            rejoin.add(map(cluster.lag_bytes, conditions.taken(cluster, stop)), is_back=not lacks, now=now)
+            rejoin.add(map(cluster.lag_bytes, conditions.nodes_stopped_by(cluster, stop)), is_back=not lacks, now=now)
             lacks = lacks or self._absent(cluster)
             for key, left in self._still_to_do(cluster, back=not lacks):
                 if key not in best or left < best[key]:
