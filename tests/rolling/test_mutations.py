@@ -137,7 +137,6 @@ MUTATIONS = [
     (DATA, "self.header == other.header and ", ""),
     (DATA, "self.writer >= other.writer and ", ""),
     (DATA, " and self.epoch >= other.epoch", ""),
-    (DATA, "os.path.samefile(node.db, there.directory) or ", ""),
     (DATA, "None if node.in_memory else find(node.db)", "find(node.db)"),
     (DATA, "if not chunks and WRITER not in names:", "if WRITER not in names:"),
     (DATA, "WRITER, names, otherwise=1)", "WRITER, names, otherwise=0)"),
