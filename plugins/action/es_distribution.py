@@ -12,10 +12,10 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import (
     check_checksum,
+    check_url,
     checksum,
     open_archive,
 )
-from ansible_collections.eventstore.cluster.plugins.modules.es_distribution import check_url
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.action import HostAction
 
 if t.TYPE_CHECKING:

@@ -171,15 +171,12 @@ import contextlib
 import grp
 import os
 import pwd
-import re
 import typing as t
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import (
-    has_credentials,
     without_credentials,
 )
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
@@ -189,6 +186,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.software import
 from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import (
     MAX_BYTES,
     check_checksum,
+    check_url,
     checksum,
     open_archive,
 )
@@ -375,31 +373,10 @@ def _home(params: dict[str, t.Any]) -> Path:
         raise DistributionError(
             f"executable is {params['executable']!r}", hint="Write its path below home, without . and .."
         )
-    if params["keep_versions"] < 0:
-        raise DistributionError(f"keep_versions is {params['keep_versions']}", hint="Write 0 to keep all, or 1 or more")
-    params["checksum"] = (params["checksum"] or "").lower() or None
-    if params["checksum"] and not re.fullmatch("sha256:[0-9a-f]{64}", params["checksum"]):
-        raise DistributionError(
-            f"checksum is {params['checksum']!r}",
-            hint="Write sha256: and the 64 hexadecimal digits that sha256sum prints",
-        )
+    params["checksum"] = installed.check_request(params)
     if params["url"]:
         check_url(params["url"])
     return home
-
-
-def check_url(address: str) -> None:
-    """Refuse what is no address, or holds a password; the error shows nothing of it."""
-    try:
-        url = urlsplit(address)
-        is_plain = url.scheme in ("http", "https") and bool(url.hostname) and not has_credentials(address)
-    except ValueError:
-        is_plain = False
-    if not is_plain:
-        raise DistributionError(
-            "url is not an http or https address, or contains a user or a password",
-            hint="Write https://HOST/PATH; write user and password to the file .netrc of the user on the host",
-        )
 
 
 def _owner(params: dict[str, t.Any], *, check_mode: bool) -> tuple[int, int]:

@@ -465,10 +465,13 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.files.posix imp
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import accounts, procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.host.module import DiscreetModule, require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import systemd
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control, Result, Upgrade
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.control import Control
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.daemon import ProcessProvider
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition, Provider
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.processes import Running
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.staged_files import StagedFiles
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.states import PRESENT, STOPS, Outcome
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.upgrade import Upgrade
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 
 ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -526,8 +529,7 @@ ARGUMENTS: dict[str, dict[str, t.Any]] = {
         },
     },
 }
-RUNS = ("started", "restarted", "installed")
-RULES: dict[str, t.Any] = {"required_if": [("state", state, ("executable", "config")) for state in RUNS]}
+RULES: dict[str, t.Any] = {"required_if": [("state", state, ("executable", "config")) for state in PRESENT]}
 
 
 class ServiceModule(DiscreetModule):
@@ -623,13 +625,13 @@ def _effective(
         return None
 
 
-def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> permission.Cluster | None:
-    """The policy of a stop or an empty start; None without these, or if not given. ``began``: start of the task."""
+def cluster_of(params: t.Mapping[str, t.Any], began: float | None = None) -> permission.StopPolicy | None:
+    """The option ``cluster`` of a task that stops nodes or starts one empty, else None. ``began``: when it came."""
     given = params["cluster"]
-    if given is None or (params["state"] not in ("stopped", "restarted", "absent") and not params["start_empty"]):
+    if given is None or (params["state"] not in STOPS and not params["start_empty"]):
         return None
     owner = given["owner"] or f"{accounts.user_name(os.geteuid())}@{socket.gethostname()}:{os.getpid()}"
-    return permission.Cluster({**given, "owner": owner}, began)
+    return permission.StopPolicy({**given, "owner": owner}, began)
 
 
 def _upgrade(module: AnsibleModule) -> Upgrade | None:
@@ -641,7 +643,7 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
     old = {**params, "executable": given["executable"] or params["executable"], "arguments": given["arguments"]}
     options = deployed_option_set(params["kind"], given["from"])
     definition = _definition(old)
-    previous = Control(
+    running = Running(
         definition,
         _provider(old, definition),
         options=options,
@@ -649,7 +651,7 @@ def _upgrade(module: AnsibleModule) -> Upgrade | None:
         effective=_effective(module, definition, options, given["arguments"]),
     )
     files = StagedFiles(given["from"], params["version"], tuple(map(Path, given["files"])))
-    return Upgrade(files, previous, given["revive"])
+    return Upgrade(files, Control(running), given["revive"])
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -662,20 +664,24 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     effective = _effective(module, definition, options, params["arguments"], source)
     if effective is not None:
         module.no_log_values.update(each.raw for each in effective.values() if each.option.secret and each.raw)
-    if params["config"] and params["state"] in RUNS and journal.unfinished(params["config"]):
+    if params["config"] and params["state"] in PRESENT and journal.unfinished(params["config"]):
         module.warn(
             f"A run was killed while it wrote {', '.join(journal.unfinished(params['config']))}: these files may not "
             "match. Write them again with playbook eventstore.cluster.site"
         )
     enabled = params["enabled"]
-    if enabled is None and params["state"] in RUNS and provider.unit:
+    if enabled is None and params["state"] in PRESENT and provider.unit:
         enabled = True
-    control = Control(
+    running = Running(
         definition,
         provider,
         options=options,
         config=params["config"],
         effective=effective,
+        previous=upgrade.previous.running if upgrade else None,
+    )
+    control = Control(
+        running,
         cluster=cluster_of(params, BEGAN),
         check_mode=module.check_mode,
         upgrade=upgrade,
@@ -687,29 +693,28 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     result = control.bring_to(params["state"], enabled=enabled)
     for warning in result.warnings:
         module.warn(warning)
-    return _outcome(module, control, provider, result)
+    return _outcome(module, running, result)
 
 
-def _outcome(module: AnsibleModule, control: Control, provider: Provider, result: Result) -> dict[str, t.Any]:
-    params = module.params
-    active = provider.is_active()
-    pid = provider.pid()
-    family = control.family()
-    held = procfs.listening(family)
+def _outcome(module: AnsibleModule, running: Running, result: Outcome) -> dict[str, t.Any]:
+    provider = running.provider
+    active, pid, pids = provider.is_active(), provider.pid(), running.pids()
+    compares = active and pid and module.params["state"] in PRESENT
+    held = procfs.listening(pids)
     outcome: dict[str, t.Any] = {
         "changed": result.changed,
         "status": provider.status(),
         "pid": pid,
         "processes": [
             {
-                "pid": member,
-                "command": procfs.command_line(member),
-                "listening": [str(endpoint) for owner, endpoint in held if owner == member],
+                "pid": each,
+                "command": procfs.command_line(each),
+                "listening": [str(endpoint) for owner, endpoint in held if owner == each],
             }
-            for member in family
+            for each in pids
         ],
-        "restart_needed": control.restart_reasons(pid) if active and pid and params["state"] in RUNS else [],
-        "stop_all_needed": control.cluster_wide_changes() if active and pid and params["state"] in RUNS else [],
+        "restart_needed": running.restart_reasons(pid) if compares and pid else [],
+        "stop_all_needed": running.cluster_wide_changes() if compares else [],
         "answer": result.answer,
     }
     if provider.unit:

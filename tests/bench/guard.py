@@ -48,11 +48,11 @@ WAYS = {"nodes only": DATABASES, "nodes and managers, lease": [*DATABASES, *MANA
 def measure(name: str, endpoints: list[dict[str, str]]) -> bool:
     targets = facts.read_endpoints(endpoints)
     asked = {"name": "cluster1", "endpoints": endpoints, "cluster_size": 3, "settle": 0.0, "wait": 0.0, "stall": 1.0}
-    members = permission.Members(Stop("es-cluster1", (frozenset({Endpoint(f"{NET}.11", 2112)}),)), 3)
+    members = permission.ServiceNodes(Stop("es-cluster1", (frozenset({Endpoint(f"{NET}.11", 2112)}),)), 3)
 
     def decide() -> float:
         began = time.perf_counter()
-        cluster = permission.Cluster({**asked, "owner": "bench"})
+        cluster = permission.StopPolicy({**asked, "owner": "bench"})
         with permission.permit(cluster, members, hold_s=1, check_mode=False):
             return time.perf_counter() - began
 

@@ -124,7 +124,7 @@ def test_a_link_of_the_operator_stays_and_leads_to_an_empty_directory(place: Pla
 )
 def test_a_link_that_the_account_can_have_put_there_is_not_followed(place: Place, prepare: str) -> None:
     refused = place.remove(prepare, "es/db")
-    assert "is a link that another account could have created" in refused.result["msg"]
+    assert "is a link that another account could have made" in refused.result["msg"]
     assert "precious/file" in refused.left
     assert "es/db" in refused.left
 
@@ -145,5 +145,5 @@ def test_nothing_is_removed_while_a_process_has_a_file_open(place: Place) -> Non
 def test_of_several_directories_none_is_removed_if_one_cannot_be(place: Place) -> None:
     prepare = "mkdir one; touch one/writer.chk two"
     refused = place.remove(prepare, "one", "two")
-    assert "two is not a directory" in refused.result["msg"]
+    assert "is there, and is no directory" in refused.result["msg"]
     assert refused.left == ["one", "one/writer.chk", "two"]

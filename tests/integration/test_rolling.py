@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.conditions import Stop
-from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 from tests.lab_site import Site, changed, curl, has_full_cluster, wait_for
 from tests.watcher import Watcher, Writer
 
@@ -165,9 +165,9 @@ def test_of_many_that_ask_at_the_same_moment_one_at_a_time_is_permitted() -> Non
     worst: list[int] = []
 
     def ask(number: int) -> None:
-        asked = permission.Cluster({**ASKED, "settle": 0.0, "wait": 30.0, "owner": f"controller{number}"})
+        asked = permission.StopPolicy({**ASKED, "settle": 0.0, "wait": 30.0, "owner": f"controller{number}"})
         addresses = frozenset({Endpoint(f"{NET}.{11 + number % 3}", 2112)})
-        members = permission.Members(Stop("es-cluster1", (addresses,)), 3)
+        members = permission.ServiceNodes(Stop("es-cluster1", (addresses,)), 3)
         with permission.permit(asked, members, hold_s=30, check_mode=False):
             inside.append(str(number))
             worst.append(len(inside))
@@ -181,7 +181,7 @@ def test_of_many_that_ask_at_the_same_moment_one_at_a_time_is_permitted() -> Non
 
 @pytest.mark.usefixtures("whole")
 def test_a_lease_that_was_left_behind_is_explained_and_broken_by_name(site: Site) -> None:
-    left = Borrower(
+    left = LeaseClient(
         [Endpoint(f"{NET}.{last}", 30777) for last in (11, 12, 13)], "alice@away:1:node1", cluster="cluster1"
     )
     left.take(600)
@@ -200,11 +200,11 @@ from ansible.module_utils import basic
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 from ansible_collections.eventstore.cluster.plugins.modules import es_service
 permission.MAX_S = 5.0  # a lease that ends soon
-confirm = permission.Cluster._confirm
+confirm = permission.StopPolicy._confirm
 def pause(*arguments):
     os.kill(os.getpid(), signal.SIGSTOP)
     confirm(*arguments)
-permission.Cluster._confirm = pause
+permission.StopPolicy._confirm = pause
 basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = sys.argv[1].encode(), "legacy"
 es_service.main()
 """

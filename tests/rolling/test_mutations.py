@@ -22,6 +22,7 @@ GUARD, LEASE, PERMISSION = (
     f"{UTILS}/stopping/permission.py",
 )
 FAMILY = f"{UTILS}/service/family.py"
+DATA, JOURNAL, UPGRADE = f"{UTILS}/service/data.py", f"{UTILS}/files/journal.py", f"{UTILS}/service/upgrade.py"
 STAGED, RECOVERY = f"{UTILS}/service/staged_files.py", f"{UTILS}/recovery.py"
 TESTS = {
     GUARD: "tests/unit/module_utils/stopping/test_conditions.py",
@@ -30,6 +31,9 @@ TESTS = {
     FAMILY: "tests/unit/module_utils/service/test_family.py",
     STAGED: "tests/unit/module_utils/service/test_staged_files.py",
     RECOVERY: "tests/unit/module_utils/test_recovery.py",
+    DATA: "tests/unit/module_utils/service/test_data.py",
+    JOURNAL: "tests/unit/modules/test_es_config_killed.py",
+    UPGRADE: "tests/unit/module_utils/service/test_upgrade.py",
 }
 
 MUTATIONS = [
@@ -48,7 +52,7 @@ MUTATIONS = [
         )
     ),
     # and each part of them that decides.
-    (GUARD, "if not any(addresses & _addresses(node) for node in case.taken):", "if not case.taken:"),
+    (GUARD, "if not any(addresses & node.addresses for node in case.stopped):", "if not case.stopped:"),
     (GUARD, "    if len(claimants) > 1:", "    if len(claimants) > 2:"),
     (GUARD, "    elif case.cluster.master is None:", "    elif False:"),
     (GUARD, "len(case.left) < cluster.quorum_size:", "len(case.left) < cluster.quorum_size - 1:"),
@@ -68,19 +72,23 @@ MUTATIONS = [
     (LEASE, "or now >= self._until", ""),
     (PERMISSION, "if not waited.ok:", "if False:"),
     (PERMISSION, "del history[:-1]", "pass"),
-    (PERMISSION, "and now - since >= settle_s", ""),
-    (PERMISSION, "and now - calm_since >= calm_s", ""),
-    (PERMISSION, "conditions.signature(history[0]) == self._seen_state", "bool(self._seen_state)"),
-    (PERMISSION, "since = calm_since = time.monotonic()\n", "since = self._seen_since\n"),
+    (PERMISSION, " and now - since >= settle_s", ""),
+    (PERMISSION, " and now - calm_since >= calm_s", ""),
+    (PERMISSION, "conditions.fingerprint(history[0]) == self._seen_state", "bool(self._seen_state)"),
+    (
+        PERMISSION,
+        "                since = calm_since = time.monotonic()\n",
+        "                since = self._seen_since\n",
+    ),
     (PERMISSION, "if now_is != state:", "if not state:"),
-    (PERMISSION, "else (self._settle_s, self._owed_s, ", "else (0.0, self._owed_s, "),
-    (PERMISSION, "max(self._size, members.cluster_size or 0, 1)", "max(self._size, 1)"),
-    (PERMISSION, "max(self._size, members.cluster_size or 0, 1)", "max(members.cluster_size or 0, 1)"),
+    (PERMISSION, "(self._settle_s, self._owed_s, self._wait_s)", "(0.0, self._owed_s, self._wait_s)"),
+    (PERMISSION, "max(self._size, service.cluster_size or 0, 1)", "max(self._size, 1)"),
+    (PERMISSION, "max(self._size, service.cluster_size or 0, 1)", "max(service.cluster_size or 0, 1)"),
     (PERMISSION, "if self.override and self.override != self.name:", "if False:"),
-    (PERMISSION, "elif members.cluster_size == 1:", "elif members.cluster_size:"),
-    (PERMISSION, "if isinstance(waited.last, Taken):", "if False:"),
-    (PERMISSION, "        finally:\n            self._borrower.give_back()", "        finally:\n            pass"),
-    (PERMISSION, "            self._borrower.end(self._break)", "            pass"),
+    (PERMISSION, "elif service.cluster_size == 1:", "elif service.cluster_size:"),
+    (PERMISSION, "if isinstance(waited.last, LeaseHeld):", "if False:"),
+    (PERMISSION, "        finally:\n            self._lease_client.release()", "        finally:\n            pass"),
+    (PERMISSION, "            self._lease_client.end(self._break)", "            pass"),
     (PERMISSION, "if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:", "if kept:"),
     (
         PERMISSION,
@@ -91,18 +99,19 @@ MUTATIONS = [
     (PERMISSION, "time.clock_gettime(_CLOCK) - oldest", "asked - oldest"),
     (
         PERMISSION,
-        "                self._take(self._borrower, seconds)\n            decide()",
-        "                self._take(self._borrower, seconds)",
+        "                self._take(self._lease_client, seconds)\n            decide()",
+        "                self._take(self._lease_client, seconds)",
     ),
     (
         PERMISSION,
-        "                self._take(self._borrower, seconds)\n            decide()",
+        "                self._take(self._lease_client, seconds)\n            decide()",
         "                pass\n            decide()",
     ),
     (PERMISSION, '            self._seen_state = ""\n', ""),
     (PERMISSION, "not stuck and time.monotonic() - moved > self._stall_s", "False and stuck"),
     (PERMISSION, "                stuck = problem()", "                stuck = ''"),
     (PERMISSION, "conditions.missing(cluster, stop) or ", ""),
+    (PERMISSION, "return lacks or self._unrest()", "return lacks"),
     (FAMILY, '"python" in program and ', ""),
     (FAMILY, "return MANAGER_MODULE in archive.namelist()", "return True"),
     (FAMILY, "for word in words[:2]", "for word in words"),
@@ -120,6 +129,39 @@ MUTATIONS = [
     (RECOVERY, "        return self.writer > 0", "        return True"),
     (RECOVERY, "(-each.epoch, -each.writer, each.name)", "(-each.writer, each.name)"),
     (RECOVERY, 'if gossip["has_quorum"]:', "if False:"),
+    # No node is started without the data that it had.
+    (DATA, "if each.writer > 0 and not _is_kept", "if not _is_kept"),
+    (DATA, " and not _is_kept(node, here, each)", ""),
+    (DATA, "        return [_left_behind(node, here, each) for each in behind]", "        return []"),
+    (DATA, "if was and not (here or there)", "if False"),
+    (DATA, "self.header == other.header and ", ""),
+    (DATA, "self.writer >= other.writer and ", ""),
+    (DATA, " and self.epoch >= other.epoch", ""),
+    (DATA, "None if node.in_memory else find(node.db)", "find(node.db)"),
+    (DATA, "if not chunks and WRITER not in names:", "if WRITER not in names:"),
+    (DATA, "WRITER, names, otherwise=1)", "WRITER, names, otherwise=0)"),
+    (DATA, "filter(None, [was, *used])", "filter(None, [was])"),
+    (DATA, "filter(None, [was, *used])", "filter(None, used)"),
+    (DATA, '"EVENTSTORE_DB" if db.source == layers.ENVIRONMENT else "Db"', '"Db"'),
+    (DATA, '[ -e "$file" ] && exit 0', "exit 0"),
+    (DATA, ' "$dir"/chunk-*; do', "; do"),
+    (DATA, '[ -e "$1" ] || exit 0; ', ""),
+    (DATA, " and not losses(node):", ":"),
+    (DATA, "if noted(node.config) and not", "if not"),
+    # A set of files that a killed run left mixed is known.
+    (JOURNAL, "return noted if path in noted else []", "return []"),
+    (JOURNAL, "{*_read(directory), *paths}", "{*paths}"),
+    (JOURNAL, "set(noted) - set(paths)", "set()"),
+    (JOURNAL, "    if paths:\n        atomic.write", "    if False:\n        atomic.write"),
+    # After an upgrade the version that runs is the one that was wanted.
+    (UPGRADE, "if said and not is_release(said, wanted):", "if False:"),
+    (UPGRADE, "            _refuse_other_version(control, self.files.end)\n", ""),
+    (UPGRADE, "            _wait_for_nodes(control)\n", ""),
+    (UPGRADE, "    if problem:\n        raise", "    if False:\n        raise"),
+    (UPGRADE, "            control.stop(result)\n", ""),
+    (UPGRADE, "                self.files.back()\n", ""),
+    (UPGRADE, "            permitted.keep()\n", ""),
+    (UPGRADE, "if self.revive and not os.access", "if not os.access"),
     (RECOVERY, 'max(plan["cluster_size"], gossip["cluster_size"])', 'plan["cluster_size"]'),
 ]
 

@@ -48,28 +48,48 @@ class Account(t.NamedTuple):
         writes = status.st_mode & 0o002 or (status.st_gid in self.gids and status.st_mode & 0o020)
         return bool(writes) and not status.st_mode & stat.S_ISVTX
 
+    def may_have_made(self, link: os.stat_result) -> bool:
+        return self.uid != -1 and link.st_uid != 0
+
+    def __str__(self) -> str:
+        return "the services' account"
+
+
+class Others:
+    """Who is not trusted: everybody but root and the user of this process."""
+
+    def __init__(self) -> None:
+        self._trusted = (0, os.geteuid())
+
+    def may_replace_in(self, status: os.stat_result) -> bool:
+        writes = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        return status.st_uid not in self._trusted or bool(writes and not status.st_mode & stat.S_ISVTX)
+
+    def may_have_made(self, link: os.stat_result) -> bool:
+        return link.st_uid not in self._trusted
+
+    def __str__(self) -> str:
+        return "another account"
+
 
 class _Walk:
     """The way from the root directory to another one, step by step."""
 
-    def __init__(self, path: str, account: Account) -> None:
+    def __init__(self, path: str, untrusted: Account | Others) -> None:
         self._path = path
-        self._account = account
+        self._untrusted = untrusted
         self._todo = _steps(os.path.normpath(path))
         self._links = 0
-        self._is_safe = True  # the account could replace nothing on the way
+        self._is_safe = True  # who is not trusted could replace nothing on the way
         self.at = os.open("/", _STEP)
 
     def go(self, *, make: int | None) -> bool:
         """Whether the directory is there, and ``at`` its descriptor; ``make``: the mode of a new one."""
         while self._todo:
-            self._is_safe = self._is_safe and not self._account.may_replace_in(os.fstat(self.at))
+            self._is_safe = self._is_safe and not self._untrusted.may_replace_in(os.fstat(self.at))
             name = self._todo.pop()
             if name == ".." and not self._is_safe:
-                raise _refused(
-                    self._path,
-                    "a link in the path leads upwards from a directory that the services' account can write to",
-                )
+                raise _refused(self._path, f"a link on the way leads upwards from where {self._untrusted} can write")
             try:
                 self._step(name)
             except FileNotFoundError:
@@ -94,12 +114,12 @@ class _Walk:
     def _follow(self, name: str) -> None:
         status = os.stat(name, dir_fd=self.at, follow_symlinks=False)
         if not stat.S_ISLNK(status.st_mode):
-            raise ServiceError("exists, but is not a directory", where=self._path, hint="Move it away")
-        if self._account.uid != -1 and (status.st_uid != 0 or not self._is_safe):
-            raise _refused(self._path, f"{name} is a link that the services' account could have created")
+            raise ServiceError("is there, and is no directory", where=self._path, hint="Move it away")
+        if self._untrusted.may_have_made(status) or not self._is_safe:
+            raise _refused(self._path, f"{name} is a link that {self._untrusted} could have made")
         self._links += 1
         if self._links > MAX_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._path)
+            raise _refused(self._path, f"more than {MAX_LINKS} links lead to it")
         target = os.readlink(name, dir_fd=self.at)
         if target.startswith("/"):
             os.close(self.at)
@@ -108,9 +128,9 @@ class _Walk:
 
 
 @contextlib.contextmanager
-def opened(path: str, account: Account, *, make: int | None = None) -> t.Iterator[int | None]:
+def opened(path: str, untrusted: Account | Others, *, make: int | None = None) -> t.Iterator[int | None]:
     """A descriptor of the directory; None if it is not there. ``make``: make it with this mode, its parents 0755."""
-    walk = _Walk(path, account)
+    walk = _Walk(path, untrusted)
     try:
         if not walk.go(make=make):
             yield None
@@ -220,9 +240,9 @@ def _refused(path: str, problem: str) -> ServiceError:
     return ServiceError(
         problem,
         where=path,
-        hint="No owner was changed. Remove the link. A link of root is followed only in a directory that only root can "
-        "write to",
+        hint="Nothing was done. Give the directory that it leads to, or remove it. A link of root's is followed where"
+        " only root can write",
     )
 
 
-__all__ = ["Account", "give", "is_given", "is_kept", "keep", "opened", "refuse_planted_links"]
+__all__ = ["Account", "Others", "give", "is_given", "is_kept", "keep", "opened", "refuse_planted_links"]

@@ -2,8 +2,8 @@
 # Private to this collection: may change in any release.
 """Directories of data, removed with everything in them; a mount point stays, and what a link of the operator leads to.
 
-The service's account can change what lies in its own directories. A link is followed only where no one but root and
-the caller can have put it there, and everything is reached by descriptors, so that no link can come in between.
+The service's account can change what lies in its own directories. A link is followed only where root or the caller made
+it, and everything is reached by descriptors, so that no link can come in between.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import stat
 import typing as t
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError
+from ansible_collections.eventstore.cluster.plugins.module_utils.files.directories import Others, opened
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 
-MOST_LINKS = 40  # the kernel's own limit
 # What a file system makes in its root, and its check needs.
 KEPT = frozenset({"lost+found"})
 # Under this name a node keeps its index in its database, unless an option names another place.
@@ -65,84 +64,27 @@ def require_unused(directories: t.Sequence[Directory]) -> None:
 def remove(directory: Directory) -> None:
     """Remove the directory with everything in it, or empty it where it stays; links in it are not followed."""
     mounted = mounts()
-    descriptor = _open(directory.path)
-    if descriptor is None:
-        return
-    try:
+    with opened(directory.path, Others()) as descriptor:
+        if descriptor is None:
+            return
         _empty(descriptor, directory.real, mounted, KEPT if directory.real in mounted else frozenset())
-    finally:
-        os.close(descriptor)
-    parent = None if directory.stays else _open(os.path.dirname(directory.real))
-    if parent is not None:
-        try:
-            os.rmdir(os.path.basename(directory.real), dir_fd=parent)
-        finally:
-            os.close(parent)
+    if not directory.stays:
+        with opened(os.path.dirname(directory.real), Others()) as parent:
+            if parent is not None:
+                os.rmdir(os.path.basename(directory.real), dir_fd=parent)
 
 
 def _look(path: str, mounted: set[str]) -> Directory | None:
     if not os.path.isabs(path) or os.path.normpath(path) == "/":
         raise DistributionError(f"expected an absolute path of a directory, found {path!r}", where="directories")
-    descriptor = _open(path)
-    if descriptor is None:
-        return None
-    try:
+    with opened(path, Others()) as descriptor:
+        if descriptor is None:
+            return None
         real = os.readlink(f"/proc/self/fd/{descriptor}")
         names = set(os.listdir(descriptor)) - (KEPT if real in mounted else set())
-    finally:
-        os.close(descriptor)
     inner = {mount[len(real) + 1 :].partition("/")[0] for mount in mounted if mount.startswith(f"{real}/")}
     stays = real in mounted or real != os.path.normpath(path) or bool(inner)
     return Directory(path, real, stays, not names - inner)
-
-
-def _open(path: str) -> int | None:
-    """A descriptor of the directory, reached over links of the operator only; None if there is none."""
-    parts = os.path.normpath(path).split("/")[1:]
-    descriptor = os.open("/", os.O_PATH)
-    links, safe = 0, True
-    try:
-        while parts:
-            name, parts = parts[0], parts[1:]
-            try:
-                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            except FileNotFoundError:
-                return None
-            safe = safe and _is_safe(os.fstat(descriptor), status)
-            if stat.S_ISLNK(status.st_mode):
-                links += 1
-                if not safe or links > MOST_LINKS:
-                    raise DistributionError(
-                        f"{name} is a link that another account could have created",
-                        where=path,
-                        hint="Nothing was removed. If you created the link, set the directory of its target; otherwise "
-                        "remove the link",
-                    )
-                target = os.readlink(name, dir_fd=descriptor)
-                parts = [part for part in target.split("/") if part] + parts
-                if not os.path.isabs(target):
-                    continue
-                inner, safe = os.open("/", os.O_PATH), True
-            elif not stat.S_ISDIR(status.st_mode):
-                raise DistributionError(
-                    f"{name} is not a directory", where=path, hint="Nothing was removed. Check it, and move it away"
-                )
-            else:
-                inner = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=descriptor)
-            os.close(descriptor)
-            descriptor = inner
-        return os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _is_safe(parent: os.stat_result, entry: os.stat_result) -> bool:
-    """Whether only root or the caller can have put the entry into its directory."""
-    trusted = (0, os.geteuid())
-    if parent.st_uid not in trusted or (entry.st_uid not in trusted and stat.S_ISLNK(entry.st_mode)):
-        return False
-    shared = parent.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return not shared or bool(parent.st_mode & stat.S_ISVTX and entry.st_uid in trusted)
 
 
 def _empty(descriptor: int, real: str, mounted: set[str], kept: frozenset[str]) -> None:

@@ -2,7 +2,8 @@
 # Private to this collection: may change in any release.
 """Programs of the host, run by code that knows no Ansible.
 
-``AnsibleModule.run_command`` is not for this: it has no time limit, and it waits for the end of a daemon.
+``AnsibleModule.run_command`` is not for this: it has no time limit, and it waits for the end of a daemon. Every other
+call that starts a program is refused by ansible-test sanity (2.21), so Program is a class and not a call of Popen.
 """
 
 from __future__ import annotations

@@ -208,6 +208,12 @@ def note(config: str, directory: str) -> None:
         write(note_path(config), f"{directory}\n", 0o644)
 
 
+def follow(node: Place) -> None:
+    """Note where the data are that were moved; before a start, for ``start_check`` reads the note."""
+    if noted(node.config) and not node.in_memory and find(node.db) and not losses(node):
+        note(node.config, os.path.realpath(node.db))
+
+
 def forget(config: str) -> None:
     """Let the node be started empty."""
     note_path(config).unlink(missing_ok=True)
@@ -236,6 +242,19 @@ def obstacle(arguments: t.Sequence[str], environment: t.Mapping[str, str]) -> st
     except EventStoreError as error:
         return str(error)
     return "; ".join(f"{loss.text}. {loss.hint}" for loss in found)
+
+
+def start_check(config: str) -> list[str]:
+    """A command that ends with 1 where the note leads to no database: for a start that none of this code sees."""
+    return ["/bin/sh", "-c", _START_CHECK, "sh", str(note_path(config))]
+
+
+_START_CHECK = (
+    '[ -e "$1" ] || exit 0; IFS= read -r dir <"$1"; '
+    f'for file in "$dir/{WRITER}" "$dir"/chunk-*; do [ -e "$file" ] && exit 0; done; '
+    'echo "There is no database in $dir, where this node had its data (as $1 says). Mount its disk; where the data were'
+    ' moved, start it with playbook eventstore.cluster.start" >&2; exit 1'
+)
 
 
 def _has_note(arguments: t.Sequence[str]) -> bool:
@@ -313,6 +332,7 @@ __all__ = [
     "Data",
     "Place",
     "find",
+    "follow",
     "forget",
     "index_left_behind",
     "losses",
@@ -323,6 +343,7 @@ __all__ = [
     "place",
     "place_of",
     "planned",
+    "start_check",
     "used_by",
     "used_for",
     "where_of",

@@ -84,6 +84,12 @@ class Definition:
         return self.argv[1] if self.argv[1:] and self.argv[1].endswith(".pyz") else self.argv[0]
 
     @property
+    def config(self) -> str:
+        """The configuration file on the command line; empty if there is none."""
+        words = [*self.argv, "--config", ""]
+        return words[words.index("--config") + 1]
+
+    @property
     def directory(self) -> str:
         """The working directory: a node finds its log.config, web UI and plugins there (measured on 4.1.4 and 5.0.11).
 

@@ -47,7 +47,7 @@ class Process:
 Node = list[Process]
 
 
-def look(pids: t.Sequence[int]) -> list[Process]:
+def inspect(pids: t.Sequence[int]) -> list[Process]:
     """The processes as they run."""
     held: dict[int, set[Endpoint]] = {}
     for pid, endpoint in procfs.listening(pids):
@@ -234,9 +234,9 @@ __all__ = [
     "cluster_size_of",
     "config_file",
     "effective_of",
+    "inspect",
     "is_manager",
     "known_as",
-    "look",
     "nodes",
     "settings",
     "with_config",

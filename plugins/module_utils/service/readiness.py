@@ -26,7 +26,7 @@ if t.TYPE_CHECKING:
 
 ANSWER_TIMEOUT_S = 2.0
 # A server that gives up prints this and can live on nevertheless (measured on 3.4.0).
-GIVEN_UP = "Exiting with exit code:"
+SAYS_IT_EXITS = "Exiting with exit code:"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Listener:
 
 
 @dataclass(frozen=True)
-class Look:
+class Readiness:
     """What was seen of a service: ``problem`` is empty when it is ready."""
 
     problem: str = ""
@@ -139,18 +139,18 @@ def _bind(endpoint: Endpoint) -> None:
         probe.bind(endpoint)
 
 
-def look(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -> Look:
+def inspect(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -> Readiness:
     """Whether the service's own processes hold its external HTTP port, and answer there as they must."""
     held = [pid for pid, theirs in procfs.listening(own) if procfs.overlap(theirs, endpoint)]
     if not held and all(procfs.sockets_are_visible(pid) for pid in own):
         pid = procfs.holder(endpoint)
         if pid is None:
-            return Look(f"nothing is listening on {endpoint}")
-        return Look(f"{endpoint} is held by {procfs.describe(pid)}, not by {name}")
+            return Readiness(f"nothing listens on {endpoint}")
+        return Readiness(f"{endpoint} is held by {procfs.describe(pid)}, not by {name}")
     try:
-        return Look(answer=ask(kind, endpoint))
+        return Readiness(answer=ask(kind, endpoint))
     except GossipError as error:
-        return Look(str(error))
+        return Readiness(str(error))
 
 
 def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
@@ -182,12 +182,12 @@ def ask(kind: str, endpoint: Endpoint) -> dict[str, t.Any]:
 
 __all__ = [
     "Listener",
-    "Look",
+    "Readiness",
     "ask",
     "data_used_by_others",
     "held_by_others",
     "http_endpoint",
+    "inspect",
     "listeners",
-    "look",
     "obstacles",
 ]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs, programs
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import data
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import (
     Change,
     Definition,
@@ -29,12 +30,12 @@ DROP_IN = "es_service.conf"
 MARK = "# Written by eventstore.cluster.es_service. Changes in this file are lost: use a drop-in.\n"
 OUTPUT_LINES = 20
 # No call waits for a service: the longest is daemon-reload on a machine with many units.
-PATIENCE_S = 60.0
+SYSTEMCTL_TIMEOUT_S = 60.0
 
 _SAFE = re.compile(r"[A-Za-z0-9_/.:=,+@-]+")
 _ESCAPED = re.compile(r'[\\"$`]')
 _PROPERTIES = ("LoadState", "ActiveState", "SubState", "MainPID", "FragmentPath", "UnitFileState")
-# What no server needs; what it needs more than these leave, a drop-in of the operator's can give back.
+# Sandbox for all services; operators can relax it in a drop-in.
 _SANDBOX = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=
@@ -113,6 +114,9 @@ def _service(definition: Definition, environment_file: Path | None) -> str:
         lines.append("RuntimeDirectoryPreserve=yes")
     elif own_dir:
         writable.append(str(own_dir))
+    if definition.kind == "database" and definition.config:
+        # At boot nothing else keeps a node from an empty database: its disk may be away, and then all others' too.
+        lines.append(f"ExecStartPre={exec_start(data.start_check(definition.config))}")
     # A server that truncated its database exits 0 and wants to come back, so always, and without a limit.
     lines += [f"ExecStart={exec_start(definition.argv)}", "Restart=always", "RestartSec=1"]
     if definition.kind == "manager":
@@ -330,13 +334,15 @@ def _run(*argv: str) -> str:
     environment = {**os.environ, "LC_ALL": "C", "SYSTEMD_PAGER": "", "SYSTEMD_COLORS": "0"}
     command = " ".join(argv)
     try:
-        code, output, errors = programs.run(argv, environment=environment, timeout_s=PATIENCE_S)
+        code, output, errors = programs.run(argv, environment=environment, timeout_s=SYSTEMCTL_TIMEOUT_S)
     except FileNotFoundError:
         raise ServiceError(
             f"{argv[0]} is not installed on this machine", where="provider systemd", hint="Use provider: process"
         ) from None
     except subprocess.TimeoutExpired:
-        raise ServiceError(f"'{command}' did not end within {PATIENCE_S:g} s", where="provider systemd") from None
+        raise ServiceError(
+            f"'{command}' did not end within {SYSTEMCTL_TIMEOUT_S:g} s", where="provider systemd"
+        ) from None
     if code != 0:
         text = (errors or output).strip()
         raise ServiceError(f"'{command}' ended with {code}: {text}", where="provider systemd")

@@ -22,7 +22,9 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import has_credentials
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, UpgradeError
 from ansible_collections.eventstore.cluster.plugins.module_utils.versions import Version
 
@@ -136,6 +138,20 @@ def open_archive(path: str) -> t.Iterator[Archive]:
         with _reading(path, "its entries"):
             archive = Archive(path, opened)
         yield archive
+
+
+def check_url(address: str) -> None:
+    """Refuse what is no address, or holds a password; the error shows nothing of it."""
+    try:
+        url = urlsplit(address)
+        is_plain = url.scheme in ("http", "https") and bool(url.hostname) and not has_credentials(address)
+    except ValueError:
+        is_plain = False
+    if not is_plain:
+        raise DistributionError(
+            "url is no http or https address, or holds a user or password",
+            hint="Write https://HOST/PATH; user and password go to the file .netrc of the user who downloads it",
+        )
 
 
 def checksum(path: str) -> str:
@@ -300,4 +316,4 @@ def _refused(where: str, name: str, problem: str) -> DistributionError:
     return DistributionError(f"{name!r} {problem}", where=where, hint=REFUSED)
 
 
-__all__ = ["Archive", "Entry", "check_checksum", "checksum", "open_archive"]
+__all__ = ["Archive", "Entry", "check_checksum", "check_url", "checksum", "open_archive"]

@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import typing as t
 from pathlib import Path
@@ -29,52 +30,85 @@ T = t.TypeVar("T")
 
 
 def is_complete(home: Path, executable: str, checksum: str | None) -> bool:
+    """``is_whole`` of a directory on this host."""
+    is_free = not home.exists() or (home.is_dir() and not any(home.iterdir()))
+    found = None if is_free or checksum is None else _checksum(home)
+    has_program = (home / executable).is_file()
+    return is_whole(str(home), executable, checksum, has_program=has_program, is_free=is_free, found=found)
+
+
+def is_whole(
+    home: str, executable: str, checksum: str | None, *, has_program: bool, is_free: bool, found: str | None
+) -> bool:
     """Whether the software of this archive is there; False if nothing is; DistributionError if something else is.
 
-    Without a checksum the software has to be there, from any source.
+    Without a checksum the software has to be there, wherever it came from. ``is_free``: nothing is at ``home``;
+    ``found``: the checksum in its marker.
     """
-    program = home / executable
     if checksum is None:
-        if not program.is_file():
+        if not has_program:
             raise DistributionError(
-                f"{executable} does not exist, and no archive is given",
-                where=str(home),
-                hint="Unpack the software there, or set its archive and checksum",
+                f"there is no {executable}, and no archive is given",
+                where=home,
+                hint="Unpack the software there, or give its archive and checksum",
             )
         return True
-    if not home.exists() or (home.is_dir() and not any(home.iterdir())):
+    if is_free:
         return False
-    found = _checksum(home)
     if found is None:
         raise DistributionError(
-            "exists, but this collection did not unpack it, so its archive is not known",
-            where=str(home),
-            hint="Remove the archive from the task to use the directory as it is, or move the directory away",
+            "is there, and was not unpacked by this collection, so its archive is not known",
+            where=home,
+            hint="Give no archive to use it as it is, or move it away",
         )
     if found != checksum:
         raise DistributionError(
-            f"contains the software of another archive: expected {checksum}, found {found}",
-            where=str(home),
-            hint="Use the archive of this software; or stop its processes, move the directory away, and run the task "
-            "again",
+            f"holds the software of another archive: expected {checksum}, found {found}",
+            where=home,
+            hint="Use the archive it came from; or stop what runs from it, move it away, and run again",
         )
-    if not program.is_file():
+    if not has_program:
         raise DistributionError(
-            f"{executable} is missing", where=str(home), hint="Move the directory away, and run the task again"
+            f"{executable} is gone from it", where=home, hint="Move the directory away, and run again"
         )
     return True
+
+
+def read_marker(content: bytes, *, where: str, home: str) -> str:
+    """The checksum of the archive that a version was unpacked from; DistributionError if the marker is damaged."""
+    try:
+        return str(parse_json(content)["checksum"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DistributionError(f"is damaged: {error}", where=where, hint=f"Move {home} away, and run again") from error
+
+
+def require_room(size: int, free: int, *, where: str) -> None:
+    """DistributionError if an archive that unpacks to ``size`` bytes does not fit."""
+    if size > free:
+        raise DistributionError(
+            f"the archive unpacks to {size} bytes, and {free} are free",
+            where=where,
+            hint="Nothing was unpacked. Make room there",
+        )
+
+
+def check_request(params: t.Mapping[str, t.Any]) -> str | None:
+    """The checksum of a task in lower case; DistributionError for a number of versions or a checksum that is none."""
+    if params["keep_versions"] < 0:
+        raise DistributionError(f"keep_versions is {params['keep_versions']}", hint="Write 0 to keep all, or 1 or more")
+    checksum = (params["checksum"] or "").lower() or None
+    if checksum and not re.fullmatch("sha256:[0-9a-f]{64}", checksum):
+        raise DistributionError(
+            f"checksum is {params['checksum']!r}",
+            hint="Write sha256: and the 64 hexadecimal digits that sha256sum prints",
+        )
+    return checksum
 
 
 def unpack(software: archive.Archive, home: Path, executable: str, checksum: str) -> None:
     """Unpack to ``home``, which appears when all is on the disk."""
     existing = next(path for path in home.parents if path.exists())
-    free = shutil.disk_usage(existing).free
-    if software.size > free:
-        raise DistributionError(
-            f"the archive unpacks to {software.size} bytes, but {free} are free",
-            where=str(existing),
-            hint="Nothing was unpacked. Free space on this disk",
-        )
+    require_room(software.size, shutil.disk_usage(existing).free, where=str(existing))
     home.parent.mkdir(parents=True, exist_ok=True)
     with _lock(home.parent):
         if is_complete(home, executable, checksum):  # by another run, while this one waited
@@ -198,26 +232,29 @@ def _lock(parent: Path) -> t.Iterator[None]:
 
 
 def _checksum(home: Path) -> str | None:
+    marker = home / MARKER
     try:
-        content = parse_json((home / MARKER).read_bytes())
-        return str(content["checksum"])
+        content = marker.read_bytes()
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, NotADirectoryError) as error:
-        raise DistributionError(
-            f"is damaged: {error}", where=str(home / MARKER), hint=f"Move {home} away, and run the task again"
-        ) from error
+    except NotADirectoryError as error:
+        raise DistributionError("is no directory", where=str(home), hint="Move it away, and run again") from error
+    return read_marker(content, where=str(marker), home=str(home))
 
 
 __all__ = [
+    "check_request",
     "clear",
     "install",
     "is_complete",
     "is_installed",
     "is_removable",
+    "is_whole",
     "leftovers",
     "oldest",
+    "read_marker",
     "remove",
+    "require_room",
     "superfluous",
     "unpack",
     "users",

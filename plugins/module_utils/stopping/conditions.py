@@ -35,10 +35,10 @@ class Case:
     def __init__(self, history: t.Sequence[ClusterView], stop: Stop) -> None:
         self.stop = stop
         # A node that goes and does not count has no say: a stuck one could not be restarted otherwise.
-        self.history = [_without_uncounted(cluster, taken(cluster, stop)) for cluster in history]
+        self.history = [_ignoring_views_of(cluster, nodes_stopped_by(cluster, stop)) for cluster in history]
         self.cluster = self.history[-1]
-        self.taken = taken(history[-1], stop)
-        gone = {node.key for node in self.taken}
+        self.stopped = nodes_stopped_by(history[-1], stop)
+        gone = {node.key for node in self.stopped}
         self.left = [node for node in self.cluster.in_sync if node.key not in gone]
 
 
@@ -48,26 +48,26 @@ def refusals(history: t.Sequence[ClusterView], stop: Stop) -> list[Problem]:
     return [problem for condition in CONDITIONS for problem in condition(case)]
 
 
-def taken(cluster: ClusterView, stop: Stop) -> list[ServerView]:
+def nodes_stopped_by(cluster: ClusterView, stop: Stop) -> list[ServerView]:
     """The members of the cluster that the stop takes down."""
-    return [node for node in cluster.nodes if any(_addresses(node) & addresses for addresses in stop.nodes)]
+    return [node for node in cluster.nodes if any(node.addresses & addresses for addresses in stop.nodes)]
 
 
 def missing(cluster: ClusterView, stop: Stop) -> list[str]:
     """What the nodes of a service that was started again still lack, each in words; empty when all are back."""
-    back = taken(cluster, stop)
+    back = nodes_stopped_by(cluster, stop)
     lacks = [
         f"{node.name} is {node.state or 'silent'}{_behind(cluster, node)}"
         for node in back
         if node not in cluster.in_sync or not _is_caught_up(cluster, node)
     ]
-    unseen = [each for each in stop.nodes if not any(each & _addresses(node) for node in back)]
+    unseen = [each for each in stop.nodes if not any(each & node.addresses for node in back)]
     if unseen:
         lacks.append(f"{len(unseen)} of the nodes of {stop.service} are not in gossip")
     return lacks
 
 
-def signature(cluster: ClusterView) -> str:
+def fingerprint(cluster: ClusterView) -> str:
     """What an election, or the start or end of a node changes: master, epoch, and who says that it is in sync.
 
     The others hear of a node up to a second later (gossip interval); that they have is its own condition.
@@ -80,18 +80,9 @@ def signature(cluster: ClusterView) -> str:
     return f"master {master.key if master else None}, epoch {epoch}, in sync: {', '.join(instances)}"
 
 
-def _without_uncounted(cluster: ClusterView, gone: t.Sequence[ServerView]) -> ClusterView:
+def _ignoring_views_of(cluster: ClusterView, gone: t.Sequence[ServerView]) -> ClusterView:
     unheard = {node.target for node in gone if node.target and node not in cluster.in_sync}
     return ClusterView([view for view in cluster.views if view.target not in unheard], cluster.cluster_size)
-
-
-def _addresses(node: ServerView) -> frozenset[Endpoint]:
-    known = {node.key}
-    if node.target:
-        known.add(node.target.address)
-    if node.member:
-        known |= {node.member.internal_http, node.member.external_http}
-    return frozenset(known)
 
 
 def _is_caught_up(cluster: ClusterView, node: ServerView) -> bool:
@@ -109,7 +100,7 @@ def _behind(cluster: ClusterView, node: ServerView) -> str:
 
 def _its_nodes_are_known(case: Case) -> t.Iterator[Problem]:
     for addresses in case.stop.nodes:
-        if not any(addresses & _addresses(node) for node in case.taken):
+        if not any(addresses & node.addresses for node in case.stopped):
             shown = ", ".join(str(each) for each in sorted(addresses)) or "none that can be seen"
             yield Problem(
                 "not-a-member",
@@ -120,7 +111,7 @@ def _its_nodes_are_known(case: Case) -> t.Iterator[Problem]:
 
 def _its_nodes_belong_to_no_other_cluster(case: Case) -> t.Iterator[Problem]:
     """A node that does not count has no say in this cluster, but it may count in its own: endpoints can be mixed up."""
-    for node in case.taken:
+    for node in case.stopped:
         own = node.own
         if own is None or not own.is_in_sync or node.key in {each.key for each in case.cluster.in_sync}:
             continue
@@ -184,8 +175,8 @@ def _those_left_are_caught_up(case: Case) -> t.Iterator[Problem]:
 
 
 def _nothing_has_just_changed(case: Case) -> t.Iterator[Problem]:
-    if len({signature(cluster) for cluster in case.history}) > 1:
-        yield Problem(NOT_SETTLED, "a node restarted or an election happened within the settle time", _WAIT)
+    if len({fingerprint(cluster) for cluster in case.history}) > 1:
+        yield Problem(NOT_SETTLED, "a node was restarted or a master elected within the settle time", _WAIT)
 
 
 CONDITIONS: tuple[t.Callable[[Case], t.Iterator[Problem]], ...] = (
@@ -209,8 +200,8 @@ _ALONE = "The cluster cannot lose all nodes of this service at the same time"
 
 def _down(case: Case) -> str:
     counted = {node.key for node in case.cluster.in_sync}
-    gone = {node.key for node in case.taken}
+    gone = {node.key for node in case.stopped}
     return ", ".join(node.label for node in case.cluster.nodes if node.key not in counted | gone)
 
 
-__all__ = ["CONDITIONS", "NOT_SETTLED", "Case", "Stop", "missing", "refusals", "signature", "taken"]
+__all__ = ["CONDITIONS", "NOT_SETTLED", "Case", "Stop", "fingerprint", "missing", "nodes_stopped_by", "refusals"]

@@ -63,7 +63,7 @@ class Request:
         }
 
 
-class Book:
+class LeaseTable:
     """What one manager has lent."""
 
     def __init__(self, *, clock: t.Callable[[], float]) -> None:
@@ -111,8 +111,8 @@ def parse(body: bytes) -> Request:
     return Request(owner, float(seconds), token, renew, breaks)
 
 
-class Taken(ServiceError):
-    """Someone else has the lease, or too few managers answer."""
+class LeaseHeld(ServiceError):
+    """Somebody else has the lease, or too few managers answer."""
 
 
-__all__ = ["HEADERS", "MAX_S", "PATH", "Book", "Lease", "Request", "Taken", "parse"]
+__all__ = ["HEADERS", "MAX_S", "PATH", "Lease", "LeaseHeld", "LeaseTable", "Request", "parse"]

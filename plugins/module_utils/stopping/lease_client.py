@@ -18,8 +18,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease 
     PATH,
     TIMEOUT_S,
     Lease,
+    LeaseHeld,
     Request,
-    Taken,
 )
 
 if t.TYPE_CHECKING:
@@ -33,10 +33,10 @@ class _Answers:
     granted: int = 0
     other: Lease | None = None
     silent: list[str] = field(default_factory=list)
-    deaf: int = 0
+    without_leases: int = 0
 
 
-class Borrower:
+class LeaseClient:
     """Takes the lease from a majority of managers, keeps it and gives it back."""
 
     def __init__(self, managers: t.Sequence[Endpoint], owner: str, *, cluster: str) -> None:
@@ -48,29 +48,29 @@ class Borrower:
         self._cluster = cluster
 
     def take(self, seconds: float) -> bool:
-        """Get it or keep it; Taken if that fails. False where managers know no leases and no one else has one."""
+        """Get it or keep it; LeaseHeld if that fails. False where managers know no leases and nobody else has one."""
         answers = asyncio.run(self._ask_all(Request(self._owner, seconds, self._token)))
         if answers.granted >= self._needed:
             return True
-        if not answers.other and answers.granted + answers.deaf >= self._needed:
+        if not answers.other and answers.granted + answers.without_leases >= self._needed:
             return False
-        self.give_back()
+        self.release()
         other, silent = answers.other, answers.silent
         where = f"lease of {self._cluster}"
         if other:
-            hint = f"Wait for its end. If its owner ended without a release of the lease: break_lease: '{other.owner}'"
-            raise Taken.of(Problem("lease-held", f"not stopped: another stop is in progress: {other}", hint, where))
-        text = f"not stopped: {len(silent)} of {len(self._managers)} managers grant no lease: {'; '.join(silent)}"
-        hint = f"{self._needed} managers must grant it: start the managers first"
-        raise Taken.of(Problem("no-lease", text, hint, where))
+            hint = f"Wait for it. If it has ended without giving the lease back: break_lease: '{other.owner}'"
+            raise LeaseHeld.of(Problem("lease-held", f"not stopped: another stop is under way: {other}", hint, where))
+        text = f"not stopped: {len(silent)} of {len(self._managers)} managers lend no lease: {'; '.join(silent)}"
+        hint = f"A majority of them, {self._needed}, has to: start the managers first"
+        raise LeaseHeld.of(Problem("no-lease", text, hint, where))
 
     def renew(self, seconds: float) -> bool:
         """Keep what was taken and never lost since; False if that cannot be said of a majority of the managers."""
         answers = asyncio.run(self._ask_all(Request(self._owner, seconds, self._token, renew=True)))
-        without = 0 if answers.other else answers.deaf
+        without = 0 if answers.other else answers.without_leases
         return answers.granted + without >= self._needed
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """End the own lease. A manager that does not hear it lets it expire."""
         asyncio.run(self._ask_all(Request(self._owner, 0, self._token)))
 
@@ -90,8 +90,8 @@ class Borrower:
                     answers.silent.append(str(error))
                     continue
                 answers.granted += status == 200
-                answers.deaf += status == 404
-                # No one's: it was renewed, but this manager has forgotten it, or has let it expire.
+                answers.without_leases += status == 404
+                # Nobody's: it was renewed, but this manager has forgotten it, or has let it expire.
                 answers.other = lease if status == 409 and lease.owner else answers.other
                 if request.seconds and answers.granted >= self._needed:
                     break  # a machine that is down is not waited for
@@ -123,4 +123,4 @@ def _refusal(answer: client.Answer) -> str:
     return "".join(filter(str.isprintable, said)).strip() or f"expected a lease, got status {answer.status}"
 
 
-__all__ = ["Borrower"]
+__all__ = ["LeaseClient"]

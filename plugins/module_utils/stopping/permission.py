@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Private to this collection: may change in any release.
-"""The way to a stop: take the lease, look, decide, let it be stopped, wait until the nodes are back, give it back.
+"""Permission to stop: acquire the lease, sweep, decide, let the stop happen, wait until the nodes are back, release.
 
-Who decided may be paused before it acts, by a signal or with its whole machine, and others stop nodes at that time. So
-right before the stop it is confirmed that the decision and the lease are still good, or it is decided again.
+This process may be paused after its decision, by a signal or with its whole machine, and others stop nodes meanwhile.
+So right before the stop it confirms that decision and lease still hold, or it decides again.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.gossip import f
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.progress import Rejoin
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.watch import Watch, lines
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import conditions
-from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, Taken
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import MAX_S, LeaseHeld
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
 
 if t.TYPE_CHECKING:
     from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import Endpoint
-    from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
+    from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 
 SWEEP_TIMEOUT_S = 2.0
 # For so long a cluster has to stay as it is after a rejoin, before another stop of the same play too. The next election
 # came 1.0 s after that of the rejoin, and ended a node 1.6 s later (measured on 5.0.11).
 CALM_S = 2.0
-# How long a lease lasts beyond the next sign of life of who has it.
+# Margin: a lease outlives its holder's next renewal by this much.
 LEASE_S = 60.0
 # A decision and a renewed lease that are older than this are made again. Without a pause they are some ms old.
 FRESH_S = 5.0
@@ -39,15 +39,15 @@ EMPTY = "start-empty"
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-# ``state``: conditions.signature of a cluster; ``seconds``: for so long it has been seen like this; ``calm``: for so
+# ``state``: conditions.fingerprint of a cluster; ``seconds``: for so long it has been seen like this; ``calm``: for so
 # long there was one master and epoch, and no node started or ended; ``watched``: what has happened since the look
 # before the stop (gossip.watch), and how the nodes came back (gossip.progress.Rejoin); or nothing.
 Seen = dict[str, t.Any]
 
 
 @dataclass(frozen=True)
-class Members:
-    """What a service has of a cluster. ``cluster_size``: the largest in its configuration, None if that is unknown."""
+class ServiceNodes:
+    """The database nodes that a stop of this service takes down. ``cluster_size``: their largest, None if unknown."""
 
     stop: conditions.Stop
     cluster_size: int | None
@@ -58,8 +58,8 @@ class Permission:
     """A permitted stop. ``warnings`` are for the operator.
 
     ``confirm()`` right before the stop, in the process that sends it: decides again where that was too long ago.
-    ``wait_until_back(problem)`` after a restart; what ``problem()`` says ends the waiting; gives what the next stop may
-    take as ``seen``. ``keep()`` makes it last for another stop and start of the same service.
+    ``wait_until_back(problem)`` after a restart: stops waiting as soon as ``problem()`` returns a text; returns the
+    state to pass to the next stop as ``seen``. ``keep()`` extends it for another stop and start of the same service.
     """
 
     confirm: t.Callable[[], None] = lambda: None
@@ -68,10 +68,10 @@ class Permission:
     warnings: list[str] = field(default_factory=list)
 
 
-class Cluster:
-    """The option ``cluster``: endpoints to query before a stop, and what the operator has typed.
+class StopPolicy:
+    """The option ``cluster``: the endpoints to ask before a stop, and what the operator has typed.
 
-    ``began``: when it came, on the monotonic clock; now, where that is not given.
+    ``began``: when it came, on the monotonic clock; by default now.
     """
 
     def __init__(self, given: t.Mapping[str, t.Any], began: float | None = None) -> None:
@@ -96,12 +96,12 @@ class Cluster:
         # A restart of this play was just before, and its elections may still follow.
         self._owed_s = CALM_S if given.get("seen") else 0.0
         managers = [each.internal or each.address for each in self._targets if each.kind == view.MANAGER]
-        self._borrower: Borrower | None = None
+        self._lease_client: LeaseClient | None = None
         if managers:
             # Only a stop needs it, and asyncio takes longer to import than all the rest.
-            from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
+            from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 
-            self._borrower = Borrower(managers, given["owner"], cluster=self.name)
+            self._lease_client = LeaseClient(managers, given["owner"], cluster=self.name)
         for option in ("settle", "wait", "stall", "calm"):
             if not 0 <= given.get(option, 0) < float("inf"):
                 raise ServiceError(f"expected a number of 0 or more, got {given[option]}", where=f"cluster.{option}")
@@ -113,61 +113,52 @@ class Cluster:
             )
 
     @contextlib.contextmanager
-    def permit(self, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
+    def permit(self, service: ServiceNodes, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
         """Hold the permission to stop; ServiceError says what would have happened. ``hold_s``: the stop's own time."""
         if not self._targets:
-            raise ServiceError(
-                "endpoints are missing", where="cluster", hint="Set the endpoints of all nodes of the cluster"
-            )
-        size = max(self._size, members.cluster_size or 0, 1)
+            raise ServiceError("endpoints are missing", where="cluster", hint="Give those of all its nodes")
+        size = max(self._size, service.cluster_size or 0, 1)
         if check_mode:
-            self._decide(members.stop, size, check_mode=True)
+            self._decide(service.stop, size, check_mode=True)
             yield Permission()
             return
-        if self._borrower and self._break:
-            self._borrower.end(self._break)
+        if self._lease_client and self._break:
+            self._lease_client.end(self._break)
         seconds = min(MAX_S, hold_s + self._wait_s + max(self._settle_s, self._owed_s) + LEASE_S)
 
         def decide() -> None:
-            self._decide(members.stop, size)
+            self._decide(service.stop, size)
 
-        self._watch = Watch(address for addresses in members.stop.nodes for address in addresses)
+        self._watch = Watch(address for addresses in service.stop.nodes for address in addresses)
         with self._lease(seconds) as warnings:
             decide()
             yield Permission(
-                lambda: self._confirm(decide, members.stop, seconds),
-                lambda problem: self._wait_until_back(members.stop, size, problem),
+                lambda: self._confirm(decide, service.stop, seconds),
+                lambda problem: self._wait_until_back(service.stop, size, problem),
                 lambda: self._renew(seconds),
                 warnings,
             )
 
     @contextlib.contextmanager
     def _lease(self, seconds: float) -> t.Iterator[list[str]]:
-        if self._borrower is None:
+        if self._lease_client is None:
             yield []
             return
         try:
-            known = self._take(self._borrower, seconds)
-            yield (
-                []
-                if known
-                else [
-                    f"the managers of {self.name} do not support leases: two controllers can stop "
-                    "nodes at the same time"
-                ]
-            )
+            known = self._take(self._lease_client, seconds)
+            yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
         finally:
-            self._borrower.give_back()
+            self._lease_client.release()
 
-    def _take(self, borrower: Borrower, seconds: float) -> bool:
-        def attempt() -> Taken | bool:
+    def _take(self, lease_client: LeaseClient, seconds: float) -> bool:
+        def attempt() -> LeaseHeld | bool:
             try:
-                return borrower.take(seconds)
-            except Taken as refusal:
+                return lease_client.take(seconds)
+            except LeaseHeld as refusal:
                 return refusal
 
-        waited = wait_until(attempt, lambda got: not isinstance(got, Taken), timeout_s=self._wait_s)
-        if isinstance(waited.last, Taken):
+        waited = wait_until(attempt, lambda got: not isinstance(got, LeaseHeld), timeout_s=self._wait_s)
+        if isinstance(waited.last, LeaseHeld):
             raise waited.last
         return waited.last
 
@@ -178,7 +169,7 @@ class Cluster:
         """
         for _attempt in range(ATTEMPTS):
             asked = time.clock_gettime(_CLOCK)
-            kept = self._borrower is None or self._borrower.renew(seconds)
+            kept = self._lease_client is None or self._lease_client.renew(seconds)
             oldest = min(asked, self._decided_at)
             if kept and time.clock_gettime(_CLOCK) - oldest <= FRESH_S:
                 self._stopped_at = time.monotonic()
@@ -186,19 +177,19 @@ class Cluster:
                 return
             # Others may have had the lease since then, and the cluster may be another one.
             self._seen_state = ""
-            if self._borrower:
-                self._take(self._borrower, seconds)
+            if self._lease_client:
+                self._take(self._lease_client, seconds)
             decide()
         problem = Problem(
             "paused",
-            f"not stopped: {ATTEMPTS} times the answers of the cluster were more than {FRESH_S:g} s old, or the lease "
-            "was lost, before the stop could be sent: this process or its machine pauses repeatedly",
-            "Check the load of the machine that runs es_service, and run the task again",
+            f"not stopped: {ATTEMPTS} times the sweep of the cluster was more than {FRESH_S:g} s old, or the lease was "
+            "lost, before the stop could be sent: this process or its machine is paused again and again",
+            "Check the load of the machine that runs es_service, and run it again",
             f"{stop.service} of {self.name}",
         )
         raise ServiceError.of(problem)
 
-    def _look(self, size: int) -> view.ClusterView:
+    def _sweep(self, size: int) -> view.ClusterView:
         cluster = view.ClusterView(facts.ask(self._targets, SWEEP_TIMEOUT_S), size)
         self._watch.add(cluster, time.monotonic())
         return cluster
@@ -215,13 +206,13 @@ class Cluster:
         def look() -> list[Problem]:
             nonlocal since, calm_since, asked_at
             asked_at = time.clock_gettime(_CLOCK)  # the answers are from then or later
-            history.append(self._look(size))
+            history.append(self._sweep(size))
             problems = conditions.refusals(history, stop)
             if any(problem.code == conditions.NOT_SETTLED for problem in problems):
-                del history[:-1]  # the settle time starts again, and what was seen before it is worth nothing any more
+                del history[:-1]  # the settle time begins again, and sweeps from before it count no longer
                 since = calm_since = time.monotonic()
             elif len(history) == 1:
-                is_as_seen = conditions.signature(history[0]) == self._seen_state
+                is_as_seen = conditions.fingerprint(history[0]) == self._seen_state
                 since = self._seen_since if is_as_seen else time.monotonic()
                 calm_since = self._calm_since if is_as_seen else since
             del history[1:-1]
@@ -233,12 +224,12 @@ class Cluster:
 
         waited = wait_until(look, may_stop, timeout_s=max(settle_s, calm_s) + wait_s)
         if not waited.ok:
-            raise self._refusal(history[-1], stop, waited.last or [_RESTLESS])
+            raise self._refusal(history[-1], stop, waited.last or [_UNSTABLE])
         self._decided_at = asked_at
         self._in_sync = frozenset(node.key for node in history[-1].in_sync)
 
     def _refusal(self, cluster: view.ClusterView, stop: conditions.Stop, problems: list[Problem]) -> ServiceError:
-        names = ", ".join(node.name for node in conditions.taken(cluster, stop)) or "its database nodes"
+        names = ", ".join(node.name for node in conditions.nodes_stopped_by(cluster, stop)) or "its database nodes"
         reasons = "; ".join(problem.text for problem in problems)
         return ServiceError(
             f"not stopped: it would take down {names}, but {reasons}",
@@ -248,11 +239,11 @@ class Cluster:
         )
 
     def _renew(self, seconds: float) -> None:
-        if self._borrower:
-            self._borrower.take(seconds)
+        if self._lease_client:
+            self._lease_client.take(seconds)
 
     def _wait_until_back(self, stop: conditions.Stop, size: int, problem: t.Callable[[], str]) -> Seen:
-        """Wait while it comes nearer: what a node has to copy may take hours, but standing still is a failure."""
+        """Wait while the nodes make progress: a copy may take hours, but a node that stands still is a failure."""
         best: dict[object, float] = {}
         moved = renewed = since = time.monotonic()
         rejoin = Rejoin(self._stopped_at)
@@ -260,13 +251,13 @@ class Cluster:
 
         def look() -> list[str]:
             nonlocal moved, renewed, since, state
-            cluster = self._look(size)
+            cluster = self._sweep(size)
             now = time.monotonic()
-            now_is = conditions.signature(cluster)
+            now_is = conditions.fingerprint(cluster)
             if now_is != state:
                 state, since = now_is, now
             lacks = conditions.missing(cluster, stop)
-            rejoin.add(map(cluster.lag_bytes, conditions.taken(cluster, stop)), is_back=not lacks, now=now)
+            rejoin.add(map(cluster.lag_bytes, conditions.nodes_stopped_by(cluster, stop)), is_back=not lacks, now=now)
             lacks = lacks or self._absent(cluster)
             for key, left in self._still_to_do(cluster, back=not lacks):
                 if key not in best or left < best[key]:
@@ -284,7 +275,7 @@ class Cluster:
             if lacks:
                 stuck = problem()
                 if not stuck and time.monotonic() - moved > self._stall_s:
-                    stuck = f"it made no progress for {self._stall_s:g} s"
+                    stuck = f"it has made no progress for {self._stall_s:g} s"
             return not lacks or bool(stuck)
 
         waited = wait_until(look, is_over, timeout_s=float("inf"))
@@ -292,7 +283,7 @@ class Cluster:
             raise ServiceError(
                 f"it was restarted, but {stuck}: {'; '.join([*waited.last, *lines(self._watch.facts())])}",
                 where=f"{stop.service} of {self.name}",
-                hint="It keeps running. Check its log before you stop another node",
+                hint="It was left running. Read its log before another node is stopped",
             )
         seconds, calm_s = time.monotonic() - since, self._watch.calm_s
         return {
@@ -303,7 +294,7 @@ class Cluster:
         }
 
     def _still_to_do(self, cluster: view.ClusterView, *, back: bool) -> t.Iterator[tuple[object, float]]:
-        """What to wait for, each with a number that falls as it comes nearer."""
+        """What to wait for, each with a number that falls with progress."""
         for node in cluster.nodes:
             lag = cluster.lag_bytes(node)
             yield (node.key, node.state, lag is None), lag or 0
@@ -322,66 +313,61 @@ class Cluster:
         calm_s = self._watch.calm_s
         return [] if calm_s >= self._calm_s else [f"the cluster had one master and one epoch for {calm_s:.1f} s only"]
 
-    def refuse_to_empty(self, members: Members) -> None:
+    def refuse_to_empty(self, service: ServiceNodes) -> None:
         """ServiceError unless the others have a quorum, from which a node that is started empty gets everything."""
-        cluster = self._look(max(self._size, members.cluster_size or 0, 1))
-        gone = {node.key for node in conditions.taken(cluster, members.stop)}
+        cluster = self._sweep(max(self._size, service.cluster_size or 0, 1))
+        gone = {node.key for node in conditions.nodes_stopped_by(cluster, service.stop)}
         left = [node.name for node in cluster.in_sync if node.key not in gone]
         if cluster.master is None or len(left) < cluster.quorum_size:
             problem = Problem(
                 EMPTY,
-                f"start_empty is set, but only {len(left)} of {cluster.cluster_size} other nodes are in sync and "
-                f"{cluster.quorum_size} are needed: acknowledged writes could be lost for ever",
-                "Restore the quorum of the nodes with data first: playbook eventstore.cluster.recover",
-                f"{members.stop.service} of {self.name} was not started",
+                f"start_empty is given, but without its own {len(left)} of {cluster.cluster_size} nodes are in sync "
+                f"and {cluster.quorum_size} are needed: what was acknowledged could be lost for ever",
+                "Restore the quorum of the nodes that have data first: playbook eventstore.cluster.recover",
+                f"{service.stop.service} of {self.name} was not started",
             )
             raise ServiceError.of(problem)
 
 
-_RESTLESS = Problem("not-settled", "the cluster changed within the settle time", "Run it again")
+_UNSTABLE = Problem("not-settled", "the cluster did not stay as it is for the settle time", "Run it again")
 
 
 @contextlib.contextmanager
-def permit(cluster: Cluster | None, members: Members, *, hold_s: float, check_mode: bool) -> t.Iterator[Permission]:
+def permit(
+    cluster: StopPolicy | None, service: ServiceNodes, *, hold_s: float, check_mode: bool
+) -> t.Iterator[Permission]:
     """Permit what harms no cluster, or what was asked for by name; ServiceError for all else."""
-    if not members.stop.nodes or (cluster and cluster.override):
+    if not service.stop.nodes or (cluster and cluster.override):
         yield Permission()
     elif cluster:
-        with cluster.permit(members, hold_s=hold_s, check_mode=check_mode) as permission:
+        with cluster.permit(service, hold_s=hold_s, check_mode=check_mode) as permission:
             yield permission
-    elif members.cluster_size == 1:
+    elif service.cluster_size == 1:
         yield Permission()
     else:
-        size = members.cluster_size or "an unknown number of"
+        size = service.cluster_size or "an unknown number of"
         problem = Problem(
             "cluster-not-given",
-            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not set, so the quorum "
-            "of the other nodes cannot be checked",
-            (
-                "Set cluster with name, endpoints and cluster_size; or with name and override to skip the check of the "
-                "quorum"
-            )
-            + (
-                ""
-                if members.cluster_size
-                else (". The running ClusterSize is not known, because its file was written after the node's start")
-            ),
-            members.stop.service,
+            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
+            "the others keep a quorum cannot be asked",
+            "Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
+            + ("" if service.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
+            service.stop.service,
         )
         raise ServiceError.of(problem)
 
 
-def refuse_to_empty(cluster: Cluster | None, members: Members) -> None:
+def refuse_to_empty(cluster: StopPolicy | None, service: ServiceNodes) -> None:
     """ServiceError unless a node of the service can be filled from the others."""
     if cluster is None:
         problem = Problem(
             EMPTY,
-            "start_empty is set without cluster, so the quorum of the other nodes cannot be checked",
-            "Set cluster with name, endpoints and cluster_size",
-            f"{members.stop.service} was not started",
+            "start_empty is given, and cluster is not, so whether the others have a quorum cannot be asked",
+            "Give cluster with name, endpoints and cluster_size",
+            f"{service.stop.service} was not started",
         )
         raise ServiceError.of(problem)
-    cluster.refuse_to_empty(members)
+    cluster.refuse_to_empty(service)
 
 
-__all__ = ["Cluster", "Members", "Permission", "Seen", "permit", "refuse_to_empty"]
+__all__ = ["Permission", "Seen", "ServiceNodes", "StopPolicy", "permit", "refuse_to_empty"]

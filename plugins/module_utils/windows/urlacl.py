@@ -13,7 +13,8 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError, HostError
+from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_number
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import acl
 
 # The descriptor of a reservation that shows none.
@@ -132,14 +133,16 @@ def parse_url(text: str, *, where: str = "url") -> Url:
     scheme, host, port, path = found[1].lower(), found[2], found[3], found[4] or "/"
     if not port:
         raise _refused(text, "has no port", where)
-    if not re.fullmatch("[1-9][0-9]{0,4}", port) or int(port) > 65535:
-        raise _refused(text, f"has the port {port!r}, which is not a number from 1 to 65535", where)
+    try:
+        number = 0 if port.startswith("0") else parse_number(port, 1, 65535)
+    except FormatError:
+        number = 0
+    if not number:
+        raise _refused(text, f"has the port {port[:20]!r}, which is not a number from 1 to 65535", where)
     path = path if path.endswith("/") else f"{path}/"
     if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
-        raise _refused(
-            text, "has a path that is not a prefix: a prefix has no query, no fragment, no space and no '..'", where
-        )
-    return Url(scheme, _host(text, host, where), int(port), path)
+        raise _refused(text, "has a path that is no prefix: no query, no fragment, no blank, no '..'", where)
+    return Url(scheme, _host(text, host, where), number, path)
 
 
 def _host(text: str, host: str, where: str) -> str:

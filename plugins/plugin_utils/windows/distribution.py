@@ -12,19 +12,21 @@ from __future__ import annotations
 import contextlib
 import json
 import ntpath
-import re
 import shutil
 import tempfile
 import typing as t
-from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import DistributionError, EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json
 from ansible_collections.eventstore.cluster.plugins.module_utils.paths import path_problem
-from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import check_checksum, open_archive
-from ansible_collections.eventstore.cluster.plugins.module_utils.software.installed import MARKER, TEMPORARY, oldest
+from ansible_collections.eventstore.cluster.plugins.module_utils.software import installed
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.archive import (
+    check_checksum,
+    check_url,
+    open_archive,
+)
+from ansible_collections.eventstore.cluster.plugins.module_utils.software.installed import MARKER, TEMPORARY
 from ansible_collections.eventstore.cluster.plugins.module_utils.windows import network, script
 from ansible_collections.eventstore.cluster.plugins.plugin_utils.windows.host import ABSENT, DIRECTORY, FILE, Host
 
@@ -42,12 +44,8 @@ class Distribution:
         self._executable: str = params["executable"]
         self._program = ntpath.join(self._home, *self._executable.split("/"))
         script.check_path(self._program, where="executable")
-        self._checksum = (params["checksum"] or "").lower()
+        self._checksum = installed.check_request(params) or ""
         self._is_given = bool(params["src"] or params["url"])
-        if params["keep_versions"] < 0:
-            raise DistributionError(
-                f"keep_versions is {params['keep_versions']}", hint="Write 0 to keep all, or 1 or more"
-            )
         for option in ("owner", "group", "remote_src", "programs"):
             if params[option]:
                 raise DistributionError(
@@ -55,10 +53,6 @@ class Distribution:
                     where=self._home,
                     hint="Nothing was changed. Remove the option",
                 )
-        if self._checksum and not re.fullmatch("sha256:[0-9a-f]{64}", self._checksum):
-            raise DistributionError(
-                f"checksum is {params['checksum']!r}", hint="Write sha256: and its 64 hexadecimal digits"
-            )
 
     def bring_to(self, state: str) -> dict[str, t.Any]:
         """``present`` or ``absent``; the result of the task."""
@@ -103,46 +97,16 @@ class Distribution:
 
     def _is_complete(self) -> bool:
         has_program = self._host.kind_of(self._program) == FILE
-        if not self._is_given:
-            if not has_program:
-                raise DistributionError(
-                    f"{self._executable} does not exist, and no archive is given",
-                    where=self._home,
-                    hint="Unpack the software there, or set its archive and checksum",
-                )
-            return True
-        found = self._found_checksum()
-        if found is None:
-            if self._host.kind_of(self._home) == ABSENT:
-                return False
-            raise DistributionError(
-                "exists, but this collection did not unpack it, so its archive is not known",
-                where=self._home,
-                hint="Remove the archive from the task to use the directory as it is, or move the directory away",
-            )
-        if found != self._checksum:
-            raise DistributionError(
-                f"contains the software of another archive: expected {self._checksum}, found {found}",
-                where=self._home,
-                hint="Use the archive of this software; or stop its processes, move the directory away, and run the "
-                "task again",
-            )
-        if not has_program:
-            raise DistributionError(
-                f"{self._executable} is missing",
-                where=self._home,
-                hint="Move the directory away, and run the task again",
-            )
-        return True
+        found = self._found_checksum() if self._is_given else None
+        is_free = self._is_given and found is None and self._host.kind_of(self._home) == ABSENT
+        checksum = self._checksum if self._is_given else None
+        return installed.is_whole(
+            self._home, self._executable, checksum, has_program=has_program, is_free=is_free, found=found
+        )
 
     def _found_checksum(self) -> str | None:
-        self._marked = self._host.look(self._marker)
-        try:
-            return None if self._marked is None else str(parse_json(self._marked.content)["checksum"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DistributionError(
-                f"is damaged: {error}", where=self._marker, hint=f"Move {self._home} away, and run the task again"
-            ) from error
+        found = self._host.look(self._marker)
+        return installed.read_marker(found.content, where=self._marker, home=self._home) if found else None
 
     @property
     def _all_directories(self) -> list[str]:
@@ -164,11 +128,7 @@ class Distribution:
             yield self._find(self._params["src"])
             return
         url = self._params["url"]
-        address = urlsplit(url)
-        if address.scheme not in ("http", "https") or address.username is not None:
-            raise DistributionError(
-                "url is not an http or https address, or contains a user or a password", hint="Write https://HOST/PATH"
-            )
+        check_url(url)
         with tempfile.NamedTemporaryFile() as file:
             try:
                 with open_url(url, timeout=30) as answer:
@@ -201,12 +161,7 @@ class Distribution:
     def _bring(self, path: str, top: str, size: int, missing: t.Sequence[str]) -> None:
         host, parent = self._host, ntpath.dirname(self._home)
         free = int(host.ask(script.free_bytes(parent[0]), expected="FREE", where=f"drive {parent[0]}"))
-        if size > free:
-            raise DistributionError(
-                f"the archive unpacks to {size} bytes, but {free} are free",
-                where=f"{host.name}, drive {parent[0]}",
-                hint="Nothing was unpacked. Free space on this disk",
-            )
+        installed.require_room(size, free, where=f"{host.name}, drive {parent[0]}")
         temporary = self._temporary(self._home)
         copied = f"{temporary}.zip"
         unpacked = ntpath.join(temporary, top) if top else temporary
@@ -262,7 +217,7 @@ class Distribution:
         there = self._directories() if keep else []
         others = [path for path in there if path.lower() != self._home.lower()]
         # So few need not be looked into.
-        old = oldest(self._versions(there), self._home, keep) if len(others) >= keep > 0 else []
+        old = installed.oldest(self._versions(there), self._home, keep) if len(others) >= keep > 0 else []
         programs = self._programs() if old else []
         return [path for path in old if not inside(path, programs)]
 

@@ -24,7 +24,7 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import (
     GossipError,
     ServiceError,
 )
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import readiness
+from ansible_collections.eventstore.cluster.plugins.module_utils.service import readiness, states
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.conditions import Stop
 from ansible_collections.eventstore.cluster.plugins.module_utils.wait import wait_until
@@ -36,13 +36,12 @@ Params = t.Mapping[str, t.Any]
 
 # What an installer that works needs to be seen by the service control manager.
 SEEN_TIMEOUT_S = 10.0
-RUNS = ("started", "restarted", "installed")
-# How the plan names the files next to a manager's; a wrong guess costs another look and nothing else.
+# How the plan names the files beside a manager's; a wrong guess costs another look and nothing else.
 NEIGHBOURS = ("watchdog.esconfig", "database.yaml")
 
 
 @dataclass(frozen=True)
-class Look:
+class ServiceState:
     """What the service control manager and the registry say; ``state`` None: there is no such service.
 
     ``pid`` and ``started`` (UTC, ISO 8601) of its process: None and "" where they cannot be told.
@@ -84,22 +83,7 @@ class Running:
     cluster_size: int | None
 
 
-@dataclass
-class Result:
-    changed: bool = False
-    before: str = ""
-    after: str = ""
-    answer: dict[str, t.Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    seen: permission.Seen = field(default_factory=dict)
-
-    def change(self, before: str, after: str) -> None:
-        self.changed = True
-        self.before += f"{before}\n"
-        self.after += f"{after}\n"
-
-
-def refuse_foreign(params: Params) -> None:
+def refuse_unsupported_options(params: Params) -> None:
     """ServiceError for what a service of Windows cannot be; every option is honoured or refused."""
     problems = []
     if params["kind"] == "database":
@@ -131,24 +115,22 @@ class WindowsService:
         self._program = script.check_path(params["executable"], where="executable") if params["executable"] else ""
         self._config = script.check_path(params["config"], where="config") if params["config"] else ""
         self._timeout_s: float = params["timeout"]
-        self._result = Result()
-        self._found = Look(None, services.Settings())
+        self._result = states.Outcome()
+        self._found = ServiceState(None, services.Settings())
         # What net.exe has printed, where it was run together with the installer; nothing in check mode.
         self._start_ran: list[script.Ran] | None = None
 
-    def bring_to(self, state: str, cluster: permission.Cluster | None) -> dict[str, t.Any]:
+    def bring_to(self, state: str, cluster: permission.StopPolicy | None) -> dict[str, t.Any]:
         """``started``, ``stopped``, ``restarted``, ``installed`` or ``absent``; the result of the task."""
-        ends = state in ("stopped", "absent")
         self._prefetch(state)
-        found = self._look()
-        files = self._files(found, must=state in ("started", "restarted") and not self._host.check_mode)
-        starts = state == "restarted" or (state == "started" and found.state != services.RUNNING)
-        stops = found.runs and (ends or state == "restarted")
+        found = self._read_state()
+        ends, stops, starts = states.steps(state, is_up=found.state == services.RUNNING, runs=found.runs)
+        files = self._files(found, required=state in ("started", "restarted") and not self._host.check_mode)
         if starts and files.effective:
             readiness.http_endpoint(readiness.listeners(files.effective))
         if starts and not stops:
             self._refuse_taken(files)
-        if state in RUNS:
+        if state in states.PRESENT:
             found = self._install(found, then_start=starts and not stops)
             self._set_start_mode(found)
         with contextlib.ExitStack() as held:
@@ -166,7 +148,7 @@ class WindowsService:
                 self._start(files, found, is_restart=stops)
                 self._result.seen = permitted.wait_until_back(self._has_ended)
             elif state == "started":
-                self._look_at_running(files)
+                self._check_running(files)
         if state == "absent":
             self._uninstall(found)
         return self._outcome(files)
@@ -180,7 +162,7 @@ class WindowsService:
         parts = [*self._state_parts, *(script.read_file(path) for path in paths)]
         if state != "installed":
             parts += [script.run(*network.show_listeners()), script.run(*network.show_queues())]
-        if state in ("stopped", "restarted", "absent"):
+        if state in states.STOPS:
             parts.append(script.processes())
         if self._program:
             parts.append(script.kind_of(self._program))
@@ -188,11 +170,11 @@ class WindowsService:
 
     @property
     def _state_parts(self) -> list[str]:
-        """What ``_look`` asks."""
+        """What ``_read_state`` asks."""
         queries = [services.query(self._name), services.query_settings(self._name)]
         return [*(script.run(*query) for query in queries), script.process_of(self._name)]
 
-    def _look(self) -> Look:
+    def _read_state(self) -> ServiceState:
         state = services.read_state(self._host.run(*services.query(self._name)), name=self._name)
         settings, process = services.Settings(), None
         if state is not None:
@@ -200,20 +182,20 @@ class WindowsService:
         if state not in (None, services.STOPPED):
             process = self._host.say(script.process_of(self._name), where=f"process of {self._name}")
         pid, _blank, started = (process.value if process and process.kind == "PROCESS" else "").partition(" ")
-        self._found = Look(state, settings, int(pid) if pid else None, started)
+        self._found = ServiceState(state, settings, int(pid) if pid else None, started)
         return self._found
 
-    def _look_again(self) -> Look:
-        """As ``_look``, in one start also where nothing was asked together with what came before."""
+    def _state_again(self) -> ServiceState:
+        """As ``_read_state``, in one start also where nothing was asked together with what came before."""
         if not self._host.knows(script.run(*services.query(self._name))):
             self._host.prefetch(*self._state_parts)
-        return self._look()
+        return self._read_state()
 
     def _has_ended(self) -> str:
-        state = self._look_again().state
+        state = self._state_again().state
         return "" if state == services.RUNNING else f"the service is {state or 'gone'}"
 
-    def _files(self, found: Look, *, must: bool) -> Files:
+    def _files(self, found: ServiceState, *, required: bool) -> Files:
         """What is known from the files; an error for the manager's own if it has to be there."""
         if not self._config:
             return Files()
@@ -221,7 +203,7 @@ class WindowsService:
         try:
             effective = self._effective("manager", self._config, self._params["version"], written)
         except EventStoreError as error:
-            if must:
+            if required:
                 raise
             if found.runs:
                 self._result.warnings.append(f"The nodes of {self._name} are not known from its files: {error}")
@@ -267,7 +249,7 @@ class WindowsService:
             self._host.prefetch(script.run(*sockets), script.run(*queues))
         return network.read_listeners(self._host.run(*sockets).output, self._host.run(*queues).output)
 
-    def _running(self, found: Look, files: Files) -> Running:
+    def _running(self, found: ServiceState, files: Files) -> Running:
         """The database nodes below the service; ServiceError where what runs cannot be told, or is no manager."""
         answer = self._host.ask(script.processes(), expected="PROCESSES", where="processes")
         family = processes.below(processes.read(answer), found.pid or 0)
@@ -328,7 +310,7 @@ class WindowsService:
 
     # -- installing ----------------------------------------------------------------------------------------------------
 
-    def _install(self, found: Look, *, then_start: bool) -> Look:
+    def _install(self, found: ServiceState, *, then_start: bool) -> ServiceState:
         if found.state is not None and not found.settings.is_deleted:
             return found
         if found.settings.is_deleted:
@@ -340,38 +322,36 @@ class WindowsService:
                 hint="Unpack the vendor's software first",
             )
         command = services.install(self._program, self._name, self._config)
-        self._result.change("", f"{self._name} installed")
+        self._result.change(self._name, "", "installed\n")
         # Where the installer has done nothing there is nothing to start, and net.exe says so.
         start = [services.start(self._name)] if then_start and self._params["enabled"] is None else []
         rans = self._host.change_all([command, *start], then=self._state_parts)
         self._start_ran = rans[1:] if start else None
         if not rans:
-            return Look(services.STOPPED, services.Settings())
-        waited = wait_until(self._look_again, lambda look: look.state is not None, timeout_s=SEEN_TIMEOUT_S)
+            return ServiceState(services.STOPPED, services.Settings())
+        waited = wait_until(self._state_again, lambda look: look.state is not None, timeout_s=SEEN_TIMEOUT_S)
         if not waited.ok:
             raise services.not_installed(self._name, command_line(*command), rans[0])
         return waited.last
 
-    def _set_start_mode(self, found: Look) -> None:
+    def _set_start_mode(self, found: ServiceState) -> None:
         enabled, mode = self._params["enabled"], found.settings.start_mode
         if enabled is None or not mode or enabled == (mode in ("auto", "delayed")):
             return
-        self._result.change(
-            f"{self._name} starts: {mode}", f"{self._name} starts: {'delayed' if enabled else 'manual'}"
-        )
+        self._result.change(f"start mode of {self._name}", f"{mode}\n", "delayed\n" if enabled else "manual\n")
         command = services.set_start_mode(self._name, automatic=enabled)
         rans = self._host.change_all([command], then=self._state_parts)
-        if rans and enabled != (self._look().settings.start_mode in ("auto", "delayed")):
+        if rans and enabled != (self._read_state().settings.start_mode in ("auto", "delayed")):
             raise ServiceError(
                 f"its start mode stayed {mode}: sc.exe exited with {rans[0].code}: {rans[0].output}",
                 where=self._name,
                 hint="Connect as an administrator",
             )
 
-    def _uninstall(self, found: Look) -> None:
+    def _uninstall(self, found: ServiceState) -> None:
         if found.state is None:
             return
-        self._result.change(f"{self._name} installed", "")
+        self._result.change(self._name, "installed\n", "")
         if not found.settings.is_deleted:
             if not self._program:
                 raise ServiceError("executable is missing: the vendor's program removes it", where=self._name)
@@ -388,7 +368,7 @@ class WindowsService:
     def _wait_until_gone(self, problem: str) -> None:
         if self._host.check_mode:
             return
-        waited = wait_until(self._look_again, lambda look: look.state is None, timeout_s=self._timeout_s)
+        waited = wait_until(self._state_again, lambda look: look.state is None, timeout_s=self._timeout_s)
         if waited.ok:
             return
         if waited.last.settings.is_deleted:
@@ -407,27 +387,29 @@ class WindowsService:
 
     # -- starting and stopping -----------------------------------------------------------------------------------------
 
-    def _permit(self, running: Running, cluster: permission.Cluster | None) -> t.ContextManager[permission.Permission]:
+    def _permit(
+        self, running: Running, cluster: permission.StopPolicy | None
+    ) -> t.ContextManager[permission.Permission]:
         """Ask whether the cluster can do without the nodes."""
-        members = permission.Members(Stop(self._name, tuple(running.addresses.values())), running.cluster_size)
+        members = permission.ServiceNodes(Stop(self._name, tuple(running.addresses.values())), running.cluster_size)
         return permission.permit(cluster, members, hold_s=2 * self._timeout_s, check_mode=self._host.check_mode)
 
     def _stop(self, running: Running, after: str, confirm: t.Callable[[], None]) -> None:
-        self._result.change(f"{self._name} running", f"{self._name} {after}")
+        self._result.change(self._name, "running\n", f"{after}\n")
         confirm()
         sockets = [script.run(*network.show_listeners()), script.run(*network.show_queues())]
         rans = self._host.change_all([services.stop(self._name)], then=[*self._state_parts, *sockets])
         if not rans:
             return
         waited = wait_until(
-            self._look_again, lambda look: look.state in (None, services.STOPPED), timeout_s=self._timeout_s
+            self._state_again, lambda look: look.state in (None, services.STOPPED), timeout_s=self._timeout_s
         )
         if not waited.ok:
             raise ServiceError(
                 f"it is {waited.last.state} after {self._timeout_s:g} s; net.exe exited with {rans[0].code}: "
                 f"{rans[0].output}",
                 where=self._name,
-                hint="Nothing else was changed. Check the manager's log and the event log of the host",
+                hint="Nothing else was done. Read the manager's log and the event log of the host",
             )
         if not running.addresses:
             return
@@ -444,9 +426,9 @@ class WindowsService:
                 "before you change their files or software"
             )
 
-    def _start(self, files: Files, found: Look, *, is_restart: bool) -> None:
+    def _start(self, files: Files, found: ServiceState, *, is_restart: bool) -> None:
         if not is_restart:
-            self._result.change(f"{self._name} {(found.state or services.STOPPED).lower()}", f"{self._name} running")
+            self._result.change(self._name, f"{(found.state or services.STOPPED).lower()}\n", "running\n")
         rans = self._start_ran
         if rans is None:
             rans = self._host.change_all([services.start(self._name)], then=self._state_parts)
@@ -454,19 +436,19 @@ class WindowsService:
             return
         over = (None, services.STOPPED, services.RUNNING)
         if not (self._start_ran and self._found.state in over):  # else it was looked at after that start
-            wait_until(self._look_again, lambda look: look.state in over, timeout_s=self._timeout_s)
+            wait_until(self._state_again, lambda look: look.state in over, timeout_s=self._timeout_s)
         state = self._found.state
         if state != services.RUNNING:
             raise ServiceError(
                 f"it is {state or 'not installed'} and not RUNNING; net.exe exited with {rans[0].code}: "
                 f"{rans[0].output}",
                 where=self._name,
-                hint="Check the manager's log and the event log of the host, that its account can read "
-                f"{self._config}, and that the URLs are reserved (es_urlacl)",
+                hint="Read the manager's log and the event log of the host. May its account read "
+                f"{self._config}, and are the URLs reserved (es_urlacl)?",
             )
         self._wait_for_answer(files)
 
-    def _look_at_running(self, files: Files) -> None:
+    def _check_running(self, files: Files) -> None:
         reasons = self._restart_reasons(files)
         if not reasons:
             self._wait_for_answer(files)
@@ -495,7 +477,7 @@ class WindowsService:
                 f"the service control manager reports RUNNING, but within {timeout_s:g} s it did not answer the "
                 f"controller as a manager: {waited.last}",
                 where=self._name,
-                hint="It was left running. Check its log; is the URL reserved (es_urlacl), and may the controller "
+                hint="It was left running. Read its log; is the URL reserved (es_urlacl), and may the controller "
                 "reach it through the firewall?",
             )
         self._result.answer = waited.last
@@ -505,7 +487,7 @@ class WindowsService:
     def _outcome(self, files: Files) -> dict[str, t.Any]:
         found = self._found
         pid = found.pid if found.runs else None
-        wanted = self._params["state"] in RUNS
+        wanted = self._params["state"] in states.PRESENT
         warnings = list(self._result.warnings)
         if wanted and found.state is not None:
             warnings += services.recovery_problems(self._name, found.settings)
@@ -558,4 +540,4 @@ def _holder(listener: network.Listener) -> str:
     return f"process {listener.pid}"
 
 
-__all__ = ["WindowsService", "refuse_foreign"]
+__all__ = ["WindowsService", "refuse_unsupported_options"]

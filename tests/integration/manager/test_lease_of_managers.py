@@ -15,8 +15,8 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.endpoint import
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.members import Member, utc_now
 from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.membership import Membership
 from ansible_collections.eventstore.cluster.plugins.module_utils.http.server import Handler, HttpServer, Response
-from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import Taken
-from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import Borrower
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease import LeaseHeld
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping.lease_client import LeaseClient
 from es_manager.server import GossipServer
 from es_manager.trust import Trust
 
@@ -78,22 +78,24 @@ def owner_at(ip: str) -> str:
 
 def test_only_one_of_two_has_it_and_the_other_is_told_who(managers):
     managers.run(*IPS)
-    alice, bob = (Borrower(ALL, name, cluster="c1") for name in ("alice@a:1:node1", "bob@b:2:node2"))
+    alice, bob = (LeaseClient(ALL, name, cluster="c1") for name in ("alice@a:1:node1", "bob@b:2:node2"))
     assert alice.take(60)
     assert alice.take(90)
-    with pytest.raises(Taken, match=r"alice@a:1:node1 has had it for 0 s; it expires in 90 s.*break_lease: 'alice@a"):
+    with pytest.raises(
+        LeaseHeld, match=r"alice@a:1:node1 has had it for 0 s; it expires in 90 s.*break_lease: 'alice@a"
+    ):
         bob.take(60)
-    alice.give_back()
+    alice.release()
     assert [owner_at(ip) for ip in IPS] == ["", "", ""]
     assert bob.take(60)
 
 
 def test_it_is_broken_by_the_owner_s_name_only(managers):
     managers.run(*IPS)
-    Borrower(ALL, "alice", cluster="c1").take(600)
-    bob = Borrower(ALL, "bob", cluster="c1")
+    LeaseClient(ALL, "alice", cluster="c1").take(600)
+    bob = LeaseClient(ALL, "bob", cluster="c1")
     bob.end("alicia")
-    with pytest.raises(Taken):
+    with pytest.raises(LeaseHeld):
         bob.take(60)
     bob.end("alice")
     assert bob.take(60)
@@ -101,33 +103,33 @@ def test_it_is_broken_by_the_owner_s_name_only(managers):
 
 def test_who_knows_the_owner_s_name_neither_ends_nor_takes_its_lease(managers):
     managers.run(*IPS)
-    alice, double = (Borrower(ALL, "alice", cluster="c1") for _ in range(2))
+    alice, double = (LeaseClient(ALL, "alice", cluster="c1") for _ in range(2))
     alice.take(600)
-    double.give_back()
+    double.release()
     assert curl(f"http://{IPS[0]}:30777/lease", *JSON, '{"owner": "alice", "seconds": 0}')[0] == 409
     assert [owner_at(ip) for ip in IPS] == ["alice"] * 3
-    with pytest.raises(Taken, match="another stop is in progress: alice"):
+    with pytest.raises(LeaseHeld, match="another stop is under way: alice"):
         double.take(60)
     assert alice.renew(600)
 
 
 def test_a_lease_that_was_lost_is_not_renewed_whoever_has_it_now(managers):
     managers.run(*IPS)
-    alice, bob = (Borrower(ALL, name, cluster="c1") for name in ("alice", "bob"))
+    alice, bob = (LeaseClient(ALL, name, cluster="c1") for name in ("alice", "bob"))
     assert alice.take(600)
     assert alice.renew(600)
     bob.end("alice")
     assert not alice.renew(600)
     assert bob.take(60)
     assert not alice.renew(600)
-    bob.give_back()
+    bob.release()
     assert not alice.renew(600)
     assert [owner_at(ip) for ip in IPS] == ["", "", ""]
 
 
 def test_it_is_renewed_while_a_majority_remembers_it(managers):
     managers.run(*IPS[:2])
-    alice = Borrower(ALL, "alice", cluster="c1")
+    alice = LeaseClient(ALL, "alice", cluster="c1")
     alice.take(60)
     assert alice.renew(60)
     curl(f"http://{IPS[0]}:30777/lease", *JSON, '{"owner": "alice", "seconds": 0, "break": true}')
@@ -139,29 +141,29 @@ def test_a_refusal_is_told_in_the_manager_s_own_words(managers):
         return Response.of_text("10.0.0.9 is not permitted to use the lease", 403)
 
     managers.run(answers=dict.fromkeys(IPS, refuse))
-    with pytest.raises(Taken, match=r"3 of 3 managers grant no lease: .*10\.0\.0\.9 is not permitted to use the lease"):
-        Borrower(ALL, "alice", cluster="c1").take(60)
+    with pytest.raises(LeaseHeld, match=r"3 of 3 managers lend no lease: .*10\.0\.0\.9 may not use the lease"):
+        LeaseClient(ALL, "alice", cluster="c1").take(60)
 
 
 def test_a_majority_is_enough_and_less_is_not(managers):
     managers.run(*IPS[:2])
-    assert Borrower(ALL, "alice", cluster="c1").take(60)
-    with pytest.raises(Taken, match="alice"):
-        Borrower(ALL, "bob", cluster="c1").take(60)
+    assert LeaseClient(ALL, "alice", cluster="c1").take(60)
+    with pytest.raises(LeaseHeld, match="alice"):
+        LeaseClient(ALL, "bob", cluster="c1").take(60)
 
 
 def test_a_minority_of_managers_lends_nothing_that_stays(managers):
     managers.run(IPS[0])
-    with pytest.raises(Taken, match=r"2 of 3 managers grant no lease.*127.0.93.[23]"):
-        Borrower(ALL, "alice", cluster="c1").take(60)
+    with pytest.raises(LeaseHeld, match=r"2 of 3 managers lend no lease.*127.0.93.[23]"):
+        LeaseClient(ALL, "alice", cluster="c1").take(60)
     assert owner_at(IPS[0]) == ""
 
 
 def test_managers_that_know_no_leases_are_told_apart_from_silent_ones(managers):
     managers.run(IPS[0], strangers=IPS[1:])
-    assert not Borrower(ALL, "alice", cluster="c1").take(60)
-    with pytest.raises(Taken, match="alice"):  # the one that knows them still has its say
-        Borrower(ALL, "bob", cluster="c1").take(60)
+    assert not LeaseClient(ALL, "alice", cluster="c1").take(60)
+    with pytest.raises(LeaseHeld, match="alice"):  # the one that knows them still has its say
+        LeaseClient(ALL, "bob", cluster="c1").take(60)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,9 @@ def start(unit: str, loaded: dict) -> int:
             if match:
                 environment[match[1]] = re.sub(r"\\(.)", r"\1", match[2])
     with (WORLD / "journal").open("ab") as journal:
+        for command in settings.get("ExecStartPre", []):
+            if subprocess.run(words(command), env=environment, stdout=journal, stderr=journal).returncode:
+                refuse(f"Job for {unit} failed because the control process exited with error code.")
         argv = words(settings["ExecStart"][-1])
         if len(settings["ExecStart"]) != 1:
             refuse(f"{unit}: Service has more than one ExecStart= setting")

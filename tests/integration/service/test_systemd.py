@@ -120,6 +120,42 @@ def test_check_run_again_change_restart_stop_absent(place, world):
     assert not place.run(more, "absent")["changed"]
 
 
+def test_a_boot_does_not_start_a_node_whose_data_are_not_there(place, world):
+    """As after a boot without the disk: what starts the node then is systemd alone."""
+    disk, away, new = (place.path / name for name in ("disk", "away", "new"))
+    disk.mkdir()
+    (disk / "writer.chk").write_bytes((4096).to_bytes(8, "little"))
+    place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, Db=disk)
+    args = place.database(provider="systemd")
+    note = Path(f"{args['config']}.data")
+    place.run(args, "installed")
+    note.write_text(f"{disk}\n")
+
+    def boot() -> int:
+        return subprocess.run(
+            ["systemctl", "start", "es-database.service"],  # noqa: S607
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    disk.rename(away)
+    disk.mkdir()
+    assert boot() == 1
+    assert place.processes() == []
+    assert f"There is no database in {disk}" in (world.path / "journal").read_text()
+    disk.rmdir()
+    away.rename(disk)
+    assert boot() == 0
+    assert len(place.processes()) == 1
+    place.run(args, "stopped")
+
+    disk.rename(new)
+    place.write("database.yaml", IntIp=place.ip, ExtIp=place.ip, Db=new)
+    assert boot() == 1
+    assert place.run(args)["status"] == "active (running)"
+    assert note.read_text() == f"{new}\n"
+
+
 def test_installed_starts_nothing_and_can_leave_the_boot_alone(place, world):
     args = place.database(provider="systemd", enabled=False)
     assert place.run(args, "installed")["changed"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import FormatError
 from ansible_collections.eventstore.cluster.plugins.module_utils.foreign import parse_json, printable
-from ansible_collections.eventstore.cluster.plugins.module_utils.service.readiness import GIVEN_UP
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.readiness import SAYS_IT_EXITS
 
 TAIL_BYTES = 64 * 1024
 MAX_LINE = 300
@@ -71,8 +71,8 @@ async def given_up(path: Path, since: int) -> str:
                 file.seek(since)
                 new = file.read(TAIL_BYTES)
             since += len(new)
-            rest = rest[-len(GIVEN_UP) :] + new
-            if GIVEN_UP.encode() in rest:
+            rest = rest[-len(SAYS_IT_EXITS) :] + new
+            if SAYS_IT_EXITS.encode() in rest:
                 await asyncio.sleep(LOOK_S)  # the reason is the line after it
                 return last_lines(path, 2, since=max(0, since - TAIL_BYTES))
 

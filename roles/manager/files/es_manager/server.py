@@ -50,7 +50,7 @@ class GossipServer:
     def __init__(self, trust: Trust, *, internal: Endpoint, external: Endpoint) -> None:
         self._trust = trust
         self._internal = internal
-        self._leases = lease.Book(clock=time.monotonic)
+        self._leases = lease.LeaseTable(clock=time.monotonic)
         budget = Budget(BODIES_BYTES)
 
         def serve(at: Endpoint) -> HttpServer:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import subprocess
 
 import pytest
 
@@ -207,3 +208,46 @@ def test_a_directory_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path,
     monkeypatch.setattr(os, "listdir", refuse)
     with pytest.raises(ServiceError, match="it is not known whether it contains a database"):
         losses(config, tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("noted", "left", "starts"),
+    [
+        pytest.param(False, (), True, id="a first start"),
+        pytest.param(True, ("writer.chk", "chunk-000000.000000"), True, id="at home"),
+        pytest.param(True, ("chunk-000000.000000",), True, id="without the checkpoint"),
+        pytest.param(True, ("writer.chk",), True, id="without a chunk"),
+        pytest.param(True, (), False, id="not mounted"),
+        pytest.param(True, ("index", "lost+found"), False, id="without a database"),
+    ],
+)
+def test_a_start_at_boot_checks_the_note(tmp_path, noted, left, starts):
+    """The command of the unit, as systemd runs it; a blank and a quote in the names must not matter."""
+    config, old = tmp_path / "a node's.yaml", tmp_path / "the disk's data"
+    old.mkdir()
+    for name in left:
+        (old / name).touch()
+    if noted:
+        data.note(str(config), str(old))
+    done = subprocess.run(data.start_check(str(config)), capture_output=True, text=True, check=False)
+    assert done.returncode == (0 if starts else 1), done.stderr
+    assert done.stdout == ""
+    assert (f"There is no database in {old}" in done.stderr) is not starts
+
+
+def test_the_note_follows_data_that_were_moved_whole(tmp_path, config):
+    def follow(directory: str) -> str | None:
+        data.follow(data.Place(str(config), str(tmp_path / directory), "", False, "Db"))
+        return data.noted(str(config))
+
+    old = database(tmp_path / "old")
+    assert follow("old") is None  # only a node that ran is known to have had these
+    data.note(str(config), str(old))
+    database(tmp_path / "another", identity=b"two")
+    for directory in ("another", "none", "old"):
+        assert follow(directory) == str(old)
+    old.rename(tmp_path / "new")
+    (tmp_path / "link").symlink_to("new")
+    assert follow("link") == str(tmp_path / "new")
+    data.follow(data.Place(str(config), str(tmp_path / "another"), "", True, "Db"))
+    assert data.noted(str(config)) == str(tmp_path / "new")

@@ -219,7 +219,7 @@ def test_the_same_path_in_a_container_is_another_file(node, tmp_path, monkeypatc
 
 def test_addresses_are_those_of_the_options_and_defaults_are_nobody_s(node):
     told = Endpoint("10.0.0.1", 2112)
-    found = family.look([node(), node(words=()), node({"EVENTSTORE_INT_IP": "10.0.0.9"}, words=())])
+    found = family.inspect([node(), node(words=()), node({"EVENTSTORE_INT_IP": "10.0.0.9"}, words=())])
     assert told in found[0].told
     assert found[1].told == frozenset()
     assert Endpoint("10.0.0.9", 2112) in found[2].told

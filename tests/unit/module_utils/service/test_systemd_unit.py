@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import ServiceError
+from ansible_collections.eventstore.cluster.plugins.module_utils.service.data import start_check
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.definition import Definition
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.systemd import (
     drop_in,
@@ -85,6 +86,7 @@ StartLimitIntervalSec=0
 Type=simple
 EnvironmentFile=/etc/systemd/system/x.env
 WorkingDirectory=/opt/event store/3.4.0
+@CHECK@
 ExecStart="/opt/event store/3.4.0/eventstored" --config /etc/eventstore/database.yaml
 Restart=always
 RestartSec=1
@@ -111,6 +113,7 @@ ExecStart=
 Type=simple
 EnvironmentFile=/etc/systemd/system/x.env
 WorkingDirectory=/opt/event store/3.4.0
+@CHECK@
 ExecStart="/opt/event store/3.4.0/eventstored" --config /etc/eventstore/database.yaml
 Restart=always
 RestartSec=1
@@ -120,6 +123,14 @@ LimitNOFILE=32768
 ProtectSystem=full
 @SANDBOX@
 """
+
+# As systemd.service(5) reads it back, it is data.start_check() of the configuration.
+CHECK = (
+    r'ExecStartPre=/bin/sh -c "[ -e \"$$1\" ] || exit 0; IFS= read -r dir <\"$$1\"; for file in \"$$dir/writer.chk\"'
+    r" \"$$dir\"/chunk-*; do [ -e \"$$file\" ] && exit 0; done; echo \"There is no database in $$dir, where this node"
+    r" had its data (as $$1 says). Mount its disk; where the data were moved, start it with playbook"
+    r' eventstore.cluster.start\" >&2; exit 1" sh /etc/eventstore/database.yaml.data'
+)
 
 SANDBOX = """\
 NoNewPrivileges=yes
@@ -149,8 +160,8 @@ ENV = Path("/etc/systemd/system/x.env")
 
 def test_units():
     assert unit(MANAGER, None) == UNIT_OF_MANAGER.replace("@SANDBOX@\n", SANDBOX)
-    assert unit(DATABASE, ENV) == UNIT_OF_DATABASE.replace("@SANDBOX@\n", SANDBOX)
-    assert drop_in(DATABASE, ENV) == DROP_IN_OF_DATABASE.replace("@SANDBOX@\n", SANDBOX)
+    assert unit(DATABASE, ENV) == UNIT_OF_DATABASE.replace("@SANDBOX@\n", SANDBOX).replace("@CHECK@", CHECK)
+    assert drop_in(DATABASE, ENV) == DROP_IN_OF_DATABASE.replace("@SANDBOX@\n", SANDBOX).replace("@CHECK@", CHECK)
 
 
 def test_the_only_place_to_write_is_named_when_it_is_not_below_run():
@@ -201,10 +212,8 @@ def test_systemd_reads_the_words_that_were_asked_for(arguments):
     assert read_back(exec_start(argv)) == argv
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
-def test_systemd_itself_finds_the_same_words_and_no_fault(tmp_path):
-    arguments = [string.punctuation, "a b", "", "100%", ";", r"d:\es-data", '"']
-    definition = Definition(name="es-x", kind="manager", argv=("/bin/echo", *arguments))
+def commands(tmp_path: Path, definition: Definition) -> list[list[str]]:
+    """The command lines that systemd itself reads in the definition's unit, in which it finds no fault."""
     (tmp_path / "es-x.service").write_text(unit(definition, None))
     done = subprocess.run(
         ["systemd-analyze", "verify", "./es-x.service"],  # noqa: S607
@@ -214,12 +223,32 @@ def test_systemd_itself_finds_the_same_words_and_no_fault(tmp_path):
         text=True,
         check=False,
     )
-    assert done.returncode == 0
-    assert not re.findall(r"es-x\.service:\d+:.*", done.stdout + done.stderr)  # what the parser says has file and line
-    (line,) = re.findall(r"Command Line: (/bin/echo .*)", done.stdout + done.stderr)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert not re.findall(r"es-x\.service:\d+:.*", said)  # what the parser says has file and line
+    lines = re.findall(r"Command Line: (/bin/.*)", said)
     # What it shows is quoted as for a shell, and before variables: there $$ still stands for $.
-    words = [word.replace("$$", "$") for word in shlex.split(line.replace(r"\$", "$").replace(r"\`", "`"))]
-    assert words == ["/bin/echo", *arguments]
+    return [
+        [word.replace("$$", "$") for word in shlex.split(line.replace(r"\$", "$").replace(r"\`", "`"))]
+        for line in lines
+    ]
+
+
+with_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
+
+
+@with_systemd
+def test_systemd_itself_finds_the_same_words_and_no_fault(tmp_path):
+    arguments = [string.punctuation, "a b", "", "100%", ";", r"d:\es-data", '"']
+    definition = Definition(name="es-x", kind="manager", argv=("/bin/echo", *arguments))
+    assert commands(tmp_path, definition) == [["/bin/echo", *arguments]]
+
+
+@with_systemd
+def test_systemd_reads_the_check_of_the_data_as_it_is_and_before_the_start(tmp_path):
+    argv = ("/bin/echo", "--config", "/etc/a node's/100%.yaml")
+    check = start_check(argv[2])
+    assert commands(tmp_path, Definition(name="es-x", kind="database", argv=argv)) == [check, list(argv)]
 
 
 def test_a_dollar_in_the_programs_path_is_refused():

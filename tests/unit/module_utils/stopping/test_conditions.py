@@ -248,7 +248,7 @@ def test_the_text_says_what_would_have_happened():
 def test_a_node_is_known_by_any_of_its_addresses():
     for port in (2112, 2113):
         going = conditions.Stop("x", (frozenset({Endpoint("10.0.0.2", port), Endpoint("10.0.0.2", 1112)}),))
-        assert [each.name for each in conditions.taken(all_say(HEALTHY), going)] == ["n2"]
+        assert [each.name for each in conditions.nodes_stopped_by(all_say(HEALTHY), going)] == ["n2"]
 
 
 @pytest.mark.parametrize(

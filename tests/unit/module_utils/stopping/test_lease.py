@@ -27,7 +27,7 @@ def ask(book, owner, seconds, token="", **more):
 
 
 def test_one_owner_at_a_time_until_it_gives_back(clock):
-    book = lease.Book(clock=clock)
+    book = lease.LeaseTable(clock=clock)
     assert book.holder() == lease.Lease()
     assert ask(book, "a", 30)
     clock.now += 10
@@ -40,7 +40,7 @@ def test_one_owner_at_a_time_until_it_gives_back(clock):
 
 
 def test_it_expires_and_is_prolonged(clock):
-    book = lease.Book(clock=clock)
+    book = lease.LeaseTable(clock=clock)
     ask(book, "a", 30)
     clock.now += 20
     assert ask(book, "a", 30)
@@ -55,7 +55,7 @@ def test_it_expires_and_is_prolonged(clock):
 @pytest.mark.parametrize("seconds", [0, 30])
 @pytest.mark.parametrize("token", ["", "of-b", "of-a-2"])
 def test_the_owner_s_name_is_not_enough_to_end_or_to_take_a_lease(clock, seconds, token):
-    book = lease.Book(clock=clock)
+    book = lease.LeaseTable(clock=clock)
     assert ask(book, "a", 30, "of-a")
     assert not ask(book, "a", seconds, token)
     assert not ask(book, "a", seconds, token, renew=True)
@@ -65,7 +65,7 @@ def test_the_owner_s_name_is_not_enough_to_end_or_to_take_a_lease(clock, seconds
 
 
 def test_an_operator_breaks_it_by_the_owner_s_name(clock):
-    book = lease.Book(clock=clock)
+    book = lease.LeaseTable(clock=clock)
     ask(book, "a", 30, "of-a")
     assert not ask(book, "b", 0, breaks=True)
     assert ask(book, "a", 0, breaks=True)
@@ -73,7 +73,7 @@ def test_an_operator_breaks_it_by_the_owner_s_name(clock):
 
 
 def test_what_was_lost_meanwhile_is_not_renewed(clock):
-    book = lease.Book(clock=clock)
+    book = lease.LeaseTable(clock=clock)
     assert not ask(book, "a", 30, "of-a", renew=True)  # a manager that was restarted has forgotten it
     assert ask(book, "a", 30, "of-a")
     assert ask(book, "a", 40, "of-a", renew=True)

@@ -31,8 +31,8 @@ ELECTED = [node(number, cluster_of("Slave", "Master", "Slave")) for number in (1
 ONE_DOWN = [node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)]
 JOINING = [node(number, cluster_of("Master", "CatchingUp", "Slave")) for number in (1, 2, 3)]
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "gossip"
-NODE3 = permission.Members(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.3", 2112)}),)), 3)
-NODE2 = permission.Members(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.2", 2112)}),)), 3)
+NODE3 = permission.ServiceNodes(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.3", 2112)}),)), 3)
+NODE2 = permission.ServiceNodes(Stop("es-cluster1", (frozenset({Endpoint("10.0.0.2", 2112)}),)), 3)
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +58,9 @@ def sweeps(monkeypatch):
 
 @pytest.fixture
 def lent(monkeypatch):
-    """A borrower that gets what ``answers`` says, and notes what was asked of it."""
+    """A lease_client that gets what ``answers`` says, and notes what was asked of it."""
 
-    class Borrower:
+    class LeaseClient:
         answers = itertools.repeat(True)
         renewals = itertools.repeat(True)
         calls: list[object] = []  # noqa: RUF012
@@ -80,21 +80,21 @@ def lent(monkeypatch):
             self.calls.append(("renew", seconds))
             return next(self.renewals)
 
-        def give_back(self):
+        def release(self):
             self.calls.append(("back", ""))
 
         def end(self, owner):
             self.calls.append(("end", owner))
 
-    Borrower.calls = []
-    monkeypatch.setattr(lease_client, "Borrower", Borrower)
-    return Borrower
+    LeaseClient.calls = []
+    monkeypatch.setattr(lease_client, "LeaseClient", LeaseClient)
+    return LeaseClient
 
 
 def cluster(endpoints=DATABASES, **changes):
     given = {"name": "c", "endpoints": endpoints, "cluster_size": 3, "owner": "me"}
     times = {"settle": 0.05, "wait": 0.3, "stall": 0.2, "calm": 0.0}
-    return permission.Cluster({**given, **times, **changes})
+    return permission.StopPolicy({**given, **times, **changes})
 
 
 def permit(asked, members=NODE2, *, check_mode=False):
@@ -156,7 +156,7 @@ def test_views_that_come_to_agree_are_no_election(monkeypatch):
 
 def test_what_the_restart_before_has_seen_is_part_of_the_settle_time(sweeps):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0, "calm": 60.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(WHOLE, 3)), "seconds": 60.0, "calm": 60.0}
     permit(cluster(settle=60.0, seen=seen))
     assert len(sweeps[1]) == 1
     sweeps[1].clear()
@@ -173,7 +173,7 @@ def test_after_a_restart_of_the_play_the_next_stop_waits_for_what_is_left_of_the
     sweeps, calm_s, restarted, calm, waits
 ):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.ClusterView(restarted, 3)), "seconds": 60.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(restarted, 3)), "seconds": 60.0}
     began = time.monotonic()
     permit(cluster(settle=0.0, seen=seen if calm is None else {**seen, "calm": calm}))
     assert (len(sweeps[1]) > 1) == waits
@@ -184,14 +184,14 @@ def test_without_a_restart_before_no_calm_is_owed_and_check_mode_never_waits(swe
     sweeps[0][:] = [WHOLE]
     permit(cluster(settle=0.0))
     monkeypatch.setattr(permission, "CALM_S", 60.0)
-    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 0.0, "calm": 0.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(WHOLE, 3)), "seconds": 0.0, "calm": 0.0}
     permit(cluster(settle=60.0, seen=seen), check_mode=True)
     assert len(sweeps[1]) == 2
 
 
 def test_elections_of_the_calm_that_is_owed_begin_it_again(sweeps, monkeypatch):
     monkeypatch.setattr(permission, "CALM_S", 0.4)
-    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0, "calm": 60.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(WHOLE, 3)), "seconds": 60.0, "calm": 60.0}
     disagree = [*WHOLE, manager(1, cluster_of("Master", "Slave"))]
     sweeps[0][:] = [disagree, ELECTED, WHOLE]
     began = time.monotonic()
@@ -203,14 +203,14 @@ def test_a_restart_hands_over_for_how_long_it_was_calm(sweeps):
     sweeps[0][:] = [WHOLE]
     seen = permit(cluster(calm=0.1)).wait_until_back(lambda: "")
     assert seen["calm"] >= 0.1
-    assert seen["state"] == conditions.signature(view.ClusterView(WHOLE, 3))
+    assert seen["state"] == conditions.fingerprint(view.ClusterView(WHOLE, 3))
 
 
 def test_what_was_seen_is_worth_nothing_once_something_else_was_seen(sweeps):
     """The same picture again after another one is no sign of rest."""
     disagree = [*WHOLE, manager(1, cluster_of("Master", "Slave"))]
     sweeps[0][:] = [disagree, ONE_DOWN, WHOLE]
-    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
     began = time.monotonic()
     permit(cluster(settle=0.2, seen=seen))
     assert time.monotonic() - began >= 0.2
@@ -219,7 +219,7 @@ def test_what_was_seen_is_worth_nothing_once_something_else_was_seen(sweeps):
 @pytest.mark.parametrize("now", [ELECTED, ONE_DOWN[:2]])
 def test_what_was_seen_of_a_cluster_that_has_changed_since_is_none(sweeps, now):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.ClusterView(now, 3)), "seconds": 60.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(now, 3)), "seconds": 60.0}
     permit(cluster(seen=seen))
     assert len(sweeps[1]) > 1
 
@@ -227,8 +227,8 @@ def test_what_was_seen_of_a_cluster_that_has_changed_since_is_none(sweeps, now):
 @pytest.mark.parametrize(("planned", "running"), [(3, 5), (5, 3), (5, None), (None, 5)])
 def test_the_larger_cluster_size_counts(sweeps, planned, running):
     sweeps[0][:] = [WHOLE]
-    with pytest.raises(ServiceError, match="2 of 5 nodes would remain"):
-        permit(cluster(cluster_size=planned), permission.Members(NODE2.stop, running))
+    with pytest.raises(ServiceError, match="2 of 5 nodes would be left"):
+        permit(cluster(cluster_size=planned), permission.ServiceNodes(NODE2.stop, running))
 
 
 def test_the_name_typed_again_asks_nobody(sweeps, lent):
@@ -244,7 +244,7 @@ def test_another_name_is_refused():
 
 @pytest.mark.parametrize(("size", "permitted"), [(1, True), (2, False), (3, False), (None, False)])
 def test_without_a_cluster_to_ask_only_a_single_node_is_stopped(size, permitted):
-    members = permission.Members(NODE2.stop, size)
+    members = permission.ServiceNodes(NODE2.stop, size)
     if permitted:
         permit(None, members)
     else:
@@ -254,8 +254,8 @@ def test_without_a_cluster_to_ask_only_a_single_node_is_stopped(size, permitted)
 
 def test_a_service_without_a_node_needs_nobody(sweeps):
     sweeps[0][:] = [ONE_DOWN]
-    permit(cluster(), permission.Members(Stop("es-cluster1", ()), None))
-    permit(None, permission.Members(Stop("es-cluster1", ()), None))
+    permit(cluster(), permission.ServiceNodes(Stop("es-cluster1", ()), None))
+    permit(None, permission.ServiceNodes(Stop("es-cluster1", ()), None))
     assert sweeps[1] == []
 
 
@@ -288,7 +288,7 @@ def test_the_lease_is_given_back_after_a_refusal_and_after_a_failure(sweeps, len
 
 def test_a_lease_that_another_has_is_waited_for_and_then_refused(sweeps, lent):
     sweeps[0][:] = [WHOLE]
-    taken = lease.Taken("another stop is in progress")
+    taken = lease.LeaseHeld("another stop is under way")
     lent.answers = iter([taken, taken, True])
     permit(cluster(DATABASES + MANAGERS))
     lent.answers = itertools.repeat(taken)
@@ -355,7 +355,7 @@ def test_after_a_pause_it_is_decided_again(sweeps, boottime, endpoints):
 
 def test_what_was_seen_before_a_pause_is_no_part_of_the_settle_time(sweeps, boottime):
     sweeps[0][:] = [WHOLE]
-    seen = {"state": conditions.signature(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
+    seen = {"state": conditions.fingerprint(view.ClusterView(WHOLE, 3)), "seconds": 60.0}
     with permission.permit(cluster(seen=seen), NODE2, hold_s=10, check_mode=False) as permitted:
         boottime.now += permission.FRESH_S + 1
         permitted.confirm()
@@ -371,8 +371,8 @@ def test_a_lease_that_was_lost_is_taken_again_and_then_it_is_decided_again(sweep
             permitted.confirm()
         assert [call[0] for call in lent.calls] == ["take", "renew", "take"]
         lent.renewals = iter([False])
-        lent.answers = itertools.repeat(lease.Taken("another stop is in progress"))
-        with pytest.raises(ServiceError, match="another stop is in progress"):
+        lent.answers = itertools.repeat(lease.LeaseHeld("another stop is under way"))
+        with pytest.raises(ServiceError, match="another stop is under way"):
             permitted.confirm()
 
 
@@ -400,7 +400,7 @@ def test_who_is_paused_again_and_again_does_not_stop(sweeps, lent, boottime):
                 yield True
 
         lent.renewals = pauses()
-        with pytest.raises(ServiceError, match="3 times the answers of the cluster were more than 5 s old"):
+        with pytest.raises(ServiceError, match="3 times the sweep of the cluster was more than 5 s old"):
             permitted.confirm()
 
 
@@ -420,7 +420,7 @@ def test_it_waits_until_the_node_is_back(sweeps):
     seen = permitted.wait_until_back(lambda: "")
     assert sweeps[1][-1] is WHOLE
     assert len(sweeps[1]) == 3
-    assert seen["state"] == conditions.signature(view.ClusterView(WHOLE, 3))
+    assert seen["state"] == conditions.fingerprint(view.ClusterView(WHOLE, 3))
     # Counted from the sweep in which it was back: two pauses were before.
     assert 0 <= seen["seconds"] < time.monotonic() - began - 0.02
 
@@ -482,10 +482,7 @@ def test_a_cluster_that_never_comes_to_rest(monkeypatch, sweeps):
     permitted = permit(cluster(calm=5.0))
     elections = itertools.cycle([WHOLE, ELECTED])
     monkeypatch.setattr(permission.facts, "ask", lambda _targets, _timeout_s: next(elections))
-    with pytest.raises(
-        ServiceError,
-        match=r"no progress for 0\.2 s: .* one epoch for 0\.0 s .* [0-9]+ elections: epoch",
-    ):
+    with pytest.raises(ServiceError, match=r"no progress for 0\.2 s: only for 0\.0 s .* [0-9]+ elections: epoch"):
         permitted.wait_until_back(lambda: "")
 
 

@@ -447,9 +447,9 @@ def test_check_mode_tells_the_commands_and_runs_none(wanted: str, steps: list[St
     ],
 )
 def test_options_that_would_be_ignored_are_refused(given: dict[str, t.Any], told: str) -> None:
-    service.refuse_foreign(PARAMS)
+    service.refuse_unsupported_options(PARAMS)
     with pytest.raises(ServiceError, match=told):
-        service.refuse_foreign({**PARAMS, **given})
+        service.refuse_unsupported_options({**PARAMS, **given})
 
 
 def test_a_state_that_cannot_be_told_ends_it_before_anything_is_done() -> None:

@@ -10,7 +10,7 @@ import threading
 import pytest
 from ansible import constants
 
-from ansible_collections.eventstore.cluster.plugins.action import es_service
+from ansible_collections.eventstore.cluster.plugins.plugin_utils import turns
 from tests.doubles.gossip.answers import HEALTHY, REFUSED, node
 
 CLUSTER = {"name": "cluster1", "endpoints": ["10.0.0.1:2113", "10.0.0.2:2113", "10.0.0.3:2113"]}
@@ -24,31 +24,31 @@ def home(tmp_path, monkeypatch):
 
 
 def test_what_one_stop_has_seen_comes_to_the_next_one_of_the_play():
-    with es_service._alone(CLUSTER, "alice@a:1:node1", shared=False) as last:
+    with turns.stop_lock(CLUSTER, "alice@a:1:node1", shared=False) as last:
         assert last.seen_by("alice@a:1") == {}
         last.write(SEEN)
-    with es_service._alone(CLUSTER, "alice@a:1:node2", shared=False) as last:
+    with turns.stop_lock(CLUSTER, "alice@a:1:node2", shared=False) as last:
         seen = last.seen_by("alice@a:1")["seen"]
     assert seen["state"] == SEEN["state"]
     assert 0.5 < seen["seconds"] < 5
     assert 1.0 < seen["calm"] < 5.5
-    with es_service._alone(CLUSTER, "alice@a:1:node3", shared=False) as last:
+    with turns.stop_lock(CLUSTER, "alice@a:1:node3", shared=False) as last:
         assert last.seen_by("alice@a:1") == {}  # node2 has left nothing
 
 
 @pytest.mark.parametrize("another", ["alice@a:2", "alice@b:1", "bob@a:1"])
 def test_what_another_play_has_seen_is_not_taken(another):
-    with es_service._alone(CLUSTER, f"{another}:node1", shared=False) as last:
+    with turns.stop_lock(CLUSTER, f"{another}:node1", shared=False) as last:
         last.write(SEEN)
-    with es_service._alone(CLUSTER, "alice@a:1:node2", shared=False) as last:
+    with turns.stop_lock(CLUSTER, "alice@a:1:node2", shared=False) as last:
         assert last.seen_by("alice@a:1") == {}
 
 
 @pytest.mark.parametrize("left", ["[", "{}", "[1, 2]", "[{}, 2]", '[{"seconds": 1}, "x"]', '[{"seconds": 1}, 2]'])
 def test_what_a_killed_stop_has_left_is_nothing(home, left):
     (home / "eventstore.cluster").mkdir()
-    (home / "eventstore.cluster" / f"{es_service._keys(CLUSTER)[0]}.lock").write_text(f"alice@a:1:node1\n{left}")
-    with es_service._alone(CLUSTER, "alice@a:1:node2", shared=False) as last:
+    (home / "eventstore.cluster" / f"{turns._keys(CLUSTER)[0]}.lock").write_text(f"alice@a:1:node1\n{left}")
+    with turns.stop_lock(CLUSTER, "alice@a:1:node2", shared=False) as last:
         assert last.seen_by("alice@a:1") == {}
 
 
@@ -80,10 +80,10 @@ def test_who_meets_at_a_lock(home, first, second, meet, monkeypatch):
         assert text.startswith(f"waiting for another stop in {second['name']}: alice (")
         raise WaitsError
 
-    monkeypatch.setattr(es_service.display, "display", told)
-    with es_service._alone(first, "alice", shared=False):
+    monkeypatch.setattr(turns.display, "display", told)
+    with turns.stop_lock(first, "alice", shared=False):
         expected = pytest.raises(WaitsError) if meet else contextlib.nullcontext()
-        with expected, es_service._alone(second, "bob", shared=False):
+        with expected, turns.stop_lock(second, "bob", shared=False):
             pass
     assert all(path.parent == home / "eventstore.cluster" for path in home.rglob("*.lock"))
 
@@ -95,7 +95,7 @@ def test_two_that_have_some_endpoints_in_common_do_not_wait_for_each_other():
     def stop(*endpoints):
         for _time in range(50):
             began.wait(10)
-            with es_service._alone(given("c", *endpoints), "x", shared=False):
+            with turns.stop_lock(given("c", *endpoints), "x", shared=False):
                 pass
 
     threads = [threading.Thread(target=stop, args=each) for each in ((THREE, ONE, TWO), (TWO, THREE, ONE))]
@@ -112,14 +112,14 @@ def test_two_that_have_some_endpoints_in_common_do_not_wait_for_each_other():
 )
 def test_who_waits_for_whom(first, second, waits, monkeypatch):
     waiting, inside = threading.Event(), threading.Event()
-    monkeypatch.setattr(es_service.display, "display", lambda _text: waiting.set())
+    monkeypatch.setattr(turns.display, "display", lambda _text: waiting.set())
 
     def other():
-        with es_service._alone(CLUSTER, "bob", shared=second):
+        with turns.stop_lock(CLUSTER, "bob", shared=second):
             inside.set()
 
     thread = threading.Thread(target=other)
-    with es_service._alone(CLUSTER, "alice", shared=first):
+    with turns.stop_lock(CLUSTER, "alice", shared=first):
         thread.start()
         assert (waiting if waits else inside).wait(10)
         assert inside.is_set() != waits
@@ -131,18 +131,18 @@ def test_who_waits_for_whom(first, second, waits, monkeypatch):
 @pytest.mark.parametrize("size", [3, "3", None])  # a template gives a text, up to ansible-core 2.18
 def test_meanwhile_it_is_told_who_is_not_in_sync(size, monkeypatch):
     said = queue.Queue()
-    monkeypatch.setattr(es_service, "TELL_S", 0.01)
-    monkeypatch.setattr(es_service.display, "display", said.put)
+    monkeypatch.setattr(turns, "PROGRESS_INTERVAL_S", 0.01)
+    monkeypatch.setattr(turns.display, "display", said.put)
     views = [node(1, HEALTHY), node(2, HEALTHY), node(3, REFUSED)]
-    monkeypatch.setattr(es_service.facts, "ask", lambda _targets, _timeout_s: views)
+    monkeypatch.setattr(turns.facts, "ask", lambda _targets, _timeout_s: views)
     given = {"endpoints": [f"10.0.0.{number}:2113" for number in (1, 2, 3)], "cluster_size": size}
-    with es_service._told(given, "node1"):
+    with turns.progress_shown(given, "node1"):
         assert said.get(timeout=10) == "node1: n3 is silent"
 
 
 @pytest.mark.parametrize("given", [{"endpoints": ["x"]}, {"endpoints": ["10.0.0.1:1"], "cluster_size": "three"}])
 def test_what_cannot_be_asked_is_left_to_the_module(given, monkeypatch):
-    monkeypatch.setattr(es_service, "TELL_S", 0.0)
+    monkeypatch.setattr(turns, "PROGRESS_INTERVAL_S", 0.0)
     monkeypatch.setattr(threading, "Thread", None)
-    with es_service._told(given, "node1"):
+    with turns.progress_shown(given, "node1"):
         pass
