@@ -103,7 +103,7 @@ def _locked(path: Path, cluster: t.Mapping[str, t.Any], shared: bool) -> t.Itera
         except BlockingIOError:
             stream.seek(0)
             owner = stream.readline().strip() or "one that has only just begun"
-            display.display(f"waiting for another stop in {cluster.get('name')} to end: {owner} ({path})")
+            display.display(f"waiting for another stop in {cluster.get('name')}: {owner} ({path})")
             fcntl.flock(stream, kind)
         yield stream
 

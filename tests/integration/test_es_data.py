@@ -124,7 +124,7 @@ def test_a_link_of_the_operator_stays_and_leads_to_an_empty_directory(place: Pla
 )
 def test_a_link_that_the_account_can_have_put_there_is_not_followed(place: Place, prepare: str) -> None:
     refused = place.remove(prepare, "es/db")
-    assert "is a link that another account could have made" in refused.result["msg"]
+    assert "is a link that another account could have created" in refused.result["msg"]
     assert "precious/file" in refused.left
     assert "es/db" in refused.left
 

@@ -114,9 +114,9 @@ class _Walk:
     def _follow(self, name: str) -> None:
         status = os.stat(name, dir_fd=self.at, follow_symlinks=False)
         if not stat.S_ISLNK(status.st_mode):
-            raise ServiceError("is there, and is no directory", where=self._path, hint="Move it away")
+            raise ServiceError("exists, but is not a directory", where=self._path, hint="Move it away")
         if self._untrusted.may_have_made(status) or not self._is_safe:
-            raise _refused(self._path, f"{name} is a link that {self._untrusted} could have made")
+            raise _refused(self._path, f"{name} is a link that {self._untrusted} could have created")
         self._links += 1
         if self._links > MAX_LINKS:
             raise _refused(self._path, f"more than {MAX_LINKS} links lead to it")

@@ -48,18 +48,18 @@ def is_whole(
     if checksum is None:
         if not has_program:
             raise DistributionError(
-                f"there is no {executable}, and no archive is given",
+                f"{executable} does not exist, and no archive is given",
                 where=home,
-                hint="Unpack the software there, or give its archive and checksum",
+                hint="Unpack the software there, or set its archive and checksum",
             )
         return True
     if is_free:
         return False
     if found is None:
         raise DistributionError(
-            "is there, and was not unpacked by this collection, so its archive is not known",
+            "exists, but this collection did not unpack it, so its archive is not known",
             where=home,
-            hint="Give no archive to use it as it is, or move it away",
+            hint="Remove the archive from the task to use the directory as it is, or move the directory away",
         )
     if found != checksum:
         raise DistributionError(
@@ -69,7 +69,7 @@ def is_whole(
         )
     if not has_program:
         raise DistributionError(
-            f"{executable} is gone from it", where=home, hint="Move the directory away, and run again"
+            f"{executable} is missing", where=home, hint="Move the directory away, and run the task again"
         )
     return True
 
@@ -86,7 +86,7 @@ def require_room(size: int, free: int, *, where: str) -> None:
     """DistributionError if an archive that unpacks to ``size`` bytes does not fit."""
     if size > free:
         raise DistributionError(
-            f"the archive unpacks to {size} bytes, and {free} are free",
+            f"the archive unpacks to {size} bytes, but {free} are free",
             where=where,
             hint="Nothing was unpacked. Make room there",
         )

@@ -59,7 +59,7 @@ class LeaseClient:
         where = f"lease of {self._cluster}"
         if other:
             hint = f"Wait for it. If it has ended without giving the lease back: break_lease: '{other.owner}'"
-            raise LeaseHeld.of(Problem("lease-held", f"not stopped: another stop is under way: {other}", hint, where))
+            raise LeaseHeld.of(Problem("lease-held", f"not stopped: another stop is in progress: {other}", hint, where))
         text = f"not stopped: {len(silent)} of {len(self._managers)} managers lend no lease: {'; '.join(silent)}"
         hint = f"A majority of them, {self._needed}, has to: start the managers first"
         raise LeaseHeld.of(Problem("no-lease", text, hint, where))

@@ -146,7 +146,11 @@ class StopPolicy:
             return
         try:
             known = self._take(self._lease_client, seconds)
-            yield [] if known else [f"the managers of {self.name} know no leases: only the guard keeps stops apart"]
+            yield (
+                []
+                if known
+                else [f"the managers of {self.name} do not support leases: two controllers can stop nodes at once"]
+            )
         finally:
             self._lease_client.release()
 
@@ -275,7 +279,7 @@ class StopPolicy:
             if lacks:
                 stuck = problem()
                 if not stuck and time.monotonic() - moved > self._stall_s:
-                    stuck = f"it has made no progress for {self._stall_s:g} s"
+                    stuck = f"it made no progress for {self._stall_s:g} s"
             return not lacks or bool(stuck)
 
         waited = wait_until(look, is_over, timeout_s=float("inf"))
@@ -311,7 +315,7 @@ class StopPolicy:
         masters, and a node that ended itself 1.6 s after that (measured on 5.0.11).
         """
         calm_s = self._watch.calm_s
-        return [] if calm_s >= self._calm_s else [f"the cluster had one master and one epoch for {calm_s:.1f} s only"]
+        return [] if calm_s >= self._calm_s else [f"the cluster had one master and one epoch only for {calm_s:.1f} s"]
 
     def refuse_to_empty(self, service: ServiceNodes) -> None:
         """ServiceError unless the others have a quorum, from which a node that is started empty gets everything."""
@@ -348,9 +352,9 @@ def permit(
         size = service.cluster_size or "an unknown number of"
         problem = Problem(
             "cluster-not-given",
-            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not given, so whether "
-            "the others keep a quorum cannot be asked",
-            "Give cluster with name, endpoints and cluster_size; or name and override to stop it in any case"
+            f"not stopped: it runs a database node of a cluster of {size} nodes, and cluster is not set, so the quorum "
+            "of the other nodes cannot be checked",
+            "Set cluster with name, endpoints and cluster_size; or with name and override to skip the quorum's check"
             + ("" if service.cluster_size else ". ClusterSize is not known of a file written after the node's start"),
             service.stop.service,
         )

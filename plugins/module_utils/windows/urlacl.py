@@ -141,7 +141,9 @@ def parse_url(text: str, *, where: str = "url") -> Url:
         raise _refused(text, f"has the port {port[:20]!r}, which is not a number from 1 to 65535", where)
     path = path if path.endswith("/") else f"{path}/"
     if not _PATH.fullmatch(path) or any(part in (".", "..") for part in path.split("/")):
-        raise _refused(text, "has a path that is no prefix: no query, no fragment, no blank, no '..'", where)
+        raise _refused(
+            text, "has a path that is not a prefix: a prefix has no query, no fragment, no space and no '..'", where
+        )
     return Url(scheme, _host(text, host, where), number, path)
 
 

@@ -108,7 +108,7 @@ def test_who_knows_the_owner_s_name_neither_ends_nor_takes_its_lease(managers):
     double.release()
     assert curl(f"http://{IPS[0]}:30777/lease", *JSON, '{"owner": "alice", "seconds": 0}')[0] == 409
     assert [owner_at(ip) for ip in IPS] == ["alice"] * 3
-    with pytest.raises(LeaseHeld, match="another stop is under way: alice"):
+    with pytest.raises(LeaseHeld, match="another stop is in progress: alice"):
         double.take(60)
     assert alice.renew(600)
 

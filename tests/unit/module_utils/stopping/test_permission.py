@@ -227,7 +227,7 @@ def test_what_was_seen_of_a_cluster_that_has_changed_since_is_none(sweeps, now):
 @pytest.mark.parametrize(("planned", "running"), [(3, 5), (5, 3), (5, None), (None, 5)])
 def test_the_larger_cluster_size_counts(sweeps, planned, running):
     sweeps[0][:] = [WHOLE]
-    with pytest.raises(ServiceError, match="2 of 5 nodes would be left"):
+    with pytest.raises(ServiceError, match="2 of 5 nodes would remain"):
         permit(cluster(cluster_size=planned), permission.ServiceNodes(NODE2.stop, running))
 
 
@@ -288,7 +288,7 @@ def test_the_lease_is_given_back_after_a_refusal_and_after_a_failure(sweeps, len
 
 def test_a_lease_that_another_has_is_waited_for_and_then_refused(sweeps, lent):
     sweeps[0][:] = [WHOLE]
-    taken = lease.LeaseHeld("another stop is under way")
+    taken = lease.LeaseHeld("another stop is in progress")
     lent.answers = iter([taken, taken, True])
     permit(cluster(DATABASES + MANAGERS))
     lent.answers = itertools.repeat(taken)
@@ -371,8 +371,8 @@ def test_a_lease_that_was_lost_is_taken_again_and_then_it_is_decided_again(sweep
             permitted.confirm()
         assert [call[0] for call in lent.calls] == ["take", "renew", "take"]
         lent.renewals = iter([False])
-        lent.answers = itertools.repeat(lease.LeaseHeld("another stop is under way"))
-        with pytest.raises(ServiceError, match="another stop is under way"):
+        lent.answers = itertools.repeat(lease.LeaseHeld("another stop is in progress"))
+        with pytest.raises(ServiceError, match="another stop is in progress"):
             permitted.confirm()
 
 
@@ -482,7 +482,7 @@ def test_a_cluster_that_never_comes_to_rest(monkeypatch, sweeps):
     permitted = permit(cluster(calm=5.0))
     elections = itertools.cycle([WHOLE, ELECTED])
     monkeypatch.setattr(permission.facts, "ask", lambda _targets, _timeout_s: next(elections))
-    with pytest.raises(ServiceError, match=r"no progress for 0\.2 s: only for 0\.0 s .* [0-9]+ elections: epoch"):
+    with pytest.raises(ServiceError, match=r"no progress for 0\.2 s: .* only for 0\.0 s; [0-9]+ elections: epoch"):
         permitted.wait_until_back(lambda: "")
 
 
