@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.eventstore.cluster.plugins.module_utils.files import journal
+
 STEPS = ("rename", "replace", "unlink", "open")
 JOURNAL = ".es_config-unfinished"
 
@@ -103,6 +105,17 @@ def test_a_run_that_writes_another_set_does_not_forget_the_one_before(run_module
     assert (tmp_path / JOURNAL).exists()
     assert run_module("es_config", given(tmp_path, 5))["changed"]
     assert not (tmp_path / JOURNAL).exists()
+
+
+def test_two_sets_in_one_directory_are_noted_and_ended_each_for_itself(tmp_path):
+    first, second = ([str(tmp_path / name) for name in names] for names in ("ab", "cd"))
+    journal.begin(first)
+    journal.begin(second)  # the run of the first one was killed
+    assert journal.unfinished(first[0]) == [*first, *second]
+    journal.end(second)
+    assert (journal.unfinished(first[0]), journal.unfinished(second[0])) == (first, [])
+    journal.end(first)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("state", ["started", "restarted"])
