@@ -4,15 +4,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.errors import AnsibleParserError
-from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
-
-from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.machines import Machine, gather, machines
-from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import GossipFacts
-
 DOCUMENTATION = r"""
 name: gossip
 short_description: The machines of a running cluster as inventory
@@ -90,6 +81,15 @@ cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/eventstore
 cache_timeout: 60
 """
+
+import typing as t
+
+from ansible.errors import AnsibleParserError
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+
+from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.machines import Machine, gather, machines
+from ansible_collections.eventstore.cluster.plugins.module_utils.gossip.types import GossipFacts
 
 SUFFIXES = tuple(f"{stem}.{end}" for stem in ("gossip", "eventstore") for end in ("yml", "yaml"))
 

@@ -62,11 +62,13 @@ servers:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.errors import EventStoreError
+from ansible_collections.eventstore.cluster.plugins.module_utils.host.module import require_yaml
 from ansible_collections.eventstore.cluster.plugins.module_utils.service.running import servers
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec={"ip": {"type": "str", "required": True}}, supports_check_mode=True)
+    require_yaml(module)
     try:
         module.exit_json(changed=False, servers=servers(module.params["ip"]))
     except EventStoreError as error:

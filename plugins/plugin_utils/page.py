@@ -41,13 +41,13 @@ _PARTS = (
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def render(gossip: ClusterFacts, plan: Plan, **more: t.Any) -> str:
+def render(gossip: ClusterFacts, plan: Plan, *, asked: datetime, **more: t.Any) -> str:
     """The page; arguments as those of ``view``."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = Path(__file__).with_name("page_html.j2").read_text(encoding="utf-8")
-    return environment.from_string(template).render(view(gossip, plan, **more))
+    return environment.from_string(template).render(view(gossip, plan, asked=asked, **more))
 
 
 def view(

@@ -287,7 +287,7 @@ def _watchdog(plan: Plan, inventory: t.Sequence[HostVariables]) -> Problems:
     for server in _servers(plan, "manager"):
         machine = plan["hosts"][server.host]
         windows = machine["platform"] == "windows"
-        planned = t.cast("ManagerPlan", machine["manager"])["watchdog"]
+        planned = t.cast(ManagerPlan, machine["manager"])["watchdog"]
         try:
             watchdog.render(planned["nodes"])
         except WatchdogError as error:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
 import typing as t
 from pathlib import Path
-
-import yaml
 
 from ansible_collections.eventstore.cluster.plugins.module_utils.config import watchdog
 from ansible_collections.eventstore.cluster.plugins.module_utils.config.secret import (
@@ -21,6 +20,9 @@ from ansible_collections.eventstore.cluster.plugins.module_utils.errors import S
 from ansible_collections.eventstore.cluster.plugins.module_utils.host import procfs
 from ansible_collections.eventstore.cluster.plugins.module_utils.plan.types import RunningServer
 from ansible_collections.eventstore.cluster.plugins.module_utils.service import family
+
+with contextlib.suppress(ImportError):  # the module requires it
+    import yaml
 
 
 def servers(ip: str) -> list[RunningServer]:

@@ -18,7 +18,7 @@ import typing as t
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
+REPOSITORY = HERE.parents[2]
 STATE = Path("/run/lab-hosts")
 CGROUPS = Path("/sys/fs/cgroup")
 DNS_PORT = 53
