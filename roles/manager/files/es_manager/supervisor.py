@@ -183,7 +183,7 @@ class State:
         try:
             content = {"boot": procfs.boot_id(), "nodes": [asdict(record) for record in records]}
             # Not durable: after a crash of the machine its boot's number makes it worthless.
-            atomic.write(self._path, f"{json.dumps(content, indent=2)}\n".encode(), mode=0o644, durable=False)
+            atomic.write(self._path, f"{json.dumps(content, indent=2)}\n".encode(), mode=0o640, durable=False)
         except OSError as error:
             if not self._is_behind:
                 log.error(
