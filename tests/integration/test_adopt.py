@@ -12,7 +12,7 @@ import yaml
 
 from tests.lab_site import Site
 
-NET = "127.0.92"
+NET = "127.0.108"
 LOCAL = {"ansible_connection": "'local'", "ansible_python_interpreter": f"'{sys.executable}'"}
 
 

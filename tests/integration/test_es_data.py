@@ -145,5 +145,5 @@ def test_nothing_is_removed_while_a_process_has_a_file_open(place: Place) -> Non
 def test_of_several_directories_none_is_removed_if_one_cannot_be(place: Place) -> None:
     prepare = "mkdir one; touch one/writer.chk two"
     refused = place.remove(prepare, "one", "two")
-    assert "is there, and is no directory" in refused.result["msg"]
+    assert "exists, but is not a directory" in refused.result["msg"]
     assert refused.left == ["one", "one/writer.chk", "two"]

@@ -252,7 +252,7 @@ ASKED = "checksum mismatch: expected"
         ({"directories": ["data"]}, "directories has 'data'. Write absolute paths"),
         ({"directories": ["{directory}/a.tar.gz"]}, "{directory}/a.tar.gz: exists, but is not a directory"),
         ({"owner": "no-such-user"}, "owner is 'no-such-user', which does not exist on this host"),
-        ({"src": None, "checksum": None}, "eventstored does not exist, and no archive is set"),
+        ({"src": None, "checksum": None}, "eventstored does not exist, and no archive is given"),
         ({"src": None, "url": "https://me:secret@example.com/a.zip"}, "contains a user or a password"),
         ({"src": None, "url": "file:///etc/passwd"}, "is not an http or https address"),
     ],
@@ -293,7 +293,7 @@ def test_downloads_on_the_host(play: Play, tmp_path: Path, home: Path, server: s
     assert f"{server}/b.tar.gz: expected status 200, got 404" in missing.result["msg"]
     make_archive(tmp_path / "other.tar.gz", program="other")
     wrong = play(tmp_path, **{**options, "url": f"{server}/other.tar.gz"})
-    assert f"expected {options['checksum']}, found sha256:" in wrong.result["msg"]
+    assert f"expected {options['checksum']}, got sha256:" in wrong.result["msg"]
     assert not home.parent.exists()
 
     assert play(tmp_path, "--check", **options).result["changed"]

@@ -280,7 +280,9 @@ def test_a_full_disk(machine, look, monkeypatch):
 RECORDS = [
     pytest.param(["127.0.71.1", "127.0.71.2"], ["dns-missing"], "127.0.71.3, a machine of the plan", id="missing"),
     pytest.param(["127.0.71.3", "127.0.71.2"], ["dns-missing"], "127.0.71.1, this machine", id="own missing"),
-    pytest.param([f"127.0.71.{n}" for n in (1, 2, 3, 4)], ["dns-extra"], "127.0.71.4, which is no machine", id="extra"),
+    pytest.param(
+        [f"127.0.71.{n}" for n in (1, 2, 3, 4)], ["dns-extra"], "127.0.71.4, which is not a planned machine", id="extra"
+    ),
     pytest.param(["127.0.71.1", "127.0.71.2", "10.0.0.9"], ["dns-missing", "dns-extra"], "127.0.71.3", id="wrong"),
 ]
 

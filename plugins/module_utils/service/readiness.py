@@ -145,7 +145,7 @@ def inspect(kind: str, endpoint: Endpoint, *, name: str, own: t.Sequence[int]) -
     if not held and all(procfs.sockets_are_visible(pid) for pid in own):
         pid = procfs.holder(endpoint)
         if pid is None:
-            return Readiness(f"nothing listens on {endpoint}")
+            return Readiness(f"nothing is listening on {endpoint}")
         return Readiness(f"{endpoint} is held by {procfs.describe(pid)}, not by {name}")
     try:
         return Readiness(answer=ask(kind, endpoint))

@@ -149,7 +149,7 @@ def check_url(address: str) -> None:
         is_plain = False
     if not is_plain:
         raise DistributionError(
-            "url is no http or https address, or holds a user or password",
+            "url is not an http or https address, or contains a user or a password",
             hint="Write https://HOST/PATH; user and password go to the file .netrc of the user who downloads it",
         )
 

@@ -13,7 +13,7 @@ from tests.doubles.gossip import picture
 from tests.doubles.gossip.server import Act, ScriptedCluster
 from tests.integration.gossip.test_es_gossip_facts import play, problems
 
-WORDS = {"127.0.51.1": "Leader", "127.0.51.2": "Follower", "127.0.51.3": "Follower"}
+WORDS = {"127.0.115.1": "Leader", "127.0.115.2": "Follower", "127.0.115.3": "Follower"}
 SECRET = "a-secret-of-ops"  # noqa: S105
 
 
@@ -33,7 +33,7 @@ def ca(tmp_path) -> str:
 def serve(cluster: ScriptedCluster, pairs: dict[int, certificates.Pair] | None = None, **act: t.Any) -> None:
     """Three nodes; ``pairs``: certificates that are not the right ones."""
     for number in (1, 2, 3):
-        ip = f"127.0.51.{number}"
+        ip = f"127.0.115.{number}"
         cluster.serve_tls(f"{ip}:2113", (pairs or {}).get(number) or certificates.leaf(ip))
         cluster.answer(f"{ip}:2113", "/gossip", Act(lambda ip=ip: picture.modern_body(ip, WORDS), **act))
         info = {"esVersion": "24.10.4", "state": WORDS[ip].lower()}
@@ -59,7 +59,7 @@ def test_the_module_returns_what_each_node_showed(cluster, ca, run_module):
     assert facts["healthy"], facts["problems"]
     shown = [view["certificate"] for view in facts["views"]]
     assert [each["subject"] for each in shown] == ["CN=eventstoredb-node"] * 3
-    assert [each["names"] for each in shown] == [["127.0.51.1"], ["127.0.51.2"], ["127.0.51.3"]]
+    assert [each["names"] for each in shown] == [["127.0.115.1"], ["127.0.115.2"], ["127.0.115.3"]]
 
 
 def test_waiting_keeps_the_connections(cluster, ca, run_module):
@@ -75,17 +75,17 @@ def test_waiting_keeps_the_connections(cluster, ca, run_module):
         ({"signer": certificates.authority("somebody else")}, "certificate-untrusted", "untrusted"),
         ({"begins_days": -9, "ends_days": -1}, "certificate-expired", "expired"),
         ({"begins_days": 1}, "certificate-not-yet-valid", "not_yet_valid"),
-        ({"names": ["127.0.51.9"]}, "certificate-name", "wrong_name"),
+        ({"names": ["127.0.115.9"]}, "certificate-name", "wrong_name"),
     ],
 )
 def test_each_fault_of_a_certificate_is_named_with_node_subject_and_end(cluster, ca, run_module, pair, code, kind):
-    bad = certificates.leaf(*pair.pop("names", ["127.0.51.3"]), **pair)
+    bad = certificates.leaf(*pair.pop("names", ["127.0.115.3"]), **pair)
     serve(cluster, {3: bad})
     facts = run_module("es_gossip_facts", args(ca))["ansible_facts"]["es_gossip"]
     assert (facts["has_quorum"], facts["healthy"], facts["views"][2]["error"]) == (True, False, kind)
     text = problems(facts)[code]
     ends = facts["views"][2]["certificate"]["not_after"]
-    assert text.startswith("127.0.51.3:2113 is not trusted, its certificate")
+    assert text.startswith("127.0.115.3:2113 is not trusted, its certificate")
     assert "certificate CN=eventstoredb-node" in text
     assert f"to {ends}" in text
 

@@ -517,7 +517,7 @@ class Supervisor:
             truncated = output.truncations(node.output, since, node.log, process.marks)
             when += f". It truncates its database: {truncated}" if truncated else ""
             when += f". Its last output: {output.last_lines(node.output, since=since)}"
-        log.warning("node %s exited after %.1f s (%s): restarted %s", node.name, ran_s, how, when)
+        log.warning("node %s exited after %.1f s (%s): started again %s", node.name, ran_s, how, when)
 
     def _save(self) -> None:
         saved = self._state.save(process.running for process in self._processes.values())
