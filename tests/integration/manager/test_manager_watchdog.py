@@ -325,7 +325,7 @@ def test_a_node_that_has_given_up_and_lives_on_is_ended_and_started_again(machin
         taken.bind((machine.ip, 2113))
         taken.listen()
         log = machine.await_log("has given up")
-    assert f"pid {first}, lives on: Exiting with exit code: 1. | Exit reason: Address already in use" in log
+    assert f"pid {first}, still runs: Exiting with exit code: 1. | Exit reason: Address already in use" in log
     assert f"{machine.ip}:2113 is held by process {os.getpid()}" in log
     eventually(lambda: len(machine.starts()) == 2, timeout_s=30)
     assert running(machine) == machine.starts()[1]
@@ -414,7 +414,7 @@ def test_a_silent_node_is_warned_of_once_and_left_alone(machine, caplog):
     caplog.set_level(logging.INFO)
 
     async def during():
-        await until(lambda: "nothing answered" in caplog.text)
+        await until(lambda: "has not answered" in caplog.text)
         await asyncio.sleep(0.3)
         server = await asyncio.start_server(answer, machine.ip, 2113)
         await until(lambda: "answers at" in caplog.text)
