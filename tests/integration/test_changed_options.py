@@ -31,7 +31,7 @@ def pids(site: Site) -> dict[str, int]:
 
 
 def service(site: Site) -> str:
-    return "es-cluster1" if site.processes("es-manager.pyz") else "database"
+    return "es-cluster1" if site.processes("es-manager.pyz") else "es-cluster1-database"
 
 
 def options(**changed: object) -> tuple[str, ...]:

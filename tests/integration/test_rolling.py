@@ -197,7 +197,7 @@ def test_a_lease_that_was_left_behind_is_explained_and_broken_by_name(site: Site
 PAUSED = """
 import json, os, signal, sys
 from ansible.module_utils import basic
-from ansible_collections.eventstore.cluster.plugins.module_utils.service import permission
+from ansible_collections.eventstore.cluster.plugins.module_utils.stopping import permission
 from ansible_collections.eventstore.cluster.plugins.modules import es_service
 permission.MAX_S = 5.0  # a lease that ends soon
 confirm = permission.Cluster._confirm
