@@ -94,7 +94,7 @@ def test_an_option_of_the_whole_cluster_is_not_rolled_out(site: Site) -> None:
     assert pids(site) == before
     refused = site.play("playbooks/rolling_restart.yml", *changed)
     assert refused.returncode != 0
-    assert "IntTcpPort changes for the whole cluster" in " ".join(refused.stdout.split())
+    assert "IntTcpPort must change on all nodes together" in " ".join(refused.stdout.split())
     assert pids(site) == before
     for playbook in ("stop", "start"):
         done = site.play(f"playbooks/{playbook}.yml", *changed, "-e", "stop_cluster=cluster1")
