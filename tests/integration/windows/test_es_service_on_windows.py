@@ -103,7 +103,7 @@ def test_the_documented_commands_are_what_is_run(life: t.Any, way: str) -> None:
 FAULTS: dict[str, tuple[str, dict[str, t.Any], str, tuple[str, ...], int | None]] = {
     "nobody logged in": ("winrm", {"logged_in": False}, "started", ("nothing", "logged"), None),
     "not elevated": ("psrp", {"elevated": False, "locale": "de"}, "installed", ("administrator",), None),
-    "not there": ("ssh", {"missing": ["EventStore.WindowsManager.exe"]}, "installed", ("not there",), None),
+    "not there": ("ssh", {"missing": ["EventStore.WindowsManager.exe"]}, "installed", ("does not exist",), None),
     "does not start": ("winrm", {"start_fails": True, "locale": "it"}, "started", ("es-one",), services.STOPPED),
     "slow": ("psrp", {"delay_s": {"net.exe": 1.5}}, "started", (), services.RUNNING),
     "marked for a while": ("winrm", {"marked_s": 2.5}, "absent", (), None),

@@ -231,7 +231,7 @@ def test_a_node_that_outlived_its_manager_is_seen_behind_http_sys_and_no_second_
     assert node1.refused() == []
     assert f"{NET}.11:1112 (process {node.pid})" in started["msg"]
     assert f"{NET}.11:2113 (process {node.pid})" in started["msg"]
-    assert "process 4" not in started["msg"]
+    assert "(process 4)" not in started["msg"]
     assert f"(process {node.pid})" in stopped["warnings"][0]
     assert node1.changes() == before
     assert node.is_running()
@@ -243,12 +243,11 @@ def test_a_node_that_outlived_its_manager_is_seen_behind_http_sys_and_no_second_
     wait_for(lambda: has_full_cluster(NET))
 
 
-def test_a_roll_to_another_version_is_planned_and_refused_before_anything_is_brought(site: Site) -> None:
+def test_a_roll_to_another_version_is_refused_before_anything_is_brought(site: Site) -> None:
     before = {host: (machine.services, machine.changes()) for host, machine in site.machines.items()}
     done = site.play("rolling_upgrade.yml", "-e", "eventstore_version=3.9.4", "-e", "upgrade_accept=3.9.4")
     assert done.returncode == 2
     shown = " ".join(done.stdout.split())
-    assert "3.4.0 -> 3.9.4" in shown
     assert "Not upgraded: node1, node2, node3 run Windows" in shown
     assert {host: (machine.services, machine.changes()) for host, machine in site.machines.items()} == before
     assert [machine.machine.directories("c:\\EventStore") for machine in site.machines.values()] == [
