@@ -240,6 +240,7 @@ def test_again_changes_nothing(site: Site) -> None:
     assert state(site) == before
 
 
+@pytest.mark.slow  # after the upgrade of the same site
 @pytest.mark.parametrize("site", ["nodes"], indirect=True)  # with managers: test_rolling.py
 def test_a_rolling_restart_without_managers(site: Site) -> None:
     before = {host: site.node(host).pid for host in HOSTS}
