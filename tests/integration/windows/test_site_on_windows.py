@@ -243,11 +243,12 @@ def test_a_node_that_outlived_its_manager_is_seen_behind_http_sys_and_no_second_
     wait_for(lambda: has_full_cluster(NET))
 
 
-def test_a_roll_to_another_version_is_refused_before_anything_is_brought(site: Site) -> None:
+def test_a_roll_to_another_version_is_planned_and_refused_before_anything_is_brought(site: Site) -> None:
     before = {host: (machine.services, machine.changes()) for host, machine in site.machines.items()}
     done = site.play("rolling_upgrade.yml", "-e", "eventstore_version=3.9.4", "-e", "upgrade_accept=3.9.4")
     assert done.returncode == 2
     shown = " ".join(done.stdout.split())
+    assert "from 3.4.0 to 3.9.4 in 1 hop" in shown, done.stdout
     assert "Not upgraded: node1, node2, node3 run Windows" in shown
     assert {host: (machine.services, machine.changes()) for host, machine in site.machines.items()} == before
     assert [machine.machine.directories("c:\\EventStore") for machine in site.machines.values()] == [
