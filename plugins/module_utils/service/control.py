@@ -197,6 +197,7 @@ class Control:
         if waited.last is None:
             if pid is not None and not ended():
                 _signal(pid, signal.SIGKILL)  # it has ended by its own words, and would only be in the way
+                wait_until(ended, bool, timeout_s=KILL_TIMEOUT_S)
             raise self._failure(f"it exited within {waited.elapsed_s:.1f} s")
         if waited.last.problem:
             raise self._failure(
