@@ -32,8 +32,10 @@ STOP = ("-e", "stop_cluster=cluster1")
 
 
 @pytest.fixture
-def site(tmp_path) -> t.Iterator[Site]:
-    made = Site(tmp_path, NET, **VARIABLES)
+def site(tmp_path, request: pytest.FixtureRequest) -> t.Iterator[Site]:
+    """With the variables of the test, or with secrets of every kind; removed also where all plays are refused."""
+    given = request.getfixturevalue("variables") if "variables" in request.fixturenames else VARIABLES
+    made = Site(tmp_path, NET, **given)
     try:
         yield made
     finally:
@@ -71,7 +73,7 @@ def leaks(text: str) -> list[str]:
 PLAYS: list[tuple[str, ...]] = [
     ("site.yml", "--check"),
     ("site.yml",),
-    ("playbooks/render.yml", "-e", "render_directory=render"),
+    ("playbooks/render.yml", "-e", "render_directory={folder}/render"),
     ("playbooks/rolling_restart.yml", "-e", "rolling_all=cluster1"),
     ("playbooks/status.yml",),
     ("playbooks/upgrade_plan.yml", "-e", "upgrade_to=4.1.4"),
@@ -83,7 +85,7 @@ PLAYS: list[tuple[str, ...]] = [
 
 @pytest.mark.parametrize("plays", [PLAYS[1:2], pytest.param(PLAYS, marks=pytest.mark.slow)], ids=["site", "all"])
 def test_no_playbook_shows_a_secret(site: Site, command_lines: set[str], plays: list[tuple[str, ...]]) -> None:
-    texts = {play: shown(site, *play) for play in plays}
+    texts = {play: shown(site, *(word.format(folder=site.folder) for word in play)) for play in plays}
     assert {play: leaks(text) for play, text in texts.items() if leaks(text)} == {}
     config = site.lab / "node1/config/database.yaml"
     assert SECRETS["option"] in config.read_text()
@@ -113,14 +115,13 @@ def test_no_playbook_shows_a_secret(site: Site, command_lines: set[str], plays: 
         {"eventstore_database_options": {"CertificatePassword": [SECRETS["option"]]}},
     ],
 )
-def test_what_is_refused_is_not_shown(tmp_path, variables) -> None:
-    given = {"eventstore_archive_checksum": f"sha256:{'0' * 64}", **variables}
-    refused = shown(Site(tmp_path, NET, **given), "site.yml", "--check", fails=True)
+def test_what_is_refused_is_not_shown(site: Site, variables: dict[str, object]) -> None:
+    refused = shown(site, "site.yml", "--check", "-e", f"eventstore_archive_checksum=sha256:{'0' * 64}", fails=True)
     assert leaks(refused) == []
     assert all(name in refused for name in variables)
 
 
-def test_a_password_in_an_address_is_not_sent_to_the_host(tmp_path) -> None:
+def test_a_password_in_an_address_is_not_sent_to_the_host(site: Site, tmp_path) -> None:
     book = tmp_path / "book.yml"
     book.write_text(f"""
 - hosts: localhost
@@ -132,5 +133,4 @@ def test_a_password_in_an_address_is_not_sent_to_the_host(tmp_path) -> None:
         checksum: sha256:{"0" * 64}
         home: {tmp_path}/opt/3.4.0
 """)
-    site = Site(tmp_path, NET)
     assert leaks(shown(site, str(book), fails=True)) == []
